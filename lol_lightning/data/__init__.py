@@ -1,0 +1,1 @@
+"""Batches, feature spaces and data modules."""

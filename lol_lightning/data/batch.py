@@ -1,0 +1,136 @@
+"""What a data module emits: a typed batch whose features may stay sparse up to the first layer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int, Shaped
+from torch import Tensor
+
+from lol_lightning.targets import GradientTargets
+
+__all__ = ["LoLBatch", "SparseRows"]
+
+
+@dataclass(eq=False)
+class SparseRows:
+    """Rows of a sparse matrix in bag form, the layout that ``embedding_bag`` reads.
+
+    Row ``b`` holds ``values[offsets[b]:offsets[b + 1]]`` at the columns ``indices[offsets[b]:offsets[b + 1]]``.
+
+    Args:
+        indices: int64 (nnz,), columns in [0, num_columns).
+        offsets: int64 (B + 1,), as the ``indptr`` of a CSR matrix.
+        values: float (nnz,), or ``None`` where every stored value is 1.
+        num_columns: d.
+
+    Example:
+        >>> import scipy.sparse as sp
+        >>> SparseRows.from_csr(sp.csr_array([[0.0, 2.0], [1.0, 0.0]])).to_dense()
+        tensor([[0., 2.],
+                [1., 0.]])
+    """
+
+    indices: Int[Tensor, " nnz"]
+    offsets: Int[Tensor, " rows_plus_1"]
+    values: Float[Tensor, " nnz"] | None
+    num_columns: int
+
+    @classmethod
+    def from_csr(cls, matrix: Any) -> SparseRows:
+        """Wrap a SciPy CSR matrix or array; values that are all 1 are dropped."""
+        data = np.asarray(matrix.data)
+        values = None if (data == 1).all() else torch.from_numpy(data.astype(np.float32, copy=False))
+        return cls(
+            torch.from_numpy(matrix.indices.astype(np.int64, copy=False)),
+            torch.from_numpy(matrix.indptr.astype(np.int64, copy=False)),
+            values,
+            matrix.shape[1],
+        )
+
+    def __len__(self) -> int:
+        """Return B, the number of rows."""
+        return self.offsets.shape[0] - 1
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(B, d)."""
+        return len(self), self.num_columns
+
+    @property
+    def device(self) -> torch.device:
+        """Where the tensors are."""
+        return self.indices.device
+
+    def rows(self, index: Int[Tensor, " selected"]) -> SparseRows:
+        """Cut out the given rows, in the given order, without a loop over rows."""
+        starts = self.offsets[index]
+        lengths = self.offsets[index + 1] - starts
+        offsets = torch.zeros(len(index) + 1, dtype=torch.long, device=self.device)
+        torch.cumsum(lengths, 0, out=offsets[1:])
+        take = torch.arange(int(offsets[-1]), device=self.device)
+        take += torch.repeat_interleave(starts - offsets[:-1], lengths)
+        values = None if self.values is None else self.values[take]
+        return SparseRows(self.indices[take], offsets, values, self.num_columns)
+
+    def to_dense(self, dtype: torch.dtype | None = None) -> Float[Tensor, "rows columns"]:
+        """Return the rows as a dense tensor (B, d): for networks that read dense features, one batch at a time."""
+        dtype = dtype or (torch.get_default_dtype() if self.values is None else self.values.dtype)
+        dense = torch.zeros(self.shape, dtype=dtype, device=self.device)
+        row = torch.repeat_interleave(torch.arange(len(self), device=self.device), self.offsets.diff())
+        values = torch.ones(len(self.indices), dtype=dtype, device=self.device) if self.values is None else self.values
+        return dense.index_put_((row, self.indices), values.to(dtype), accumulate=True)
+
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> SparseRows:
+        """Return the rows on ``device``."""
+        return self._map(lambda tensor: tensor.to(device, non_blocking=non_blocking))
+
+    def pin_memory(self) -> SparseRows:
+        """Return the rows in page-locked memory."""
+        return self._map(Tensor.pin_memory)
+
+    def _map(self, function: Any) -> SparseRows:
+        values = None if self.values is None else function(self.values)
+        return SparseRows(function(self.indices), function(self.offsets), values, self.num_columns)
+
+
+@dataclass(eq=False)
+class LoLBatch:
+    """One batch: features, votes, gradient targets and, outside training, gold labels where they are known.
+
+    Args:
+        features: float (B, ...) or ``SparseRows`` (B, d).
+        votes: int64 (B, m) with class ids or ``ABSTAIN``, or probabilities float (B, m, K).
+        gradient_targets: what the LFs demand of the model's input gradient, the same object in every batch.
+        labels: int64 (B,) gold classes; ``None`` in training batches and where they are unknown.
+    """
+
+    features: Shaped[Tensor, "batch ..."] | SparseRows
+    votes: Shaped[Tensor, "batch lf *cls"]
+    gradient_targets: GradientTargets | None = None
+    labels: Int[Tensor, " batch"] | None = None
+
+    def __len__(self) -> int:
+        """Return B, the number of rows."""
+        return self.votes.shape[0]
+
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> LoLBatch:
+        """Return the batch on ``device``; Lightning calls this for any accelerator."""
+        return LoLBatch(
+            self.features.to(device, non_blocking=non_blocking),
+            self.votes.to(device, non_blocking=non_blocking),
+            None if self.gradient_targets is None else self.gradient_targets.to(device, non_blocking=non_blocking),
+            None if self.labels is None else self.labels.to(device, non_blocking=non_blocking),
+        )
+
+    def pin_memory(self) -> LoLBatch:
+        """Return the batch in page-locked memory; the shared gradient targets stay where they are."""
+        return replace(
+            self,
+            features=self.features.pin_memory(),
+            votes=self.votes.pin_memory(),
+            labels=None if self.labels is None else self.labels.pin_memory(),
+        )

@@ -1,0 +1,1 @@
+"""The equations of Losses over Labels: tensors in, tensors out."""

@@ -1,0 +1,119 @@
+"""Votes of labeling functions as tensors: masks, soft votes (Prop. 1) and LF shares (Eq. 4)."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Bool, Float, Int, Shaped
+from torch import Tensor
+
+__all__ = ["ABSTAIN", "lf_shares", "soft_votes", "vote_mask", "vote_probabilities", "votes_per_row"]
+
+ABSTAIN = -1
+"""The vote of a labeling function that abstains, as in Snorkel."""
+
+
+def vote_mask(votes: Shaped[Tensor, "batch lf *cls"]) -> Bool[Tensor, "batch lf"]:
+    """Tell which labeling functions vote.
+
+    Args:
+        votes: int64 (B, m) with class ids in [0, K) or ``ABSTAIN``, or probabilities float (B, m, K);
+            a row of K zeros abstains.
+
+    Returns:
+        bool (B, m), true where the LF votes.
+
+    Example:
+        >>> vote_mask(torch.tensor([[1, -1, 0]]))
+        tensor([[ True, False,  True]])
+    """
+    return votes != ABSTAIN if votes.ndim == 2 else votes.sum(-1) > 0
+
+
+def vote_probabilities(votes: Shaped[Tensor, "batch lf *cls"], num_classes: int) -> Float[Tensor, "batch lf cls"]:
+    """Votes as one distribution over classes for each labeling function.
+
+    Args:
+        votes: int64 (B, m) with class ids or ``ABSTAIN``, or probabilities float (B, m, K), returned as they are.
+        num_classes: K.
+
+    Returns:
+        float (B, m, K); abstentions are rows of zeros.
+
+    Example:
+        >>> vote_probabilities(torch.tensor([[1, -1]]), num_classes=2)
+        tensor([[[0., 1.],
+                 [0., 0.]]])
+    """
+    if votes.ndim == 3:
+        return votes
+    classes = torch.arange(num_classes, device=votes.device)
+    return (votes.unsqueeze(-1) == classes).to(torch.get_default_dtype())
+
+
+def votes_per_row(votes: Shaped[Tensor, "batch lf *cls"]) -> Int[Tensor, " batch"]:
+    """m(x): how many labeling functions vote on each row, int64 (B,) in [0, m]."""
+    return vote_mask(votes).sum(-1)
+
+
+def soft_votes(
+    votes: Shaped[Tensor, "batch lf *cls"],
+    num_classes: int,
+    lf_weights: Float[Tensor, " lf"] | None = None,
+) -> Float[Tensor, "batch cls"]:
+    r"""Weighted share of each class among the votes, the target of Proposition 1.
+
+    .. math:: s_k(x) = \frac{1}{m(x)} \sum_i w_i \mathbb{1}\{\lambda_i(x) = k\}
+
+    Args:
+        votes: int64 (B, m) with class ids or ``ABSTAIN``, or probabilities float (B, m, K).
+        num_classes: K.
+        lf_weights: float (m,), weight of each LF; ``None`` stands for uniform weights of 1.
+
+    Returns:
+        float (B, K). Rows sum to 1 under uniform weights and to 0 where every LF abstains.
+
+    Example:
+        >>> soft_votes(torch.tensor([[1, 1, 0, -1], [-1, -1, -1, -1]]), num_classes=2)
+        tensor([[0.3333, 0.6667],
+                [0.0000, 0.0000]])
+    """
+    weights = _weights(votes, lf_weights)
+    if votes.ndim == 3:
+        totals = torch.einsum("bmk,m->bk", votes, weights.to(votes.dtype))
+    else:
+        # One extra column takes the abstentions, so that no (B, m, K) tensor is built.
+        totals = weights.new_zeros(votes.shape[0], num_classes + 1)
+        columns = torch.where(votes == ABSTAIN, num_classes, votes)
+        totals = totals.scatter_add(1, columns, weights.expand(votes.shape))[:, :num_classes]
+    return totals / votes_per_row(votes).clamp(min=1).unsqueeze(-1)
+
+
+def lf_shares(
+    votes: Shaped[Tensor, "batch lf *cls"], lf_weights: Float[Tensor, " lf"] | None = None
+) -> Float[Tensor, " lf"]:
+    r"""How much each labeling function counts in the batch: the factor of its gradient penalty in Eq. 4.
+
+    .. math:: \mathrm{share}_i = \frac{1}{B} \sum_x \frac{w_i \mathbb{1}\{\lambda_i \text{ votes on } x\}}{m(x)}
+
+    Args:
+        votes: int64 (B, m) with class ids or ``ABSTAIN``, or probabilities float (B, m, K).
+        lf_weights: float (m,), weight of each LF; ``None`` stands for uniform weights of 1.
+
+    Returns:
+        float (m,). Under uniform weights they sum to the share of rows on which some LF votes.
+
+    Example:
+        >>> lf_shares(torch.tensor([[1, 1], [-1, 0]]))
+        tensor([0.2500, 0.7500])
+    """
+    weights = _weights(votes, lf_weights)
+    mask = vote_mask(votes).to(weights.dtype)
+    per_row = mask / mask.sum(-1, keepdim=True).clamp(min=1)
+    return weights * per_row.mean(0)
+
+
+def _weights(votes: Tensor, lf_weights: Tensor | None) -> Tensor:
+    dtype = votes.dtype if votes.is_floating_point() else torch.get_default_dtype()
+    if lf_weights is None:
+        return torch.ones(votes.shape[1], dtype=dtype, device=votes.device)
+    return lf_weights.to(votes.device)
