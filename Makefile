@@ -1,0 +1,50 @@
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+# Two processes of one thread each use two cores; more threads than cores slow small networks down.
+export OMP_NUM_THREADS ?= 1
+WORKERS ?= 2
+
+# Options of `make demo`: a WRENCH directory, the number of unlabeled rows, the number of seeds.
+DATA ?=
+N ?=
+SEEDS ?=
+DEMO_OPTIONS = $(if $(DATA),--data '$(DATA)') $(if $(N),--rows $(N)) $(if $(SEEDS),--seeds $(SEEDS))
+
+.PHONY: help setup demo test lint bench clean
+
+help: ## Show the targets
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+
+setup: $(STAMP) ## Make .venv and install the package with its development tools
+
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
+		echo "lol-lightning needs Python 3.10 or newer; '$(PYTHON)' is $$($(PYTHON) --version 2>&1)." \
+			"Name another one: make PYTHON=python3.11" >&2; exit 1; }
+	@echo "Installing into $(VENV): a few minutes the first time, PyTorch is large."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $@
+
+demo: $(STAMP) ## Train four methods on few unlabeled rows (DATA=a WRENCH directory, N=rows, SEEDS=seeds)
+	@$(BIN)/lol-lightning demo $(DEMO_OPTIONS)
+
+lint: $(STAMP) ## Check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: lint ## Check style and types, run the tests, the doctests and the notebooks
+	$(BIN)/pytest --numprocesses $(WORKERS) --dist worksteal
+	$(BIN)/pytest --nbmake notebooks
+
+bench: $(STAMP) ## Measure what the README reports (long)
+	$(BIN)/python benchmarks/few_rows.py
+
+clean: ## Remove what the tools cached
+	rm -rf .mypy_cache .pytest_cache .ruff_cache build dist
