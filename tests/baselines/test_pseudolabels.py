@@ -1,0 +1,58 @@
+import numpy as np
+import pytest
+import torch
+from snorkel.labeling.model import MajorityLabelVoter
+
+from lol_lightning.baselines.pseudolabels import PSEUDOLABELS, majority_vote, pseudolabels, snorkel_label_model
+from lol_lightning.exceptions import ConfigurationError
+
+
+def random_votes(rows: int = 200, lfs: int = 5, classes: int = 3, accuracy: float = 0.8) -> tuple[np.ndarray, ...]:
+    rng = np.random.default_rng(0)
+    labels = rng.integers(classes, size=rows)
+    right = rng.random((rows, lfs)) < accuracy
+    votes = np.where(right, labels[:, None], rng.integers(classes, size=(rows, lfs)))
+    votes[rng.random((rows, lfs)) < 0.3] = -1
+    return votes, labels
+
+
+@pytest.mark.parametrize("method", sorted(PSEUDOLABELS))
+def test_pseudolabels_are_distributions_that_beat_one_lf(method):
+    votes, labels = random_votes()
+    soft = pseudolabels(method, votes, num_classes=3)
+    assert soft.shape == (200, 3)
+    assert soft.dtype == np.float32
+    np.testing.assert_allclose(soft.sum(1), 1, atol=1e-5)
+    single = (votes == labels[:, None]).mean(0).max()
+    assert (soft.argmax(1) == labels).mean() > single
+
+
+def test_majority_vote_equals_snorkels():
+    votes, _ = random_votes()
+    np.testing.assert_allclose(majority_vote(votes, 3), MajorityLabelVoter(cardinality=3).predict_proba(votes))
+
+
+def test_majority_vote_is_uniform_where_all_abstain():
+    np.testing.assert_allclose(majority_vote(np.full((1, 4), -1), 4), [[0.25] * 4])
+
+
+def test_snorkel_repeats_and_leaves_the_global_seeds_alone():
+    votes, _ = random_votes(rows=50)
+    torch.manual_seed(3)
+    np.random.seed(3)
+    expected = torch.rand(1).item(), np.random.rand()
+    torch.manual_seed(3)
+    np.random.seed(3)
+    first, second = (snorkel_label_model(votes, 3, seed=1) for _ in range(2))
+    assert (torch.rand(1).item(), np.random.rand()) == expected
+    np.testing.assert_array_equal(first, second)
+
+
+def test_snorkel_needs_three_lfs():
+    with pytest.raises(ConfigurationError, match="at least 3 labeling functions, got 2"):
+        snorkel_label_model(np.zeros((5, 2), dtype=np.int64), 2)
+
+
+def test_unknown_method_is_named():
+    with pytest.raises(ConfigurationError, match=r"'mean' is not one of \['majority-vote', 'snorkel'\]"):
+        pseudolabels("mean", np.zeros((5, 3), dtype=np.int64), 2)
