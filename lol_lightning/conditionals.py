@@ -1,0 +1,246 @@
+"""What each labeling function does given the true class: conditionals, their estimation by EM, and accuracies.
+
+A table of conditionals is float (m, K + 1, K), in the layout of Snorkel's ``get_conditional_probs``: entry
+``[i, j, k]`` is the probability that LF ``i`` votes ``j - 1`` where the true class is ``k``; ``j = 0`` abstains.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import scipy.sparse as sp
+from jaxtyping import Float, Int
+
+from lol_lightning.functional.votes import ABSTAIN
+
+__all__ = ["class_posterior", "estimate_conditionals", "fit_conditionals", "lf_accuracies", "prior_conditionals"]
+
+FLOOR = 1e-6
+"""The least conditional: a vote never seen in training is no proof against a class."""
+
+PRIOR_STRENGTH = 10.0
+"""The prior counts as ``10 * sqrt(n)`` rows unless told otherwise.
+
+Of 1, 3, 10, 30 times sqrt(n) and 0.1, 0.3, 1 times n this did best over samples of 100 to 6,080 rows of six real
+sets: correlated LFs lead plain EM astray (youtube, 1,586 rows: 85.5% plain, 88.4% with this prior, Snorkel 85.2%),
+while a share that shrinks with n lets independent LFs be learnt.
+"""
+
+
+def class_posterior(
+    votes: Int[np.ndarray, "row lf"],
+    conditionals: Float[np.ndarray, "lf outcome cls"],
+    class_balance: Float[np.ndarray, " cls"],
+) -> Float[np.ndarray, "row cls"]:
+    r"""Distribution over classes given the votes, the LFs taken as independent given the class.
+
+    .. math:: P(Y = k \mid \lambda) \propto P(Y = k) \prod_{i:\ \lambda_i \neq -1} P(\lambda_i \mid Y = k)
+
+    Args:
+        votes: int64 (n, m) with class ids or ``ABSTAIN``.
+        conditionals: float (m, K + 1, K), see the module.
+        class_balance: float (K,), positive, sums to 1.
+
+    Returns:
+        float64 (n, K), rows sum to 1.
+
+    Notes:
+        Abstentions are no evidence, as in Snorkel: a row on which every LF abstains gets the class balance. Counting
+        them in did worse on real sets, where LFs tend to abstain together.
+
+    Example:
+        >>> table = np.array([[[0.0, 0.0], [0.9, 0.1], [0.1, 0.9]]])
+        >>> class_posterior(np.array([[1], [-1]]), table, np.array([0.5, 0.5]))
+        array([[0.1, 0.9],
+               [0.5, 0.5]])
+    """
+    return _posterior(_indicators(votes, conditionals.shape[2]), conditionals, class_balance)
+
+
+def estimate_conditionals(
+    votes: Int[np.ndarray, "row lf"],
+    posterior: Float[np.ndarray, "row cls"],
+    prior: Float[np.ndarray, "lf outcome cls"],
+    prior_rows: float,
+    floor: float = FLOOR,
+) -> Float[np.ndarray, "lf outcome cls"]:
+    r"""Conditionals from what each row's class is believed to be, shrunk towards a prior.
+
+    .. math:: P(\lambda_i = j \mid Y = k) =
+        \frac{\sum_x q_k(x) \mathbb{1}\{\lambda_i(x) = j\} + r\, \pi_{ijk}}{\sum_x q_k(x) + r}
+
+    Args:
+        votes: int64 (n, m) with class ids or ``ABSTAIN``.
+        posterior: float (n, K), ``q``, of the end model or of the votes; one-hot where labels are known.
+        prior: float (m, K + 1, K), the table ``pi`` that smooths the counts.
+        prior_rows: ``r``, how many rows of each class the prior counts as.
+        floor: least conditional, in [0, 1 / (K + 1)).
+
+    Returns:
+        float64 (m, K + 1, K), each (LF, class) sums to 1.
+
+    Example:
+        >>> votes, labels = np.array([[1], [1], [0], [-1]]), np.eye(2)[[1, 1, 0, 0]]
+        >>> estimate_conditionals(votes, labels, np.zeros((1, 3, 2)), prior_rows=0, floor=0)[0]
+        array([[0.5, 0. ],
+               [0.5, 0. ],
+               [0. , 1. ]])
+    """
+    return _maximise(_indicators(votes, posterior.shape[1]), posterior, prior, prior_rows, floor)
+
+
+def prior_conditionals(
+    votes: Int[np.ndarray, "row lf"],
+    class_balance: Float[np.ndarray, " cls"],
+    precision: float | Float[np.ndarray, " lf"] = 0.7,
+    floor: float = FLOOR,
+) -> Float[np.ndarray, "lf outcome cls"]:
+    r"""Conditionals of LFs that vote as often as these do and are right with a given precision.
+
+    .. math:: P(\lambda_i = j \mid Y = k) \propto P(\lambda_i = j)\, P(Y = k \mid \lambda_i = j) / P(Y = k)
+
+    Args:
+        votes: int64 (n, m) with class ids or ``ABSTAIN``.
+        class_balance: float (K,), positive, sums to 1.
+        precision: probability that a vote is right, one for all LFs or one each, in (0, 1).
+        floor: least conditional, in [0, 1 / (K + 1)).
+
+    Returns:
+        float64 (m, K + 1, K), each (LF, class) sums to 1.
+    """
+    num_classes = len(class_balance)
+    rates = _rates(_indicators(votes, num_classes), votes.shape[1])
+    voting = rates[:, :, None] * _trust(votes.shape[1], num_classes, precision) / class_balance
+    abstaining = np.broadcast_to(1 - rates.sum(1)[:, None, None], (votes.shape[1], 1, num_classes))
+    table = np.concatenate([abstaining, voting], axis=1)
+    return _floored(table / table.sum(1, keepdims=True), floor)
+
+
+def fit_conditionals(
+    votes: Int[np.ndarray, "row lf"],
+    class_balance: Float[np.ndarray, " cls"],
+    precision: float | Float[np.ndarray, " lf"] = 0.7,
+    prior_rows: float | None = None,
+    max_steps: int = 100,
+    tolerance: float = 1e-6,
+    floor: float = FLOOR,
+    on_step: Callable[[int, float], None] | None = None,
+) -> Float[np.ndarray, "lf outcome cls"]:
+    """Conditionals of the LFs without any label: soft votes refined by EM (Dawid and Skene, 1979).
+
+    Starts from the soft votes that LFs of the given precision cast, then alternates ``estimate_conditionals`` and
+    ``class_posterior``. No random number is drawn.
+
+    Args:
+        votes: int64 (n, m) with class ids or ``ABSTAIN``; any m from 1 on.
+        class_balance: float (K,), positive, sums to 1; held fixed.
+        precision: probability that a vote is right before anything is known, one for all LFs or one each.
+        prior_rows: how many rows of each class the prior counts as; ``None`` stands for ``10 * sqrt(n)``.
+        max_steps: EM steps at most.
+        tolerance: stop when no probability of the posterior moves by more.
+        floor: least conditional, in [0, 1 / (K + 1)).
+        on_step: called after each step with its number and the largest change of the posterior.
+
+    Returns:
+        float64 (m, K + 1, K).
+
+    Example:
+        >>> votes = np.array([[1, 1, 1], [1, 1, 0], [0, 0, 0], [0, 0, 1]])
+        >>> lf_accuracies(fit_conditionals(votes, np.array([0.5, 0.5]), prior_rows=1), np.array([0.5, 0.5])).round(2)
+        array([0.89, 0.89, 0.57])
+    """
+    num_classes = len(class_balance)
+    indicators = _indicators(votes, num_classes)
+    prior = prior_conditionals(votes, class_balance, precision, floor)
+    if prior_rows is None:
+        prior_rows = PRIOR_STRENGTH * len(votes) ** 0.5
+    trust = _trust(votes.shape[1], num_classes, precision)
+    posterior = _posterior(indicators, np.pad(trust, ((0, 0), (1, 0), (0, 0))), class_balance)
+    conditionals = prior
+    for step in range(max_steps):
+        conditionals = _maximise(indicators, posterior, prior, prior_rows, floor)
+        updated = _posterior(indicators, conditionals, class_balance)
+        change = float(np.abs(updated - posterior).max())
+        posterior = updated
+        if on_step is not None:
+            on_step(step, change)
+        if change < tolerance:
+            break
+    return conditionals
+
+
+def lf_accuracies(
+    conditionals: Float[np.ndarray, "lf outcome cls"], class_balance: Float[np.ndarray, " cls"]
+) -> Float[np.ndarray, " lf"]:
+    r"""Probability that each LF is right where it votes.
+
+    .. math:: P(\lambda_i = Y \mid \lambda_i \neq -1)
+        = \sum_k P(Y = k) P(\lambda_i = k \mid Y = k) \Big/ \sum_k P(Y = k) P(\lambda_i \neq -1 \mid Y = k)
+
+    Args:
+        conditionals: float (m, K + 1, K), see the module.
+        class_balance: float (K,), sums to 1.
+
+    Returns:
+        float64 (m,) in [0, 1].
+
+    Example:
+        >>> lf_accuracies(np.array([[[0.5, 0.5], [0.4, 0.1], [0.1, 0.4]]]), np.array([0.5, 0.5]))
+        array([0.8])
+    """
+    voting = conditionals[:, 1:]
+    right = np.einsum("ikk,k->i", voting, class_balance)
+    return np.clip(right / np.einsum("ijk,k->i", voting, class_balance), 0, 1)
+
+
+def _indicators(votes: Int[np.ndarray, "row lf"], num_classes: int) -> sp.csr_array:
+    """One column for each (LF, class), 1 where that LF casts that vote; abstentions are not stored."""
+    rows, lfs = (votes != ABSTAIN).nonzero()
+    columns = lfs * num_classes + votes[rows, lfs]
+    shape = (votes.shape[0], votes.shape[1] * num_classes)
+    return sp.csr_array((np.ones(len(rows)), (rows, columns)), shape=shape)
+
+
+def _rates(indicators: sp.csr_array, num_lfs: int) -> Float[np.ndarray, "lf cls"]:
+    return np.asarray(indicators.mean(axis=0)).reshape(num_lfs, -1)
+
+
+def _posterior(
+    indicators: sp.csr_array,
+    conditionals: Float[np.ndarray, "lf outcome cls"],
+    class_balance: Float[np.ndarray, " cls"],
+) -> Float[np.ndarray, "row cls"]:
+    log_odds = np.log(conditionals[:, 1:].reshape(-1, len(class_balance)))
+    scores = indicators @ log_odds + np.log(class_balance)
+    scores = np.exp(scores - scores.max(1, keepdims=True))
+    return scores / scores.sum(1, keepdims=True)
+
+
+def _maximise(
+    indicators: sp.csr_array,
+    posterior: Float[np.ndarray, "row cls"],
+    prior: Float[np.ndarray, "lf outcome cls"],
+    prior_rows: float,
+    floor: float,
+) -> Float[np.ndarray, "lf outcome cls"]:
+    rows_of_class = posterior.sum(0)
+    voting = (indicators.T @ posterior).reshape(len(prior), -1, posterior.shape[1])
+    counts = np.concatenate([rows_of_class - voting.sum(1, keepdims=True), voting], axis=1)
+    return _floored((counts + prior_rows * prior) / (rows_of_class + prior_rows), floor)
+
+
+def _trust(
+    num_lfs: int, num_classes: int, precision: float | Float[np.ndarray, " lf"]
+) -> Float[np.ndarray, "lf vote cls"]:
+    """Belief in each class given one vote of an LF: its precision for the class voted for, the rest for the others."""
+    right = np.broadcast_to(precision, num_lfs)[:, None, None]
+    return np.where(np.eye(num_classes, dtype=bool), right, (1 - right) / (num_classes - 1))
+
+
+def _floored(table: Float[np.ndarray, "lf outcome cls"], floor: float) -> Float[np.ndarray, "lf outcome cls"]:
+    """Raise entries to ``floor`` and take the difference from the others in proportion, so that sums stay 1."""
+    if floor == 0:
+        return table
+    above = np.maximum(table - floor, 0)
+    return floor + (1 - table.shape[1] * floor) * above / above.sum(1, keepdims=True)
