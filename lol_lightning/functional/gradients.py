@@ -1,0 +1,63 @@
+"""The model's gradient with respect to its input, differentiable in the weights (Sec. 4.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+__all__ = ["model_input_gradient"]
+
+
+def model_input_gradient(
+    network: Callable[[Tensor], Tensor],
+    inputs: Float[Tensor, "sample ..."],
+    num_classes: int,
+    reduction: Literal["mean", "none"] = "mean",
+) -> Float[Tensor, "cls_or_sample ..."]:
+    r"""Gradient of the class probabilities with respect to the input, with a graph to the weights.
+
+    .. math:: \nabla \tilde h_k = \frac{1}{t} \sum_z \frac{\partial h_k(z)}{\partial z},
+              \qquad h = \mathrm{softmax}(\mathrm{logits})
+
+    One forward and one backward pass give all classes: the samples are repeated for K - 1 of them, and the last
+    class follows because the probabilities sum to one. The caller's tensors are left as they are, and it works under
+    ``no_grad`` and, for inputs made there, under ``inference_mode``.
+
+    Args:
+        network: maps float (N, ...) to logits (N, K), sample by sample: batch norm and dropout must be in evaluation
+            mode. It must be differentiable twice for the penalty to reach its weights.
+        inputs: float (t, ...), smoothing samples or data points.
+        num_classes: K, at least 2.
+        reduction: "mean" averages over the samples; "none" keeps one gradient for each.
+
+    Returns:
+        float (K, ...) for "mean", (t, K, ...) for "none", in probability per unit of the input.
+
+    Example:
+        >>> weight = torch.tensor([[1.0, -1.0], [0.0, 0.0]])
+        >>> model_input_gradient(lambda z: z @ weight, torch.zeros(4, 2), num_classes=2)
+        tensor([[ 0.5000,  0.0000],
+                [-0.5000, -0.0000]], grad_fn=<CatBackward0>)
+
+    Notes:
+        The published code differentiates squared logits and detaches the result, so that its penalty does not train
+        anything; here the probabilities are differentiated, as the paper writes, and the graph is kept.
+    """
+    with torch.inference_mode(False), torch.enable_grad():
+        if inputs.is_inference():
+            inputs = inputs.clone()
+        free = num_classes - 1
+        repeated = inputs.unsqueeze(0).expand(free, *inputs.shape).reshape(-1, *inputs.shape[1:])
+        if not repeated.requires_grad:
+            repeated = repeated.detach().requires_grad_()
+        probs = network(repeated).softmax(-1).reshape(free, -1, num_classes)
+        selected = probs.diagonal(dim1=0, dim2=2).sum()
+        (gradient,) = torch.autograd.grad(selected, repeated, create_graph=True)
+        gradient = gradient.reshape(free, *inputs.shape)
+        gradient = gradient.mean(1) if reduction == "mean" else gradient.transpose(0, 1)
+        axis = 0 if reduction == "mean" else 1
+        return torch.cat([gradient, -gradient.sum(axis, keepdim=True)], axis)

@@ -1,0 +1,181 @@
+"""The losses of Losses over Labels: vote loss (Eq. 1, 2), gradient penalty (Eq. 3) and their sum (Eq. 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+from jaxtyping import Float, Shaped
+from torch import Tensor
+
+from lol_lightning.functional.votes import lf_shares, soft_votes
+from lol_lightning.targets import GradientTargets
+
+__all__ = [
+    "PENALTIES",
+    "Penalty",
+    "gradient_penalty",
+    "hinge_margins",
+    "lol_loss",
+    "shared_penalty",
+    "soft_vote_loss",
+    "vote_loss",
+]
+
+Penalty = Literal["square", "linear", "exponential"]
+
+PENALTIES: dict[str, Callable[[Tensor], Tensor]] = {
+    "square": lambda margin: margin.relu().square(),
+    "linear": lambda margin: margin.relu(),
+    "exponential": lambda margin: margin.relu().expm1(),
+}
+"""Shapes of the hinge in Eq. 3, each 0 where the demand is met; the paper's main text has the square."""
+
+
+def soft_vote_loss(logits: Float[Tensor, "batch cls"], targets: Float[Tensor, "batch cls"]) -> Float[Tensor, ""]:
+    """Cross-entropy against soft votes, divided by B; rows of zeros in ``targets`` carry no loss but keep a graph."""
+    return -(targets * logits.log_softmax(-1)).sum() / max(len(logits), 1)
+
+
+def vote_loss(
+    logits: Float[Tensor, "batch cls"],
+    votes: Shaped[Tensor, "batch lf *cls"],
+    lf_weights: Float[Tensor, " lf"] | None = None,
+) -> Float[Tensor, ""]:
+    r"""Mean cross-entropy to every vote (Eq. 1 and 2), the whole loss of "LoL-simple".
+
+    .. math:: \frac{1}{B} \sum_x \frac{1}{m(x)} \sum_i w_i \mathbb{1}\{\lambda_i(x) \text{ votes}\}
+              \, \mathrm{CE}(h(x), \lambda_i(x))
+
+    By Proposition 1 this is one cross-entropy to the soft votes, and it is computed so.
+
+    Args:
+        logits: float (B, K).
+        votes: int64 (B, m) with class ids or ``ABSTAIN``, or probabilities float (B, m, K).
+        lf_weights: float (m,), weight of each LF; ``None`` stands for uniform weights of 1.
+
+    Returns:
+        float (), in nats; 0 with a graph where every LF abstains on every row.
+
+    Example:
+        >>> vote_loss(torch.zeros(2, 2), torch.tensor([[1, 0], [-1, -1]]))
+        tensor(0.3466)
+    """
+    return soft_vote_loss(logits, soft_votes(votes, logits.shape[-1], lf_weights).to(logits.dtype))
+
+
+def hinge_margins(
+    gradients: Float[Tensor, "cls inspected"], targets: GradientTargets, c: float | Tensor
+) -> Float[Tensor, " entry"]:
+    r"""By how much the model's gradient misses each demand: :math:`c|v| - \mathrm{sign}(v)\,\nabla\tilde h_{k,j}`.
+
+    Args:
+        gradients: float (K, F), the smoothed model's gradient on ``targets.features``, column by column.
+        targets: E entries.
+        c: the share of the LF's gradient that the model must reach, in probability per ``feature_scale``.
+
+    Returns:
+        float (E,); at most 0 where the demand is met.
+    """
+    return c * targets.value.abs() - targets.value.sign() * gradients[targets.cls, targets.position]
+
+
+def gradient_penalty(
+    gradients: Float[Tensor, "cls inspected"],
+    targets: GradientTargets,
+    c: float | Tensor,
+    penalty: Penalty = "square",
+) -> Float[Tensor, " lf"]:
+    r"""Gradient penalty of each labeling function (Eq. 3).
+
+    .. math:: p_i = \sum_{(k, j, v) \in i} \big[\, c|v| - \mathrm{sign}(v)\, \nabla \tilde h_{k,j} \,\big]_+^2
+
+    Args:
+        gradients: float (K, F), the smoothed model's gradient on ``targets.features``, column by column.
+        targets: E entries; LFs without entries get the penalty 0.
+        c: the share of the LF's gradient that the model must reach.
+        penalty: shape of the hinge, a key of ``PENALTIES``.
+
+    Returns:
+        float (m,), non-negative.
+
+    Example:
+        >>> targets = GradientTargets.from_entries([(0, 1, 2, 1.0)], num_lfs=2, num_classes=2, num_features=4)
+        >>> gradient_penalty(torch.tensor([[-0.1], [0.1]]), targets, c=0.3)
+        tensor([0.0400, 0.0000])
+
+    Notes:
+        For v > 0 this is the paper's Eq. 3 read on the inspected entries; the sign extends it to gradients below 0.
+        Entries where the LF's gradient is 0 make no demand.
+    """
+    hinge = PENALTIES[penalty](hinge_margins(gradients, targets, c))
+    return hinge.new_zeros(targets.num_lfs).index_add(0, targets.lf, hinge)
+
+
+def shared_penalty(
+    gradients: Float[Tensor, "cls inspected"],
+    votes: Shaped[Tensor, "batch lf *cls"],
+    targets: GradientTargets,
+    c: float | Tensor,
+    penalty: Penalty = "square",
+    lf_weights: Float[Tensor, " lf"] | None = None,
+) -> Float[Tensor, ""]:
+    r"""Gradient penalty as it counts in Eq. 4: :math:`\sum_i \mathrm{share}_i \, p_i`, without :math:`\alpha`.
+
+    Args:
+        gradients: float (K, F), the smoothed model's gradient on ``targets.features``, column by column.
+        votes: int64 (B, m) with class ids or ``ABSTAIN``, or probabilities float (B, m, K).
+        targets: what the LFs demand.
+        c: the share of the LF's gradient that the model must reach.
+        penalty: shape of the hinge, a key of ``PENALTIES``.
+        lf_weights: float (m,), weight of each LF; ``None`` stands for uniform weights of 1.
+
+    Returns:
+        float (), non-negative.
+
+    Example:
+        >>> targets = GradientTargets.from_entries([(0, 1, 0, 1.0)], num_lfs=2, num_classes=2, num_features=1)
+        >>> shared_penalty(torch.zeros(2, 1), torch.tensor([[1, -1], [1, 0]]), targets, c=0.5)
+        tensor(0.1875)
+    """
+    penalties = gradient_penalty(gradients, targets, c, penalty)
+    return torch.dot(lf_shares(votes, lf_weights).to(penalties.dtype), penalties)
+
+
+def lol_loss(
+    logits: Float[Tensor, "batch cls"],
+    votes: Shaped[Tensor, "batch lf *cls"],
+    gradients: Float[Tensor, "cls inspected"],
+    targets: GradientTargets,
+    alpha: float,
+    c: float | Tensor,
+    penalty: Penalty = "square",
+    lf_weights: Float[Tensor, " lf"] | None = None,
+) -> Float[Tensor, ""]:
+    r"""Losses over Labels (Eq. 4).
+
+    .. math:: \frac{1}{B} \sum_x \frac{1}{m(x)} \sum_i w_i \mathbb{1}\{\lambda_i(x) \text{ votes}\}
+              \big( \mathrm{CE}(h(x), \lambda_i(x)) + \alpha\, p_i \big)
+
+    Args:
+        logits: float (B, K).
+        votes: int64 (B, m) with class ids or ``ABSTAIN``, or probabilities float (B, m, K).
+        gradients: float (K, F) as ``model_input_gradient`` gives it, on ``targets.features``; it must carry a graph.
+        targets: what the LFs demand.
+        alpha: weight of the penalty, at least 0.
+        c: the share of the LF's gradient that the model must reach.
+        penalty: shape of the hinge, a key of ``PENALTIES``.
+        lf_weights: float (m,), weight of each LF; ``None`` stands for uniform weights of 1.
+
+    Returns:
+        float (), the loss; differentiate it once for a training step.
+
+    Example:
+        >>> targets = GradientTargets.from_entries([(0, 1, 0, 1.0)], num_lfs=1, num_classes=2, num_features=1)
+        >>> votes, logits, gradients = torch.tensor([[1], [1]]), torch.zeros(2, 2), torch.zeros(2, 1)
+        >>> lol_loss(logits, votes, gradients, targets, alpha=2.0, c=0.5)
+        tensor(1.1931)
+    """
+    penalised = shared_penalty(gradients, votes, targets, c, penalty, lf_weights)
+    return vote_loss(logits, votes, lf_weights) + alpha * penalised

@@ -1,0 +1,289 @@
+"""LoLClassifier: a network trained straight from labeling functions, as a LightningModule."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal, cast
+
+import pytorch_lightning as pl
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from pytorch_lightning.utilities.types import OptimizerLRScheduler
+from torch import Tensor, nn
+from torchmetrics import MetricCollection
+from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score, MulticlassMatthewsCorrCoef
+
+from lol_lightning.data.batch import LoLBatch, SparseRows
+from lol_lightning.exceptions import ConfigurationError, DataError, TargetsError
+from lol_lightning.functional.losses import PENALTIES, Penalty, hinge_margins, shared_penalty, vote_loss
+from lol_lightning.network import SparseMLP, SplitNetwork
+from lol_lightning.optim import LazyAdam
+from lol_lightning.penalty_watch import PenaltyWatch
+from lol_lightning.smoothed_model import Phi, SmoothedModel
+from lol_lightning.targets import GradientTargets
+from lol_lightning.weighting import LFWeighting, VotesForWeights, lf_weights
+
+__all__ = ["LoLClassifier"]
+
+LAZY_ROWS = 20_000
+"""From this many features on, ``optimizer="auto"`` gives the default network row-sparse gradients and lazy Adam."""
+
+
+class LoLClassifier(pl.LightningModule):
+    """A classifier that is trained on the votes and gradients of labeling functions (Sam and Kolter, 2023).
+
+    Batches are ``LoLBatch``. Sizes that are not given come from the trainer's data module at the start of ``fit``.
+
+    Args:
+        network: maps features to logits float (B, K). ``None`` stands for the paper's multi-layer perceptron on sparse
+            or dense rows. A ``SplitNetwork`` receives ``SparseRows``; any other network receives dense features, one
+            batch at a time, and must be differentiable twice for ``method="lol"``.
+        num_features: d, needed by the default network only.
+        num_classes: K.
+        hidden_sizes: hidden layers of the default network.
+        dropout: of the default network.
+        method: "lol" (Eq. 4), or "lol-simple" for the vote loss alone.
+        alpha: weight of the gradient penalty, at least 0.
+        c: the share of an LF's gradient that the model's must reach, in probability per feature; above 0.
+        penalty: shape of the hinge: "square" (Eq. 3), "linear" or "exponential".
+        lf_weights: "uniform", "snorkel" (LoL-sw), "coverage", "accuracy" (on the labeled validation rows), or a
+            weight for each LF.
+        num_samples: t, number of smoothing samples a step.
+        phi: chance of a feature in a smoothing sample: a float, "document-frequency", or "data" for rows of the batch.
+        penalty_every: compute the penalty in every s-th step only, with s times the weight, so that its mean is kept.
+        optimizer: "adam" (fused), "lazy-adam" (touches only the rows of a sparse first layer that occur in the step),
+            or "auto": lazy for the default network from 20,000 features on. Other optimizers: override
+            ``configure_optimizers``, or name a class on the command line.
+        lr: learning rate.
+        weight_decay: L2 penalty of the optimizer.
+        seed: of the smoothing samples.
+
+    Raises:
+        ConfigurationError: if an argument lies outside its range.
+
+    Example:
+        >>> model = LoLClassifier(num_features=5, num_classes=2)
+        >>> model(torch.zeros(3, 5)).shape
+        torch.Size([3, 2])
+
+    Notes:
+        The penalty's samples go through the network in evaluation mode after the batch went through it in training
+        mode, and both end up in one loss, so that gradients are the same under DistributedDataParallel.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module | None = None,
+        num_features: int | None = None,
+        num_classes: int | None = None,
+        hidden_sizes: Sequence[int] = (64, 16),
+        dropout: float = 0.2,
+        method: Literal["lol", "lol-simple"] = "lol",
+        alpha: float = 10.0,
+        c: float = 0.2,
+        penalty: Penalty = "square",
+        lf_weights: LFWeighting | list[float] = "uniform",
+        num_samples: int = 10,
+        phi: Phi = "document-frequency",
+        penalty_every: int = 1,
+        optimizer: Literal["auto", "adam", "lazy-adam"] = "auto",
+        lr: float = 1e-2,
+        weight_decay: float = 0.0,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        _check_choice("method", method, ("lol", "lol-simple"))
+        _check_choice("penalty", penalty, tuple(PENALTIES))
+        _check_choice("optimizer", optimizer, ("auto", "adam", "lazy-adam"))
+        for name, value, low in (("alpha", alpha, 0.0), ("weight_decay", weight_decay, 0.0)):
+            if not value >= low:
+                raise ConfigurationError(f"{name} = {value} must not be below {low}.")
+        for name, value in (("c", c), ("lr", lr), ("penalty_every", penalty_every)):
+            if not value > 0:
+                raise ConfigurationError(f"{name} = {value} must be above 0.")
+        self.save_hyperparameters(ignore="network")
+        self.hparams["hidden_sizes"] = list(hidden_sizes)
+        self._smoothed_model = SmoothedModel(phi, num_samples, seed)
+        self._lf_weights: Float[Tensor, " lf"] | None = None
+        self._watch = PenaltyWatch()
+        self.network = network
+        if num_classes is not None and (network is not None or num_features is not None):
+            self._build()
+
+    def setup(self, stage: str) -> None:
+        """Take sizes and LF weights from the trainer's data module; called by Lightning on every rank."""
+        if type(self.trainer.strategy).__name__ in ("FSDPStrategy", "ModelParallelStrategy"):
+            raise ConfigurationError(
+                "sharded parameters cannot be differentiated twice as the gradient penalty needs; use strategy='ddp'."
+            )
+        data = getattr(self.trainer, "datamodule", None)
+        if not hasattr(self, "val_metrics"):
+            for name in ("num_features", "num_classes"):
+                self.hparams[name] = self.hparams[name] or getattr(data, name, None)
+            self._build()
+        if stage == "fit":
+            self._lf_weights = self._resolve_lf_weights(data)
+
+    def forward(self, features: Tensor | SparseRows) -> Float[Tensor, "batch cls"]:
+        """Return the logits of a batch of features.
+
+        Args:
+            features: float (B, ...) or ``SparseRows`` (B, d).
+
+        Returns:
+            float (B, K).
+        """
+        if self.network is None:
+            raise ConfigurationError("the model has no size yet: give num_features and num_classes, or fit it.")
+        if isinstance(features, SparseRows):
+            if isinstance(self.network, SparseMLP) and features.num_columns != self.network.weight.shape[0]:
+                raise DataError(
+                    f"features have {features.num_columns} columns and the model was built for "
+                    f"{self.network.weight.shape[0]}. Use the feature space that it was trained with."
+                )
+            if not isinstance(self.network, SplitNetwork):
+                features = features.to_dense(self.dtype if isinstance(self.dtype, torch.dtype) else None)
+        return self.network(features)
+
+    def training_step(self, batch: LoLBatch, batch_idx: int) -> Tensor:
+        """Return the loss of Eq. 4 for one batch, and log its parts."""
+        logits = self(batch.features)
+        voted = vote_loss(logits, batch.votes, self._lf_weights)
+        loss = voted
+        if self._penalises(batch.gradient_targets):
+            penalised, margins = self._penalty(batch, logits.shape[-1])
+            loss = voted + self.hparams["alpha"] * self.hparams["penalty_every"] * penalised
+            self._log("train_penalty", penalised, len(batch))
+            if self._watch.due(self.global_step):
+                satisfied = (margins <= 0).float().mean()
+                self._log("train_satisfied_hinges", satisfied, len(batch))
+                ratio = self._watch.ratio(self._network, voted, loss - voted, satisfied)
+                self._log("train_gradient_ratio", ratio, len(batch))
+        self._log("train_vote_loss", voted, len(batch))
+        self._log("train_loss", loss, len(batch), prog_bar=True)
+        return loss
+
+    def validation_step(self, batch: LoLBatch, batch_idx: int) -> None:
+        """Log the loss and, where labels are known, the metrics of a validation batch."""
+        self._evaluate(batch, "val", self.val_metrics)
+
+    def test_step(self, batch: LoLBatch, batch_idx: int) -> None:
+        """Log the metrics of a test batch, whose labels must be known."""
+        if batch.labels is None:
+            raise DataError("test rows have no labels. Give them a label column, or call predict instead of test.")
+        self._evaluate(batch, "test", self.test_metrics)
+
+    def predict_step(self, batch: LoLBatch, batch_idx: int) -> Float[Tensor, "batch cls"]:
+        """Return class probabilities, float (B, K)."""
+        return self(batch.features).softmax(-1)
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """Return the optimizer that ``optimizer`` names."""
+        options: dict[str, Any] = {"lr": self.hparams["lr"], "weight_decay": self.hparams["weight_decay"]}
+        if self._sparse_grad:
+            return LazyAdam(self.parameters(), **options)
+        return torch.optim.Adam(self.parameters(), fused=True, **options)
+
+    def on_train_start(self) -> None:
+        """Give the first layer a dense gradient where an optimizer is used that takes no other."""
+        if isinstance(self.network, SparseMLP) and not isinstance(self.trainer.optimizers[0], LazyAdam):
+            self.network.sparse_grad = False
+
+    def input_gradient(self, batch: LoLBatch, step: int = 0) -> Float[Tensor, "cls inspected"]:
+        """Return the smoothed model's gradient on the batch's inspected features, to look at.
+
+        Args:
+            batch: its gradient targets say which features are inspected.
+            step: number that the smoothing samples are drawn for.
+
+        Returns:
+            float (K, F), in probability per ``feature_scale``, columns as in ``batch.gradient_targets.features``.
+        """
+        if batch.gradient_targets is None:
+            raise TargetsError("the batch has no gradient targets; fit on LFs whose inspected features are known.")
+        return self._smoothed_model.gradient(self._network, batch.gradient_targets, batch.features, step).detach()
+
+    @property
+    def _network(self) -> nn.Module:
+        return cast(nn.Module, self.network)
+
+    @property
+    def _sparse_grad(self) -> bool:
+        return isinstance(self.network, SparseMLP) and self.network.sparse_grad
+
+    def _build(self) -> None:
+        hparams = self.hparams
+        for name in ("num_classes",) if self.network is not None else ("num_features", "num_classes"):
+            if hparams[name] is None:
+                raise ConfigurationError(f"{name} is not known: give it, or fit with a data module that has it.")
+        num_classes = hparams["num_classes"]
+        if self.network is None:
+            optimizer = hparams["optimizer"]
+            lazy = optimizer == "lazy-adam" or (optimizer == "auto" and hparams["num_features"] >= LAZY_ROWS)
+            self.network = SparseMLP(
+                hparams["num_features"], num_classes, hparams["hidden_sizes"], hparams["dropout"], sparse_grad=lazy
+            )
+        metrics = MetricCollection(
+            {
+                "accuracy": MulticlassAccuracy(num_classes, average="micro"),
+                "macro_f1": MulticlassF1Score(num_classes, average="macro"),
+                "mcc": MulticlassMatthewsCorrCoef(num_classes),
+            }
+        )
+        self.val_metrics = metrics.clone(prefix="val_")
+        self.test_metrics = metrics.clone(prefix="test_")
+
+    def _resolve_lf_weights(self, data: Any) -> Tensor | None:
+        weighting = self.hparams["lf_weights"]
+        if weighting == "uniform":
+            return None
+        votes = getattr(data, "train_votes", None)
+        if votes is None:
+            if isinstance(weighting, str):
+                raise ConfigurationError(
+                    f"lf_weights = {weighting!r} needs a data module with train_votes; fit with one, or give a list."
+                )
+            return torch.tensor(weighting, device=self.device)
+        given = VotesForWeights(
+            votes,
+            self.hparams["num_classes"],
+            getattr(data, "val_votes", None),
+            getattr(data, "val_labels", None),
+        )
+        return torch.tensor(lf_weights(weighting, given), dtype=torch.get_default_dtype(), device=self.device)
+
+    def _penalises(self, targets: GradientTargets | None) -> bool:
+        hparams = self.hparams
+        if hparams["method"] == "lol-simple" or hparams["alpha"] == 0 or targets is None or not len(targets):
+            return False
+        return self.global_step % hparams["penalty_every"] == 0
+
+    def _penalty(self, batch: LoLBatch, num_classes: int) -> tuple[Tensor, Tensor]:
+        targets = cast(GradientTargets, batch.gradient_targets)
+        if targets.num_classes != num_classes or targets.num_lfs != batch.votes.shape[1]:
+            raise TargetsError(
+                f"gradient targets of {targets.num_lfs} LFs and {targets.num_classes} classes met votes of "
+                f"{batch.votes.shape[1]} LFs and a model of {num_classes} classes."
+            )
+        gradients = self._smoothed_model.gradient(self._network, targets, batch.features, self.global_step)
+        c = self.hparams["c"]
+        penalised = shared_penalty(gradients, batch.votes, targets, c, self.hparams["penalty"], self._lf_weights)
+        return penalised, hinge_margins(gradients.detach(), targets, c)
+
+    def _evaluate(self, batch: LoLBatch, stage: str, metrics: MetricCollection) -> None:
+        logits = self(batch.features)
+        if batch.labels is None:
+            self._log(f"{stage}_loss", vote_loss(logits, batch.votes, self._lf_weights), len(batch), prog_bar=True)
+            return
+        self._log(f"{stage}_loss", F.cross_entropy(logits, batch.labels), len(batch), prog_bar=True)
+        metrics.update(logits, batch.labels)
+        self.log_dict(metrics, batch_size=len(batch), prog_bar=True)
+
+    def _log(self, name: str, value: Tensor, batch_size: int, prog_bar: bool = False) -> None:
+        self.log(name, value.detach(), batch_size=batch_size, prog_bar=prog_bar)
+
+
+def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ConfigurationError(f"{name} = {value!r}; use one of {', '.join(map(repr, choices))}.")

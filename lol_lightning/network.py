@@ -1,0 +1,123 @@
+"""Networks whose first layer reads sparse rows, and the protocol that lets any network be split there."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from lol_lightning.data.batch import SparseRows
+from lol_lightning.exceptions import ConfigurationError
+
+__all__ = ["SparseMLP", "SplitNetwork", "first_layer_rows"]
+
+
+@runtime_checkable
+class SplitNetwork(Protocol):
+    """A network in two parts, so that its input gradient can be chained through the first layer.
+
+    ``forward(x)`` must equal ``rest(first_layer(x))``. ``first_layer`` must be affine in ``x`` and accept
+    ``SparseRows``, also where the data are dense, and ``rest`` must map float (N, H) to logits float (N, K). The
+    gradient on the inspected features is then the gradient at the first layer's output times those features' rows of
+    its weight, whatever the size of the vocabulary.
+    """
+
+    def first_layer(self, x: SparseRows | Tensor) -> Tensor:
+        """Map rows (N, d) to the first pre-activation (N, H); affine in ``x``."""
+        ...
+
+    def rest(self, a: Tensor) -> Tensor:
+        """Map the first pre-activation (N, H) to logits (N, K)."""
+        ...
+
+
+class SparseMLP(nn.Module):
+    """The paper's multi-layer perceptron, with a first layer that reads sparse or dense rows.
+
+    The first layer's weight is stored with one row for each feature, so that a step reads and, with
+    ``sparse_grad``, writes only the rows of the features that occur in it.
+
+    Args:
+        num_features: d.
+        num_classes: K.
+        hidden_sizes: width of each hidden layer, the first being H; at least one.
+        dropout: chance in [0, 1) of dropping a hidden unit in training.
+        sparse_grad: give the first weight a row-sparse gradient (``torch.sparse_coo``).
+
+    Raises:
+        ConfigurationError: if a size is not positive, or there is no hidden layer.
+
+    Example:
+        >>> network = SparseMLP(num_features=5, num_classes=3)
+        >>> network(torch.zeros(2, 5)).shape
+        torch.Size([2, 3])
+    """
+
+    def __init__(
+        self,
+        num_features: int,
+        num_classes: int,
+        hidden_sizes: Sequence[int] = (64, 16),
+        dropout: float = 0.2,
+        sparse_grad: bool = False,
+    ) -> None:
+        super().__init__()
+        if not hidden_sizes or min(num_features, *hidden_sizes) < 1:
+            raise ConfigurationError(
+                f"num_features = {num_features} and hidden_sizes = {tuple(hidden_sizes)} must be positive, with at "
+                "least one hidden layer."
+            )
+        if num_classes < 2:
+            raise ConfigurationError(f"num_classes = {num_classes}; a classifier needs at least 2.")
+        self.sparse_grad = sparse_grad
+        bound = 1 / math.sqrt(num_features)
+        self.weight = nn.Parameter(torch.empty(num_features, hidden_sizes[0]).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.empty(hidden_sizes[0]).uniform_(-bound, bound))
+        layers: list[nn.Module] = []
+        for size, next_size in zip(hidden_sizes, [*hidden_sizes[1:], num_classes], strict=True):
+            layers += [nn.ReLU(), nn.Dropout(dropout), nn.Linear(size, next_size)]
+        self.tail = nn.Sequential(*layers)
+
+    def first_layer(self, x: SparseRows | Float[Tensor, "batch feature"]) -> Float[Tensor, "batch hidden"]:
+        """Return the first pre-activation, float (B, H)."""
+        if isinstance(x, Tensor):
+            return x.to(self.weight.dtype) @ self.weight + self.bias
+        values = None if x.values is None else x.values.to(self.weight.dtype)
+        bags = F.embedding_bag(
+            x.indices,
+            self.weight,
+            x.offsets,
+            mode="sum",
+            per_sample_weights=values,
+            sparse=self.sparse_grad,
+            include_last_offset=True,
+        )
+        return bags + self.bias
+
+    def rest(self, a: Float[Tensor, "batch hidden"]) -> Float[Tensor, "batch cls"]:
+        """Return the logits, float (B, K), of first pre-activations."""
+        return self.tail(a)
+
+    def forward(self, x: SparseRows | Float[Tensor, "batch feature"]) -> Float[Tensor, "batch cls"]:
+        """Return the logits, float (B, K)."""
+        return self.rest(self.first_layer(x))
+
+
+def first_layer_rows(
+    network: SplitNetwork, features: Int[Tensor, " inspected"], num_features: int
+) -> Float[Tensor, "inspected hidden"]:
+    """Rows of the first layer's weight that belong to the given features, with a graph to the weight.
+
+    An affine layer gives row j as its value at the j-th unit vector less its value at 0, so nothing of the network
+    but the protocol is needed.
+    """
+    size = len(features)
+    # One empty row stands last: its value is the bias.
+    offsets = torch.arange(size + 2, device=features.device).clamp(max=size)
+    values = network.first_layer(SparseRows(features, offsets, None, num_features))
+    return values[:-1] - values[-1]

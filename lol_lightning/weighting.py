@@ -1,0 +1,109 @@
+"""How much each labeling function counts: the weights w_i of Eq. 4."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float, Int
+from numpy import ndarray
+
+from lol_lightning.exceptions import ConfigurationError
+from lol_lightning.functional.votes import ABSTAIN
+
+__all__ = ["LF_WEIGHTS", "LFWeighting", "VotesForWeights", "lf_weights"]
+
+LFWeighting = Literal["uniform", "snorkel", "coverage", "accuracy"]
+
+
+@dataclass(frozen=True)
+class VotesForWeights:
+    """What weights are computed from.
+
+    Args:
+        votes: int64 (n, m), the votes on the training rows.
+        num_classes: K.
+        labeled_votes: int64 (n', m), the votes on a small labeled set, which is not the test set.
+        labels: int64 (n',), its gold classes.
+    """
+
+    votes: Int[ndarray, "row lf"]
+    num_classes: int
+    labeled_votes: Int[ndarray, "labeled lf"] | None = None
+    labels: Int[ndarray, " labeled"] | None = None
+
+
+def _uniform(given: VotesForWeights) -> Float[ndarray, " lf"]:
+    return np.ones(given.votes.shape[1])
+
+
+def _coverage(given: VotesForWeights) -> Float[ndarray, " lf"]:
+    return (given.votes != ABSTAIN).mean(0)
+
+
+def _snorkel(given: VotesForWeights) -> Float[ndarray, " lf"]:
+    if given.votes.shape[1] < 3:
+        raise ConfigurationError(
+            f"lf_weights = 'snorkel' needs at least 3 LFs, there are {given.votes.shape[1]}. Use 'uniform' or a list."
+        )
+    from snorkel.labeling.model import LabelModel
+
+    model = LabelModel(cardinality=given.num_classes, verbose=False)
+    model.fit(given.votes, seed=0, progress_bar=False)
+    return np.asarray(model.get_weights(), dtype=float)
+
+
+def _accuracy(given: VotesForWeights) -> Float[ndarray, " lf"]:
+    if given.labeled_votes is None or given.labels is None:
+        raise ConfigurationError(
+            "lf_weights = 'accuracy' needs validation rows with labels. Give the data module a labeled `val`, or use "
+            "'uniform', 'coverage', 'snorkel' or a list of weights."
+        )
+    voted = given.labeled_votes != ABSTAIN
+    correct = voted & (given.labeled_votes == given.labels[:, None])
+    # Two pseudo-rows keep an LF that hardly votes near chance.
+    return (correct.sum(0) + 2 / given.num_classes) / (voted.sum(0) + 2)
+
+
+LF_WEIGHTS: dict[str, Callable[[VotesForWeights], Float[ndarray, " lf"]]] = {
+    "uniform": _uniform,
+    "snorkel": _snorkel,
+    "coverage": _coverage,
+    "accuracy": _accuracy,
+}
+"""Weightings by name. "snorkel" is the paper's "LoL-sw"; "accuracy" is measured on the labeled validation rows."""
+
+
+def lf_weights(weighting: LFWeighting | Sequence[float], given: VotesForWeights) -> Float[ndarray, " lf"]:
+    """Weights of the labeling functions.
+
+    Args:
+        weighting: a key of ``LF_WEIGHTS``, whose weights are scaled to the mean 1 so that the loss keeps its size,
+            or one weight for each LF, taken as they are.
+        given: the votes.
+
+    Returns:
+        float (m,), non-negative.
+
+    Raises:
+        ConfigurationError: if the name is unknown, the list has a wrong length or an entry that is negative or not
+            finite, or what a weighting needs is missing.
+
+    Example:
+        >>> lf_weights("coverage", VotesForWeights(np.array([[0, 1], [-1, 1]]), num_classes=2)).round(2)
+        array([0.67, 1.33])
+    """
+    num_lfs = given.votes.shape[1]
+    if isinstance(weighting, str):
+        if weighting not in LF_WEIGHTS:
+            raise ConfigurationError(f"lf_weights = {weighting!r}; use one of {sorted(LF_WEIGHTS)} or a list.")
+        weights = LF_WEIGHTS[weighting](given)
+        return weights / max(weights.mean(), np.finfo(float).tiny)
+    weights = np.asarray(weighting, dtype=float)
+    if weights.shape != (num_lfs,):
+        raise ConfigurationError(f"lf_weights has {weights.size} entries for {num_lfs} LFs; give one for each.")
+    if not (np.isfinite(weights) & (weights >= 0)).all():
+        raise ConfigurationError(f"lf_weights = {weights.tolist()} must be finite and not negative.")
+    return weights

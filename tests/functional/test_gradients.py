@@ -1,0 +1,46 @@
+import oracles
+import pytest
+import torch
+from torch import nn
+
+from lol_lightning.functional.gradients import model_input_gradient
+
+
+@pytest.mark.parametrize("num_classes", [2, 3, 10])
+def test_gradient_is_the_mean_over_samples_of_each_probability(num_classes):
+    network = nn.Sequential(nn.Linear(5, 8), nn.GELU(), nn.Linear(8, num_classes)).double()
+    z = torch.rand(6, 5).double()
+    torch.testing.assert_close(model_input_gradient(network, z, num_classes), oracles.input_gradient(network, z, num_classes))
+
+
+def test_gradients_of_single_samples_average_to_the_mean():
+    network = nn.Sequential(nn.Flatten(), nn.Linear(12, 3))
+    images = torch.rand(4, 3, 2, 2)
+    each = model_input_gradient(network, images, 3, reduction="none")
+    assert each.shape == (4, 3, 3, 2, 2)
+    torch.testing.assert_close(each.mean(0), model_input_gradient(network, images, 3))
+    torch.testing.assert_close(each[1], oracles.input_gradient(network, images[1:2], 3))
+
+
+def test_gradients_over_classes_cancel():
+    network = nn.Linear(5, 4)
+    gradient = model_input_gradient(network, torch.rand(3, 5), 4)
+    torch.testing.assert_close(gradient.sum(0), torch.zeros(5))
+
+
+def test_it_keeps_a_graph_and_leaves_the_input_alone():
+    network, z = nn.Linear(5, 2), torch.rand(3, 5)
+    gradient = model_input_gradient(network, z, 2)
+    gradient[1].sum().backward()
+    assert network.weight.grad.abs().sum() > 0
+    assert not z.requires_grad
+    assert z.grad is None
+
+
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_it_works_where_lightning_evaluates(mode):
+    network, z = nn.Linear(5, 2), torch.rand(3, 5)
+    expected = model_input_gradient(network, z, 2).detach()
+    with mode():
+        made_here = z.clone()
+        torch.testing.assert_close(model_input_gradient(network, made_here, 2).detach(), expected)

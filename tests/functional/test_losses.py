@@ -1,0 +1,181 @@
+import copy
+
+import oracles
+import pytest
+import torch
+from torch import nn
+
+from lol_lightning.functional.gradients import model_input_gradient
+from lol_lightning.functional.losses import PENALTIES, gradient_penalty, lol_loss, shared_penalty, vote_loss
+from lol_lightning.functional.votes import lf_shares, soft_votes
+from lol_lightning.targets import GradientTargets
+
+B, M, K, D, T = 7, 4, 3, 6, 5
+ENTRIES = [(0, 2, 1, 1.0), (0, 0, 1, -0.4), (1, 1, 3, 0.7), (1, 2, 4, 0.2), (3, 0, 0, -1.0), (3, 0, 1, 1.0)]
+
+
+@pytest.fixture
+def network():
+    return nn.Sequential(nn.Linear(D, 8), nn.Tanh(), nn.Linear(8, K)).double()
+
+
+@pytest.fixture
+def case(network):
+    votes = torch.randint(-1, K, (B, M))
+    votes[2] = -1
+    x, z = torch.randn(B, D).double(), torch.rand(T, D).double().round()
+    weights = torch.tensor([1.0, 0.5, 2.0, 1.5]).double()
+    targets = GradientTargets.from_entries(ENTRIES, M, K, D)
+    return x, z, votes, weights, targets
+
+
+def loss_of(network, x, z, votes, weights, targets, alpha=2.0, c=0.3, penalty="square"):
+    gradients = model_input_gradient(network, z, K)[:, targets.features]
+    return lol_loss(network(x), votes, gradients, targets, alpha, c, penalty, weights)
+
+
+def test_vote_loss_is_the_sum_over_votes(network, case):
+    x, _, votes, weights, _ = case
+    logits = network(x)
+    torch.testing.assert_close(vote_loss(logits, votes, weights), oracles.vote_loss(logits, votes, weights))
+
+
+def test_proposition_1_vote_loss_is_one_cross_entropy_to_the_soft_vote(network, case):
+    x, _, votes, _, _ = case
+    votes = votes[(votes != -1).any(1)]
+    logits = network(x[: len(votes)])
+    expected = nn.functional.cross_entropy(logits, soft_votes(votes, K).double())
+    torch.testing.assert_close(vote_loss(logits, votes), expected)
+
+
+def test_squared_losses_to_the_votes_differ_from_one_to_the_soft_vote_by_a_constant(network, case):
+    """The same identity for a squared loss: its gradient is that of one loss to the soft vote."""
+    x, _, votes, _, _ = case
+    probs = network(x).softmax(-1)
+    one_hot = nn.functional.one_hot(votes.clamp(min=0), K) * (votes != -1).unsqueeze(-1)
+    count = (votes != -1).sum(1).clamp(min=1)
+    each = ((probs.unsqueeze(1) - one_hot) ** 2).sum(-1).where(votes != -1, 0).sum(1) / count
+    covered = (votes != -1).any(1)
+    at_once = ((probs - soft_votes(votes, K)) ** 2).sum(-1).where(covered, 0)
+    gradients = [torch.autograd.grad(loss.sum(), network[0].weight, retain_graph=True)[0] for loss in (each, at_once)]
+    torch.testing.assert_close(*gradients)
+
+
+def test_all_of_the_penalty_counts_only_where_its_lf_votes(network, case):
+    """Eq. 4 rearranged: the sum over rows of a row-free penalty is its LF's share."""
+    x, z, votes, weights, targets = case
+    gradients = model_input_gradient(network, z, K)[:, targets.features]
+    p = gradient_penalty(gradients, targets, 0.3)
+    by_rows = sum(
+        weights[i] * p[i] / (votes[row] != -1).sum() for row in range(B) for i in range(M) if votes[row, i] != -1
+    )
+    torch.testing.assert_close(shared_penalty(gradients, votes, targets, 0.3, lf_weights=weights), by_rows / B)
+
+
+@pytest.mark.parametrize("shape", PENALTIES)
+def test_lol_loss_matches_the_loop_of_the_paper(network, case, shape):
+    x, z, votes, weights, targets = case
+    gradient = oracles.input_gradient(network, z, K)
+    expected = oracles.lol_loss(network(x), votes, weights, gradient, ENTRIES, 2.0, 0.3, shape)
+    actual = loss_of(network, *case, penalty=shape)
+    torch.testing.assert_close(actual, expected)
+    parameters = list(network.parameters())
+    for ours, theirs in zip(
+        torch.autograd.grad(actual, parameters), torch.autograd.grad(expected, parameters), strict=True
+    ):
+        torch.testing.assert_close(ours, theirs)
+
+
+@pytest.mark.parametrize("shape", PENALTIES)
+def test_penalties_match_the_loop_of_the_paper(network, case, shape):
+    _, z, _, _, targets = case
+    gradient = model_input_gradient(network, z, K)
+    expected = oracles.penalties(gradient, ENTRIES, M, 0.3, shape)
+    torch.testing.assert_close(gradient_penalty(gradient[:, targets.features], targets, 0.3, shape), expected)
+    assert expected[2] == 0
+
+
+@pytest.mark.parametrize("shape", PENALTIES)
+def test_gradcheck_and_gradgradcheck_in_double_precision(network, case, shape):
+    x, z, votes, weights, targets = case
+
+    def loss(weight, bias):
+        def forward(inputs):
+            return network[2](torch.tanh(inputs @ weight.T + bias))
+
+        gradients = model_input_gradient(forward, z, K)[:, targets.features]
+        return lol_loss(forward(x), votes, gradients, targets, 2.0, 0.31, shape, weights)
+
+    inputs = tuple(p.detach().clone().requires_grad_() for p in network[0].parameters())
+    assert torch.autograd.gradcheck(loss, inputs)
+    assert torch.autograd.gradgradcheck(loss, inputs)
+
+
+def test_alpha_changes_the_parameter_gradients(network, case):
+    """The published code fails here: its parameter gradients do not depend on alpha."""
+    gradients = []
+    for alpha in (0.0, 1.0, 100.0):
+        network.zero_grad()
+        loss_of(network, *case, alpha=alpha).backward()
+        gradients.append(network[0].weight.grad.clone())
+    assert (gradients[0] - gradients[1]).norm() > 1e-3
+    torch.testing.assert_close(gradients[2] - gradients[0], 100 * (gradients[1] - gradients[0]))
+
+
+def test_following_the_penalty_meets_the_demands(network, case):
+    _, z, _, _, targets = case
+    optimizer = torch.optim.Adam(network.parameters(), 0.05)
+    for _ in range(200):
+        optimizer.zero_grad()
+        gradients = model_input_gradient(network, z, K)[:, targets.features]
+        gradient_penalty(gradients, targets, 0.1).sum().backward()
+        optimizer.step()
+    reached = model_input_gradient(network, z, K)
+    assert reached[2, 1] > 0.08
+    assert reached[0, 0] < -0.08
+
+
+def test_permuting_lfs_changes_nothing(network, case):
+    x, z, votes, weights, targets = case
+    order = torch.tensor([2, 0, 3, 1])
+    permuted = GradientTargets.from_entries([(int((order == i).nonzero()), k, j, v) for i, k, j, v in ENTRIES], M, K, D)
+    torch.testing.assert_close(
+        loss_of(network, x, z, votes[:, order], weights[order], permuted), loss_of(network, *case)
+    )
+
+
+def test_all_abstain_batch_is_a_finite_zero_with_a_graph(network, case):
+    x, z, votes, weights, targets = case
+    loss = loss_of(network, x, z, torch.full_like(votes, -1), weights, targets)
+    loss.backward()
+    assert loss.item() == 0
+    assert all(torch.equal(p.grad, torch.zeros_like(p)) for p in network.parameters())
+
+
+def test_lfs_without_features_leave_the_vote_loss_alone(network, case):
+    x, z, votes, weights, _ = case
+    nothing = GradientTargets.from_entries([], M, K, D)
+    assert nothing.lfs_without_features == [0, 1, 2, 3]
+    torch.testing.assert_close(
+        loss_of(network, x, z, votes, weights, nothing), vote_loss(network(x), votes, weights), rtol=0, atol=0
+    )
+
+
+def test_votes_as_probabilities_give_the_loss_of_votes_as_classes(network, case):
+    x, z, votes, weights, targets = case
+    one_hot = nn.functional.one_hot(votes.clamp(min=0), K).double() * (votes != -1).unsqueeze(-1)
+    torch.testing.assert_close(loss_of(network, x, z, one_hot, weights, targets), loss_of(network, *case))
+
+
+def test_rows_weigh_the_same_however_many_lfs_vote_on_them():
+    logits = torch.tensor([[0.0, 1.0]])
+    one, three = torch.tensor([[1, -1, -1]]), torch.tensor([[1, 1, 1]])
+    torch.testing.assert_close(vote_loss(logits, one), vote_loss(logits, three))
+    torch.testing.assert_close(lf_shares(one).sum(), lf_shares(three).sum())
+
+
+def test_loss_changes_neither_the_network_nor_its_mode(network, case):
+    before = copy.deepcopy(network.state_dict())
+    loss_of(network, *case)
+    assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
+    assert all(p.grad is None for p in network.parameters())
