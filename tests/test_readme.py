@@ -1,0 +1,26 @@
+import re
+from pathlib import Path
+
+import pytest
+
+README = (Path(__file__).parent.parent / "README.md").read_text()
+
+
+# Lightning advises more loader workers and a longer logging interval; both are right for these few rows.
+@pytest.mark.filterwarnings("ignore:.*does not have many workers:UserWarning")
+@pytest.mark.filterwarnings("ignore:The number of training batches:UserWarning")
+def test_python_blocks_run_one_after_the_other():
+    blocks = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    assert len(blocks) == 2
+    names: dict[str, object] = {}
+    for block in blocks:
+        exec(compile(block, "README.md", "exec"), names)
+    assert float(names["trainer"].callback_metrics["val_accuracy"]) == 1.0
+    assert names["label_model"].predict(names["L_train"]).shape == (100,)
+
+
+def test_links_to_files_lead_somewhere():
+    root = Path(__file__).parent.parent
+    links = [link for link in re.findall(r"\]\(([^)]+)\)", README) if not link.startswith("http")]
+    assert links
+    assert [link for link in links if not (root / link).exists()] == []
