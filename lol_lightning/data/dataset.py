@@ -1,0 +1,125 @@
+"""Rows that stay sparse until they are a batch, and the loader that hands the batches on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from jaxtyping import Int, Shaped
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, get_worker_info
+
+from lol_lightning.data.batch import LoLBatch, SparseRows
+from lol_lightning.data.feature_space import Matrix
+from lol_lightning.exceptions import DataError
+from lol_lightning.targets import GradientTargets
+
+__all__ = ["LoLDataLoader", "LoLDataset"]
+
+if TYPE_CHECKING:
+    _Loader = DataLoader[LoLBatch]
+else:
+    _Loader = DataLoader
+
+
+class LoLDataset(Dataset[LoLBatch]):
+    """Features, votes and gradient targets; whole batches are cut out at once, without a loop over rows.
+
+    Args:
+        features: float (n, ...), dense, or SciPy sparse (n, d), which is kept as CSR.
+        votes: int (n, m) with class ids or ``ABSTAIN``, or probabilities float (n, m, K). Class ids are kept in one
+            byte where they fit; batches hold int64.
+        gradient_targets: what the LFs demand of the model's input gradient, part of every batch.
+        labels: int (n,), gold classes; leave them out of what a model is trained on.
+
+    Raises:
+        DataError: if features, votes and labels differ in length, or a feature is not finite.
+
+    Example:
+        >>> dataset = LoLDataset(sp.csr_array([[0.0, 1.0], [1.0, 0.0]]), np.array([[1, -1], [0, 0]]))
+        >>> batch = dataset.__getitems__([1, 0])
+        >>> batch.features.to_dense(), batch.votes
+        (tensor([[1., 0.],
+                [0., 1.]]), tensor([[ 0,  0],
+                [ 1, -1]]))
+    """
+
+    def __init__(
+        self,
+        features: Matrix | Shaped[Tensor, "row ..."],
+        votes: np.ndarray | Shaped[Tensor, "row lf *cls"],
+        gradient_targets: GradientTargets | None = None,
+        labels: np.ndarray | Int[Tensor, " row"] | None = None,
+    ) -> None:
+        self.features: Any = sp.csr_matrix(features) if sp.issparse(features) else torch.as_tensor(features)
+        self.votes = _compact(torch.as_tensor(votes))
+        self.gradient_targets = gradient_targets
+        self.labels = None if labels is None else torch.as_tensor(labels).long()
+        self._check()
+
+    def __len__(self) -> int:
+        """Return n, the number of rows."""
+        return self.features.shape[0]
+
+    def __getitem__(self, index: int) -> LoLBatch:
+        """Return a batch of one row."""
+        return self.__getitems__([index])
+
+    def __getitems__(self, indices: Sequence[int]) -> LoLBatch:
+        """Return the rows at the given positions as one batch; ``DataLoader`` calls this."""
+        index = torch.as_tensor(indices)
+        if sp.issparse(self.features):
+            features: Any = SparseRows.from_csr(self.features[index.numpy()])
+        else:
+            features = self.features[index]
+        votes = self.votes[index]
+        return LoLBatch(
+            features,
+            votes if votes.is_floating_point() else votes.long(),
+            # A worker would copy the targets into every batch; the loader adds them on the other side.
+            self.gradient_targets if get_worker_info() is None else None,
+            None if self.labels is None else self.labels[index],
+        )
+
+    def _check(self) -> None:
+        lengths = {"features": len(self), "votes": len(self.votes)}
+        if self.labels is not None:
+            lengths["labels"] = len(self.labels)
+        if len(set(lengths.values())) != 1:
+            raise DataError(f"features, votes and labels must have one row per data point, got {lengths}.")
+        if self.votes.ndim not in (2, 3):
+            raise DataError(f"votes must have the shape (n, m) or (n, m, K), got {tuple(self.votes.shape)}.")
+        values = torch.from_numpy(self.features.data) if sp.issparse(self.features) else self.features
+        finite = torch.isfinite(values)
+        if not finite.all():
+            row = int((~finite).nonzero()[0, 0])
+            if sp.issparse(self.features):
+                row = int(np.searchsorted(self.features.indptr, row, side="right")) - 1
+            raise DataError(f"row {row} holds a feature that is not finite (NaN or infinite); fill or drop such rows.")
+
+
+class LoLDataLoader(_Loader):
+    """A ``DataLoader`` of ``LoLDataset`` whose batches all hold the dataset's own gradient targets."""
+
+    def __init__(self, dataset: LoLDataset, **options: Any) -> None:
+        super().__init__(dataset, **{"collate_fn": identity, **options})
+
+    def __iter__(self) -> Iterator[LoLBatch]:  # type: ignore[override]
+        """Yield the batches."""
+        for batch in super().__iter__():
+            yield replace(batch, gradient_targets=self.dataset.gradient_targets)  # type: ignore[attr-defined]
+
+
+def identity(batch: LoLBatch) -> LoLBatch:
+    """Return a batch that the dataset has already put together."""
+    return batch
+
+
+def _compact(votes: Tensor) -> Tensor:
+    if votes.is_floating_point() or not votes.numel():
+        return votes
+    return votes.to(torch.int8 if int(votes.max()) <= torch.iinfo(torch.int8).max else torch.int32)

@@ -1,0 +1,95 @@
+"""Reading rows: DataFrames, sequences of data points and plain texts behind one small interface."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+import pandas as pd
+
+from lol_lightning.exceptions import DataError
+
+__all__ = ["Rows", "as_rows", "column_of", "labels_of", "take_rows", "texts_of"]
+
+Rows: TypeAlias = pd.DataFrame | Sequence[Any]
+"""A DataFrame, or a sequence of data points: objects with attributes, mappings or plain texts."""
+
+
+def as_rows(data: Rows, text_column: str) -> Rows:
+    """Return ``data`` as it is, except that plain texts become a frame with one text column.
+
+    Example:
+        >>> as_rows(["good", "bad"], "text").columns.tolist()
+        ['text']
+    """
+    if isinstance(data, pd.DataFrame):
+        return data
+    if isinstance(data, str | Mapping) or not hasattr(data, "__len__") or not hasattr(data, "__getitem__"):
+        raise DataError(f"rows must be a pandas DataFrame or a sequence of data points, got {type(data).__name__}.")
+    if len(data) and isinstance(data[0], str):
+        return pd.DataFrame({text_column: list(data)})
+    return data
+
+
+def column_of(data: Rows, column: str) -> list[Any] | None:
+    """Return the values of one column, attribute or key, or ``None`` where the rows do not have it."""
+    if isinstance(data, pd.DataFrame):
+        return data[column].tolist() if column in data.columns else None
+    try:
+        return [point[column] if isinstance(point, Mapping) else getattr(point, column) for point in data]
+    except (AttributeError, KeyError):
+        return None
+
+
+def texts_of(data: Rows, column: str) -> list[str]:
+    """Return the texts of the rows.
+
+    Raises:
+        DataError: if the column is missing or a row holds something that is not a text.
+
+    Example:
+        >>> texts_of(pd.DataFrame({"text": ["good", "bad"]}), "text")
+        ['good', 'bad']
+    """
+    texts = column_of(as_rows(data, column), column)
+    if texts is None:
+        raise DataError(f"the rows have no {column!r}{_known(data)}. Name the column that holds the text.")
+    bad = next((row for row, text in enumerate(texts) if not isinstance(text, str)), None)
+    if bad is not None:
+        raise DataError(
+            f"row {bad} holds {texts[bad]!r} in {column!r}, not a text. Drop such rows or fill them, "
+            f'for example with data[{column!r}] = data[{column!r}].fillna("").'
+        )
+    return texts
+
+
+def labels_of(data: Rows, column: str) -> np.ndarray | None:
+    """Return gold classes as int64 (n,), or ``None`` where the rows hold none at all.
+
+    Raises:
+        DataError: if a label is missing, negative or not an integer.
+    """
+    values = column_of(data, column)
+    if values is None or all(pd.isna(value) for value in values):
+        return None
+    try:
+        numbers = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        numbers = np.full(len(values), np.nan)
+    bad = np.flatnonzero(~np.isfinite(numbers) | (numbers < 0) | (numbers != np.floor(numbers)))
+    if len(bad):
+        raise DataError(
+            f"row {bad[0]} has {column!r} = {values[bad[0]]!r}; gold labels must be the integers 0 .. K - 1. "
+            "Give every row of the split a label, or leave the column out where labels are unknown."
+        )
+    return numbers.astype(np.int64)
+
+
+def take_rows(data: Rows, index: np.ndarray) -> Rows:
+    """Return the rows at the given positions."""
+    return data.iloc[index] if isinstance(data, pd.DataFrame) else [data[i] for i in index]
+
+
+def _known(data: Rows) -> str:
+    return f", only {list(map(str, data.columns))}" if isinstance(data, pd.DataFrame) else ""

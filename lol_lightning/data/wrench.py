@@ -1,0 +1,183 @@
+"""WRENCH directories: real weak-supervision text sets with their votes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from lol_lightning.data.datamodule import LoLDataModule
+from lol_lightning.data.feature_space import FeatureSpace
+from lol_lightning.exceptions import ConfigurationError, DataError, LabelingFunctionError
+from lol_lightning.lfs.adapter import GradientLabelingFunction
+from lol_lightning.lfs.record import LFRecord, Source
+from lol_lightning.lfs.rules import rules_lf
+
+__all__ = ["WrenchDataModule", "WrenchSplit", "read_wrench_lfs", "read_wrench_split"]
+
+
+class WrenchSplit(NamedTuple):
+    """Rows and votes of one file of a WRENCH directory."""
+
+    rows: pd.DataFrame
+    """Columns ``text`` and ``label``, indexed by the file's ids."""
+    votes: np.ndarray
+    """int64 (n, m) with class ids or ``ABSTAIN``."""
+
+
+class WrenchDataModule(LoLDataModule):
+    """A data module of a WRENCH directory: ``train.json``, ``valid.json``, ``test.json`` and ``label.json``.
+
+    Votes are taken from the files. Where ``lfs.json`` tells the rules of the LFs, those are LFs with records of what
+    they inspect (``lfs``); LFs without rules vote and have no gradient until they are probed.
+
+    Args:
+        root: the directory.
+        max_train_rows: use only that many unlabeled rows, drawn with ``seed``.
+        feature_space: what the model reads; a ``BagOfWords`` by default.
+        batch_size: B.
+        records: what the LFs inspect in place of what ``lfs.json`` tells, matched by name.
+        top_k: keep that many gradient targets for each LF, see ``records_to_targets``.
+        threshold: keep gradient targets above it, see ``records_to_targets``.
+        sources: use findings of these sources only, see ``records_to_targets``.
+        num_workers: processes that cut batches; 0 is fastest for a bag of words.
+        pin_memory: whether batches go to page-locked memory.
+        seed: of the choice and the order of the training rows.
+
+    Raises:
+        DataError: if the directory or a file is missing, broken or does not fit the others.
+
+    Example:
+        >>> data = WrenchDataModule("../shared/wrench/youtube", max_train_rows=100)  # doctest: +SKIP
+        >>> Trainer().fit(LoLClassifier(), data)  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        root: str | Path,
+        max_train_rows: int | None = None,
+        feature_space: FeatureSpace | None = None,
+        batch_size: int = 128,
+        records: list[LFRecord] | Any | None = None,
+        top_k: int | None = None,
+        threshold: float = 0.0,
+        sources: list[Source] | None = None,
+        num_workers: int = 0,
+        pin_memory: bool = False,
+        seed: int = 0,
+    ) -> None:
+        root = Path(root)
+        if not root.is_dir():
+            raise DataError(f"there is no WRENCH directory {str(root)!r}; it would hold train.json, valid.json, ...")
+        label_names = _read_label_names(root / "label.json")
+        splits = {name: read_wrench_split(root / f"{name}.json") for name in ("train", "valid", "test")}
+        train = _draw(splits["train"], max_train_rows, seed)
+        num_lfs = train.votes.shape[1]
+        if (path := root / "lfs.json").exists():
+            names, lfs = read_wrench_lfs(path)
+        else:
+            names, lfs = [f"lf_{i}" for i in range(num_lfs)], []
+        if len(names) != num_lfs:
+            raise DataError(f"{path} describes {len(names)} LFs, but train.json has {num_lfs} votes per row.")
+        super().__init__(
+            train.rows,
+            splits["valid"].rows,
+            splits["test"].rows,
+            lfs=lfs,
+            feature_space=feature_space,
+            batch_size=batch_size,
+            label_names=label_names,
+            records=records,
+            train_votes=train.votes,
+            val_votes=splits["valid"].votes,
+            test_votes=splits["test"].votes,
+            lf_names=names,
+            top_k=top_k,
+            threshold=threshold,
+            sources=sources,
+            num_workers=num_workers,
+            pin_memory=pin_memory,
+            seed=seed,
+        )
+        self.root = root
+
+
+def read_wrench_split(path: str | Path) -> WrenchSplit:
+    """Read ``{id: {"label": int, "weak_labels": [int, ...], "data": {"text": str, ...}}}``.
+
+    Raises:
+        DataError: if the file is missing, is not JSON, or a row lacks one of the three or differs in its votes' number.
+    """
+    path = Path(path)
+    content = _read_json(path)
+    if not isinstance(content, dict) or not content:
+        raise DataError(f"{path} must hold an object with one entry per row, got {type(content).__name__}.")
+    texts, labels, votes = [], [], []
+    for name, row in content.items():
+        try:
+            texts.append(row["data"]["text"])
+            labels.append(row.get("label"))
+            votes.append(row["weak_labels"])
+        except (KeyError, TypeError, AttributeError) as error:
+            raise DataError(
+                f'row {name!r} of {path} is broken ({error!r}): expected {{"label": 0, "weak_labels": [0, -1], '
+                '"data": {"text": "..."}}.'
+            ) from error
+        if len(votes[-1]) != len(votes[0]):
+            raise DataError(
+                f"row {name!r} of {path} has {len(votes[-1])} weak labels and the first row {len(votes[0])}."
+            )
+    return WrenchSplit(pd.DataFrame({"text": texts, "label": labels}, index=list(content)), np.array(votes))
+
+
+def read_wrench_lfs(path: str | Path) -> tuple[list[str], list[GradientLabelingFunction]]:
+    """Read ``[{"name": str, "rules": [...] or null}, ...]``.
+
+    Returns:
+        The names of all LFs in the order of the vote columns, and those LFs whose rules are known.
+
+    Raises:
+        DataError: if the file is missing, is not JSON, or a rule is ill-defined.
+    """
+    path = Path(path)
+    names, lfs = [], []
+    for column, item in enumerate(_read_json(path)):
+        try:
+            names.append(item["name"])
+            if item["rules"] is not None:
+                lfs.append(rules_lf(item["name"], item["rules"]))
+        except (KeyError, TypeError, LabelingFunctionError) as error:
+            raise DataError(
+                f'LF {column} of {path} is broken: {error}. Expected {{"name": ..., "rules": ...}}.'
+            ) from error
+    return names, lfs
+
+
+def _read_label_names(path: Path) -> list[str]:
+    content = _read_json(path)
+    try:
+        return [content[str(i)] for i in range(len(content))]
+    except (KeyError, TypeError) as error:
+        raise DataError(f'{path} must name the classes as {{"0": ..., "1": ...}}, got {content!r:.80}.') from error
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise DataError(f"{path} is missing. A WRENCH directory holds train, valid, test and label .json.") from error
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} is not JSON: {error}. Was the download cut short?") from error
+
+
+def _draw(split: WrenchSplit, max_rows: int | None, seed: int) -> WrenchSplit:
+    if max_rows is None or max_rows >= len(split.rows):
+        return split
+    if max_rows < 1:
+        raise ConfigurationError(f"max_train_rows = {max_rows} must be at least 1.")
+    index = np.random.default_rng(seed).permutation(len(split.rows))[:max_rows]
+    index.sort()
+    return WrenchSplit(split.rows.iloc[index], split.votes[index])
