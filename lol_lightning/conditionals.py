@@ -14,18 +14,17 @@ from jaxtyping import Float, Int
 
 from lol_lightning.functional.votes import ABSTAIN
 
-__all__ = ["class_posterior", "estimate_conditionals", "fit_conditionals", "lf_accuracies", "prior_conditionals"]
+__all__ = [
+    "class_posterior",
+    "default_prior_rows",
+    "estimate_conditionals",
+    "fit_conditionals",
+    "lf_accuracies",
+    "prior_conditionals",
+]
 
 FLOOR = 1e-6
 """The least conditional: a vote never seen in training is no proof against a class."""
-
-PRIOR_STRENGTH = 10.0
-"""The prior counts as ``10 * sqrt(n)`` rows unless told otherwise.
-
-Of 1, 3, 10, 30 times sqrt(n) and 0.1, 0.3, 1 times n this did best over samples of 100 to 6,080 rows of six real
-sets: correlated LFs lead plain EM astray (youtube, 1,586 rows: 85.5% plain, 88.4% with this prior, Snorkel 85.2%),
-while a share that shrinks with n lets independent LFs be learnt.
-"""
 
 
 def class_posterior(
@@ -109,18 +108,30 @@ def prior_conditionals(
     Returns:
         float64 (m, K + 1, K), each (LF, class) sums to 1.
     """
-    num_classes = len(class_balance)
-    rates = _rates(_indicators(votes, num_classes), votes.shape[1])
-    voting = rates[:, :, None] * _trust(votes.shape[1], num_classes, precision) / class_balance
-    abstaining = np.broadcast_to(1 - rates.sum(1)[:, None, None], (votes.shape[1], 1, num_classes))
-    table = np.concatenate([abstaining, voting], axis=1)
+    num_lfs, num_classes = votes.shape[1], len(class_balance)
+    rates = np.asarray(_indicators(votes, num_classes).mean(axis=0)).reshape(num_lfs, num_classes, 1)
+    right = np.broadcast_to(precision, num_lfs)[:, None, None]
+    believed = np.where(np.eye(num_classes, dtype=bool), right, (1 - right) / (num_classes - 1))
+    abstaining = np.broadcast_to(1 - rates.sum(1, keepdims=True), (num_lfs, 1, num_classes))
+    table = np.concatenate([abstaining, rates * believed / class_balance], axis=1)
     return _floored(table / table.sum(1, keepdims=True), floor)
+
+
+def default_prior_rows(num_rows: int) -> float:
+    """How many rows the prior counts as: ``10 * sqrt(n)``.
+
+    Notes:
+        Of 1, 3, 10 and 30 times ``sqrt(n)`` and 0.1, 0.3 and 1 times ``n`` this did best over samples of 100 to 6,080
+        rows of six real sets. Plain EM is led astray by correlated LFs (youtube, 1,586 rows: 85.5% plain, 88.4% with
+        this prior, Snorkel 85.2%); a share that shrinks with n lets independent LFs be learnt.
+    """
+    return 10 * num_rows**0.5
 
 
 def fit_conditionals(
     votes: Int[np.ndarray, "row lf"],
     class_balance: Float[np.ndarray, " cls"],
-    precision: float | Float[np.ndarray, " lf"] = 0.7,
+    prior: Float[np.ndarray, "lf outcome cls"] | None = None,
     prior_rows: float | None = None,
     max_steps: int = 100,
     tolerance: float = 1e-6,
@@ -129,15 +140,15 @@ def fit_conditionals(
 ) -> Float[np.ndarray, "lf outcome cls"]:
     """Conditionals of the LFs without any label: soft votes refined by EM (Dawid and Skene, 1979).
 
-    Starts from the soft votes that LFs of the given precision cast, then alternates ``estimate_conditionals`` and
-    ``class_posterior``. No random number is drawn.
+    Starts from the soft votes under ``prior``, then alternates ``estimate_conditionals`` and ``class_posterior``. No
+    random number is drawn.
 
     Args:
         votes: int64 (n, m) with class ids or ``ABSTAIN``; any m from 1 on.
         class_balance: float (K,), positive, sums to 1; held fixed.
-        precision: probability that a vote is right before anything is known, one for all LFs or one each.
-        prior_rows: how many rows of each class the prior counts as; ``None`` stands for ``10 * sqrt(n)``.
-        max_steps: EM steps at most.
+        prior: float (m, K + 1, K), positive; ``None`` stands for ``prior_conditionals(votes, class_balance)``.
+        prior_rows: how many rows of each class the prior counts as; ``None`` stands for ``default_prior_rows(n)``.
+        max_steps: EM steps at most; without a step the prior is returned.
         tolerance: stop when no probability of the posterior moves by more.
         floor: least conditional, in [0, 1 / (K + 1)).
         on_step: called after each step with its number and the largest change of the posterior.
@@ -146,18 +157,15 @@ def fit_conditionals(
         float64 (m, K + 1, K).
 
     Example:
-        >>> votes = np.array([[1, 1, 1], [1, 1, 0], [0, 0, 0], [0, 0, 1]])
-        >>> lf_accuracies(fit_conditionals(votes, np.array([0.5, 0.5]), prior_rows=1), np.array([0.5, 0.5])).round(2)
+        >>> votes, balance = np.array([[1, 1, 1], [1, 1, 0], [0, 0, 0], [0, 0, 1]]), np.array([0.5, 0.5])
+        >>> lf_accuracies(fit_conditionals(votes, balance, prior_rows=1), balance).round(2)
         array([0.89, 0.89, 0.57])
     """
-    num_classes = len(class_balance)
-    indicators = _indicators(votes, num_classes)
-    prior = prior_conditionals(votes, class_balance, precision, floor)
-    if prior_rows is None:
-        prior_rows = PRIOR_STRENGTH * len(votes) ** 0.5
-    trust = _trust(votes.shape[1], num_classes, precision)
-    posterior = _posterior(indicators, np.pad(trust, ((0, 0), (1, 0), (0, 0))), class_balance)
+    indicators = _indicators(votes, len(class_balance))
+    prior = prior_conditionals(votes, class_balance, floor=floor) if prior is None else prior
+    prior_rows = default_prior_rows(len(votes)) if prior_rows is None else prior_rows
     conditionals = prior
+    posterior = _posterior(indicators, prior, class_balance)
     for step in range(max_steps):
         conditionals = _maximise(indicators, posterior, prior, prior_rows, floor)
         updated = _posterior(indicators, conditionals, class_balance)
@@ -202,10 +210,6 @@ def _indicators(votes: Int[np.ndarray, "row lf"], num_classes: int) -> sp.csr_ar
     return sp.csr_array((np.ones(len(rows)), (rows, columns)), shape=shape)
 
 
-def _rates(indicators: sp.csr_array, num_lfs: int) -> Float[np.ndarray, "lf cls"]:
-    return np.asarray(indicators.mean(axis=0)).reshape(num_lfs, -1)
-
-
 def _posterior(
     indicators: sp.csr_array,
     conditionals: Float[np.ndarray, "lf outcome cls"],
@@ -228,14 +232,6 @@ def _maximise(
     voting = (indicators.T @ posterior).reshape(len(prior), -1, posterior.shape[1])
     counts = np.concatenate([rows_of_class - voting.sum(1, keepdims=True), voting], axis=1)
     return _floored((counts + prior_rows * prior) / (rows_of_class + prior_rows), floor)
-
-
-def _trust(
-    num_lfs: int, num_classes: int, precision: float | Float[np.ndarray, " lf"]
-) -> Float[np.ndarray, "lf vote cls"]:
-    """Belief in each class given one vote of an LF: its precision for the class voted for, the rest for the others."""
-    right = np.broadcast_to(precision, num_lfs)[:, None, None]
-    return np.where(np.eye(num_classes, dtype=bool), right, (1 - right) / (num_classes - 1))
 
 
 def _floored(table: Float[np.ndarray, "lf outcome cls"], floor: float) -> Float[np.ndarray, "lf outcome cls"]:

@@ -1,0 +1,116 @@
+"""Settings of ``LoLLabelModel.fit``: Snorkel's keywords and the classifier's, checked and told apart."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from snorkel.labeling.model.label_model import TrainConfig
+
+from lol_lightning.exceptions import ConfigurationError, DataError
+
+__all__ = ["class_balance_of", "classifier_arguments", "train_config"]
+
+_SCHEDULERS = ("constant", "linear", "exponential", "step")
+_OPTIMIZERS = ("sgd", "adam", "adamax")
+
+
+def train_config(given: dict[str, Any], num_lfs: int, num_classes: int) -> TrainConfig:
+    """Return Snorkel's settings with its defaults, but ``seed`` 0 instead of one that differs from run to run.
+
+    Args:
+        given: settings by name, only those of Snorkel's ``TrainConfig``.
+        num_lfs: m.
+        num_classes: K.
+
+    Raises:
+        ConfigurationError: if a value lies outside its range.
+
+    Example:
+        >>> config = train_config({"n_epochs": 500}, num_lfs=3, num_classes=2)
+        >>> config.n_epochs, config.lr, config.seed
+        (500, 0.01, 0)
+    """
+    config = TrainConfig()._replace(**{"seed": 0, **given})
+    for name, low in (("n_epochs", 0), ("log_freq", 1), ("l2", 0)):
+        value = getattr(config, name)
+        if not isinstance(value, int | float | np.number) or not value >= low:
+            raise ConfigurationError(f"{name} = {value!r}; it must be one number, at least {low}.")
+    if config.lr_scheduler not in _SCHEDULERS:
+        raise ConfigurationError(f"Unrecognized lr scheduler option {config.lr_scheduler!r}; use one of {_SCHEDULERS}.")
+    precision = np.asarray(config.prec_init, dtype=float)
+    if precision.shape not in ((), (num_lfs,)) or not ((precision >= 0) & (precision <= 1)).all():
+        raise ConfigurationError(
+            f"prec_init = {config.prec_init!r}; it must be one number in [0, 1], or {num_lfs} of them, one for each LF."
+        )
+    if config.mu_eps is not None and not 0 <= config.mu_eps < 1 / (num_classes + 1):
+        raise ConfigurationError(
+            f"mu_eps = {config.mu_eps} is the least of {num_classes + 1} probabilities that sum to 1; "
+            f"it must lie in [0, {1 / (num_classes + 1):.3g})."
+        )
+    return config
+
+
+def classifier_arguments(given: dict[str, Any], known: Collection[str], with_features: bool) -> dict[str, Any]:
+    """Return the arguments of the classifier among the keywords of ``fit``.
+
+    Args:
+        given: all keywords of ``fit``.
+        known: names of the classifier's own arguments.
+        with_features: whether a classifier is trained.
+
+    Raises:
+        ConfigurationError: if a keyword is unknown, or is for a classifier and none is trained.
+
+    Example:
+        >>> classifier_arguments({"seed": 1, "l2": 0.1, "alpha": 3}, {"alpha", "lr"}, with_features=True)
+        {'weight_decay': 0.1, 'alpha': 3}
+    """
+    snorkel = set(TrainConfig._fields)
+    if unknown := sorted(set(given) - snorkel - set(known)):
+        raise ConfigurationError(f"fit got unknown arguments {unknown}; it takes {sorted(snorkel | set(known))}.")
+    if not with_features:
+        if extra := sorted(set(given) - snorkel):
+            raise ConfigurationError(f"{extra} are for the classifier, which needs the rows: give X too.")
+        if given.get("optimizer", "sgd") not in _OPTIMIZERS:
+            raise ConfigurationError(f"Unrecognized optimizer option {given['optimizer']!r}; use one of {_OPTIMIZERS}.")
+        return {}
+    renamed = {"weight_decay" if name == "l2" else name: value for name, value in given.items()}
+    return {name: value for name, value in renamed.items() if name in {*known, "weight_decay"}}
+
+
+def class_balance_of(
+    class_balance: Sequence[float] | None, labels: Any | None, num_classes: int
+) -> Float[np.ndarray, " cls"]:
+    """Return the share of each class: as given, else as among labels, else uniform; float64 (K,), sums to 1.
+
+    Raises:
+        ConfigurationError: if a given share is missing, not finite or not positive.
+        DataError: if a label is not in [0, K), or a class has none.
+
+    Example:
+        >>> class_balance_of(None, [0, 0, 1, 0], num_classes=2)
+        array([0.75, 0.25])
+    """
+    if class_balance is not None:
+        shares = np.asarray(class_balance, dtype=float)
+        if shares.shape != (num_classes,) or not (np.isfinite(shares) & (shares > 0)).all():
+            raise ConfigurationError(
+                f"class_balance = {class_balance!r}; it must be {num_classes} positive numbers, one for each class."
+            )
+        return shares / shares.sum()
+    if labels is None:
+        return np.full(num_classes, 1 / num_classes)
+    labels = np.asarray(labels).ravel()
+    outside = ~np.isin(labels, np.arange(num_classes))
+    if outside.any():
+        row = int(outside.argmax())
+        raise DataError(f"Y_dev has {labels[row]!r} in row {row}; labels must be 0 .. {num_classes - 1}.")
+    counts = np.bincount(labels.astype(np.int64), minlength=num_classes)
+    if not counts.all():
+        raise DataError(
+            f"Y_dev has no row of class {int(counts.argmin())}, so its share would be 0. Give class_balance instead."
+        )
+    return counts / counts.sum()
