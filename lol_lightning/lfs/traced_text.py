@@ -1,0 +1,296 @@
+"""Instrumented text: a ``str`` and a list of tokens that behave as usual and record what is asked of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Literal, SupportsIndex
+
+from lol_lightning.lfs.queries import HOOK_FILES, Length, Query, QueryKind, active_trace
+
+__all__ = ["Form", "TracedStr", "TracedTokens", "instrument_value"]
+
+HOOK_FILES.add(__file__)
+
+Form = Literal["text", "token", "start", "end", "piece"]
+"""What part of a column's text an instrumented string is."""
+
+# What equality with a part says about the text.
+_KIND_OF_FORM: dict[Form, QueryKind] = {
+    "text": "token",
+    "token": "token",
+    "start": "prefix",
+    "end": "suffix",
+    "piece": "substring",
+}
+
+
+class TracedStr(str):
+    """A string that knows the column that it comes from and records what is asked of it.
+
+    Outside of ``recording`` it is a string like any other.
+
+    Args:
+        value: the text.
+        column: where it comes from.
+        form: which part of the column's text it is.
+        capitals: whether it was put into capitals, so that terms have to be lowered to be comparable.
+    """
+
+    __slots__ = ("capitals", "column", "form")
+
+    column: str
+    form: Form
+    capitals: bool
+
+    def __new__(cls, value: str, column: str, form: Form = "text", capitals: bool = False) -> TracedStr:
+        self = super().__new__(cls, value)
+        self.column, self.form, self.capitals = column, form, capitals
+        trace = active_trace()
+        if trace is not None:
+            trace.last_text = self
+        return self
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[Any, ...]:
+        return TracedStr, (str.__str__(self), self.column, self.form, self.capitals)
+
+    def like(self, value: str, form: Form | None = None, capitals: bool | None = None) -> TracedStr:
+        """Return ``value`` as a string that comes from the same column."""
+        return TracedStr(value, self.column, form or self.form, self.capitals if capitals is None else capitals)
+
+    def tokens(self, values: Iterable[str], form: Form = "token") -> TracedTokens:
+        """Return ``values`` as instrumented tokens of this text."""
+        return TracedTokens((self.like(value, form) for value in values), self.column)
+
+    def query(self, kind: QueryKind, term: Any) -> Query | None:
+        """Return the query for a term, unless it is a part of the data itself."""
+        if not isinstance(term, str) or isinstance(term, TracedStr):
+            return None
+        if kind == "token" and len(term.split()) > 1:
+            kind = "substring"
+        return Query(kind, term.lower() if self.capitals else term, self.column)
+
+    def ask(self, kind: QueryKind, term: Any, answer: bool) -> bool:
+        """Record a query in the running trace and return the answer that the trace decides on."""
+        trace, query = active_trace(), self.query(kind, term)
+        if trace is None or query is None:
+            return answer
+        trace.last_text = self
+        return trace.ask(query, answer)
+
+    def __contains__(self, term: Any) -> bool:
+        return self.ask("substring", term, str.__contains__(self, term))
+
+    def __eq__(self, other: object) -> bool:
+        equal = str.__eq__(self, other)
+        if equal is NotImplemented:
+            return equal
+        trace, query = active_trace(), self.query(_KIND_OF_FORM[self.form], other)
+        if trace is not None and query is not None and trace.hashed and equal:
+            trace.looked_up.add(query)
+        return self.ask(_KIND_OF_FORM[self.form], other, equal)
+
+    def __ne__(self, other: object) -> bool:
+        equal = self.__eq__(other)
+        return equal if equal is NotImplemented else not equal
+
+    def __hash__(self) -> int:
+        trace = active_trace()
+        if trace is not None and trace.asking_library() is None:
+            trace.hashed = True
+        return str.__hash__(self)
+
+    def startswith(self, prefix: str | tuple[str, ...], *span: Any) -> bool:  # type: ignore[override]  # noqa: D102
+        return self._affix("prefix", str.startswith, prefix, span)
+
+    def endswith(self, suffix: str | tuple[str, ...], *span: Any) -> bool:  # type: ignore[override]  # noqa: D102
+        return self._affix("suffix", str.endswith, suffix, span)
+
+    def _affix(self, kind: QueryKind, method: Callable[..., bool], affix: Any, span: tuple[Any, ...]) -> bool:
+        if not isinstance(affix, tuple):
+            return self.ask(kind, affix, method(self, affix, *span))
+        return any([self.ask(kind, term, method(self, term, *span)) for term in affix])
+
+    def find(self, term: str, *span: Any) -> int:  # type: ignore[override]  # noqa: D102
+        return self._position(str.find(self, term, *span), term)
+
+    def rfind(self, term: str, *span: Any) -> int:  # type: ignore[override]  # noqa: D102
+        return self._position(str.rfind(self, term, *span), term)
+
+    def index(self, term: str, *span: Any) -> int:  # type: ignore[override]  # noqa: D102
+        return self._found(self.find(term, *span))
+
+    def rindex(self, term: str, *span: Any) -> int:  # type: ignore[override]  # noqa: D102
+        return self._found(self.rfind(term, *span))
+
+    def _position(self, position: int, term: str) -> int:
+        answer = self.ask("substring", term, position >= 0)
+        return -1 if not answer else max(position, 0)
+
+    @staticmethod
+    def _found(position: int) -> int:
+        if position < 0:
+            raise ValueError("substring not found")
+        return position
+
+    def count(self, term: str, *span: Any) -> int:  # type: ignore[override]  # noqa: D102
+        count = str.count(self, term, *span)
+        return overridden_count(count, self.ask("substring", term, count > 0))
+
+    def split(self, sep: str | None = None, maxsplit: SupportsIndex = -1) -> list[str]:  # type: ignore[override]  # noqa: D102
+        return self._cut(str.split(self, sep, maxsplit), sep)
+
+    def rsplit(self, sep: str | None = None, maxsplit: SupportsIndex = -1) -> list[str]:  # type: ignore[override]  # noqa: D102
+        return self._cut(str.rsplit(self, sep, maxsplit), sep)
+
+    def splitlines(self, keepends: bool = False) -> list[str]:  # type: ignore[override]  # noqa: D102
+        return self.tokens(str.splitlines(self, keepends), "text")
+
+    def partition(self, sep: str) -> tuple[str, str, str]:  # type: ignore[override]  # noqa: D102
+        return self._part(str.partition(self, sep), sep, (self, "", ""))
+
+    def rpartition(self, sep: str) -> tuple[str, str, str]:  # type: ignore[override]  # noqa: D102
+        return self._part(str.rpartition(self, sep), sep, ("", "", self))
+
+    def _cut(self, parts: list[str], sep: str | None) -> list[str]:
+        if sep is None or not any(map(str.isalnum, sep)):
+            return self.tokens(parts)
+        return self.tokens(parts if self.ask("substring", sep, len(parts) > 1) else [self], "piece")
+
+    def _part(self, parts: tuple[str, ...], sep: str, whole: tuple[str, ...]) -> tuple[str, str, str]:
+        if any(map(str.isalnum, sep)) and not self.ask("substring", sep, str.__contains__(self, sep)):
+            parts = whole
+        head, middle, tail = (self.like(part, "piece") for part in parts)
+        return head, middle, tail
+
+    def __len__(self) -> int:
+        return _length(self, str.__len__(self), "characters")
+
+    def __iter__(self) -> Iterator[str]:  # type: ignore[override]
+        return (self.like(character, "piece") for character in str.__iter__(self))
+
+    def __getitem__(self, key: Any) -> str:
+        return self.like(str.__getitem__(self, key), self._form_of(key))
+
+    def _form_of(self, key: Any) -> Form:
+        if not isinstance(key, slice):
+            return "start" if key == 0 else "end" if key == -1 else "piece"
+        if key.step not in (None, 1):
+            return "piece"
+        if key.start in (None, 0):
+            return self.form if key.stop is None else "start"
+        return "end" if key.stop is None else "piece"
+
+    def __add__(self, other: str) -> str:
+        joined = str.__add__(self, other)
+        return joined if joined is NotImplemented else self.like(joined)
+
+    def __radd__(self, other: str) -> str:
+        return self.like(str.__add__(other, self)) if isinstance(other, str) else NotImplemented
+
+    def __rmod__(self, template: str) -> str:
+        return self.like(str.__mod__(template, str.__str__(self))) if isinstance(template, str) else NotImplemented
+
+    def __str__(self) -> str:
+        return self
+
+    def __format__(self, spec: str) -> str:
+        return self.like(str.__format__(self, spec))
+
+    def upper(self) -> TracedStr:  # type: ignore[override]  # noqa: D102
+        return self.like(str.upper(self), capitals=True)
+
+    def lower(self) -> TracedStr:  # type: ignore[override]  # noqa: D102
+        return self.like(str.lower(self), capitals=False)
+
+    def casefold(self) -> TracedStr:  # type: ignore[override]  # noqa: D102
+        return self.like(str.casefold(self), capitals=False)
+
+
+class TracedTokens(list[str]):
+    """A list of tokens of one column that records which tokens are looked for and whether they are counted."""
+
+    def __init__(self, values: Iterable[str], column: str) -> None:
+        super().__init__(values)
+        self.column = column
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[Any, ...]:
+        return TracedTokens, (list(list.__iter__(self)), self.column)
+
+    def _ask(self, term: object, answer: bool) -> bool:
+        probe = TracedStr("", self.column, "token", any(getattr(t, "capitals", False) for t in list.__iter__(self)))
+        return probe.ask("token", term, answer)
+
+    def _has(self, term: object) -> bool:
+        return any(str.__eq__(token, term) is True for token in list.__iter__(self))  # type: ignore[arg-type]
+
+    def __contains__(self, term: object) -> bool:
+        return self._ask(term, self._has(term))
+
+    def count(self, term: str) -> int:  # type: ignore[override]  # noqa: D102
+        count = sum(str.__eq__(token, term) is True for token in list.__iter__(self))
+        return overridden_count(count, self._ask(term, count > 0))
+
+    def index(self, term: str, *span: Any) -> int:  # type: ignore[override]  # noqa: D102
+        if not self._ask(term, self._has(term)):
+            raise ValueError(f"{term!r} is not in list")
+        return list.index(self, term, *span) if self._has(term) else 0
+
+    def __len__(self) -> int:
+        return _length(self, list.__len__(self), "words")
+
+    def __iter__(self) -> Iterator[str]:
+        for token in list.__iter__(self):
+            trace = active_trace()
+            if trace is not None:
+                trace.last_text = token
+            yield token
+
+    def __getitem__(self, key: Any) -> Any:
+        if isinstance(key, slice):
+            return TracedTokens(list.__getitem__(self, key), self.column)
+        trace = active_trace()
+        if trace is not None:
+            trace.indexed = True
+        return list.__getitem__(self, key)
+
+
+def instrument_value(value: Any, column: str) -> Any:
+    """Return a text or list of texts in its instrumented form, and anything else as it is.
+
+    Example:
+        >>> type(instrument_value("a text", "text")).__name__, instrument_value(3, "length")
+        ('TracedStr', 3)
+    """
+    if type(value) is str:
+        return TracedStr(value, column)
+    if type(value) is list and value and all(type(item) is str for item in value):
+        return TracedTokens((TracedStr(item, column, "token") for item in value), column)
+    return value
+
+
+def overridden_count(count: int, answer: bool) -> int:
+    """Return a count that agrees with the answer on whether there is anything to count."""
+    many = 1000
+    return 0 if not answer else count or many
+
+
+def _length(value: TracedStr | TracedTokens, length: int, unit: str) -> int:
+    trace = active_trace()
+    return length if trace is None else trace.ask_length(Length(unit, value.column), length)
+
+
+def _carried(name: str) -> Callable[..., TracedStr]:
+    method = getattr(str, name)
+
+    def carried(self: TracedStr, *args: Any, **kwargs: Any) -> TracedStr:
+        return self.like(method(self, *args, **kwargs))
+
+    carried.__name__ = name
+    return carried
+
+
+for _name in (
+    *("capitalize", "center", "expandtabs", "ljust", "lstrip", "removeprefix", "removesuffix", "replace", "rjust"),
+    *("rstrip", "strip", "swapcase", "title", "translate", "zfill", "__mul__", "__rmul__"),
+):
+    setattr(TracedStr, _name, _carried(_name))
