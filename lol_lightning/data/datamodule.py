@@ -72,7 +72,7 @@ class LoLDataModule(pl.LightningDataModule):
         ...     lfs=[keyword_lf("prize", ["prize"], label=1), keyword_lf("song", ["song"], label=0)])
         >>> data.setup("fit")
         >>> data.num_features, data.num_classes, data.num_dropped_rows
-        (8, 2, 1)
+        (7, 2, 1)
         >>> next(iter(data.train_dataloader())).votes.shape
         torch.Size([2, 2])
     """
@@ -277,7 +277,7 @@ class LoLDataModule(pl.LightningDataModule):
         if split == "predict":
             return np.full((len(self._rows[split]), self.num_lfs), ABSTAIN)
         known = self._known_votes[split]
-        return self._voters.vote(self._rows[split], known, self.text_column, self.progress_bar)
+        return self._voters.vote(self._rows[split], known, self.progress_bar)
 
     def _labels(self, split: str) -> np.ndarray | None:
         return labels_of(self._rows[split], self.label_column) if split in self._rows else None

@@ -23,17 +23,18 @@ __all__ = ["BagOfWords", "FeatureSpace", "Matrix"]
 Matrix: TypeAlias = "sp.csr_matrix | sp.csr_array | np.ndarray"
 """Features float32 (n, d), sparse or dense."""
 
-TOKEN_PATTERN = r"(?u)\w+(?:['\u2019]\w+)*|[$€£¥%!?]"
-"""Words of any length, with their apostrophes, and the marks that labeling functions ask for."""
+TOKEN_PATTERN = r"(?u)\d+(?:[.,]\d+)+|\w+(?:['\u2019]\w+)*|[$€£¥%!?]"
+"""Numbers with their decimals, words of any length with their apostrophes, and the marks that LFs ask for."""
 
 
 @runtime_checkable
 class FeatureSpace(Protocol):
     """What a data module asks of a feature space; fitted on the training rows only.
 
-    ``document_frequency`` is float32 (d,) in (0, 1), the smoothed share of the training rows in which a feature is
-    present. ``feature_scale`` is float32 (d,), the value that a feature has where it is present (one standard
-    deviation for a numeric column).
+    ``observed_frequency`` is float32 (d,) in [0, 1], the share of the training rows in which a feature is present, and
+    ``document_frequency`` the same in (0, 1), smoothed, the distribution that the model is smoothed with.
+    ``feature_scale`` is float32 (d,), the value that a feature has where it is present (one standard deviation for a
+    numeric column).
     """
 
     @property
@@ -49,6 +50,11 @@ class FeatureSpace(Protocol):
     @property
     def num_features(self) -> int:
         """Number of features, d."""
+        ...
+
+    @property
+    def observed_frequency(self) -> Float[Tensor, " feature"]:
+        """Share of the training rows in which each feature is present."""
         ...
 
     @property
@@ -113,12 +119,11 @@ class BagOfWords:
         self.vectorizer = vectorizer
         self.column = column
         self.add_inspected = add_inspected
-        self._present: np.ndarray | None = None
 
     @property
     def is_fitted(self) -> bool:
         """Whether ``fit`` has seen data."""
-        return self._present is not None
+        return hasattr(self, "_index")
 
     @property
     def feature_names(self) -> list[str]:
@@ -130,6 +135,12 @@ class BagOfWords:
     def num_features(self) -> int:
         """d, the size of the vocabulary."""
         return len(self.feature_names)
+
+    @property
+    def observed_frequency(self) -> Float[Tensor, " feature"]:
+        """float32 (d,): share of the training texts with the word; 0 for words that joined later."""
+        self._check_fitted()
+        return self._observed_frequency
 
     @property
     def document_frequency(self) -> Float[Tensor, " feature"]:
@@ -210,7 +221,7 @@ class BagOfWords:
         total = np.bincount(matrix.indices, weights=matrix.data, minlength=size)
         usual = total.sum() / max(present.sum(), 1) or 1.0
         scale = np.where(present > 0, total / np.maximum(present, 1), usual)
-        self._present = present
+        self._observed_frequency = torch.from_numpy((present / max(rows, 1)).astype(np.float32))
         self._document_frequency = torch.from_numpy(((present + 1) / (rows + 2)).astype(np.float32))
         self._feature_scale = torch.from_numpy(scale.astype(np.float32))
 

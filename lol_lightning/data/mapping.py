@@ -49,10 +49,10 @@ def records_to_targets(
     .. math:: v \prod_{l \ne j} (1 - \phi_l)
 
     where :math:`l` runs over the entries that would keep the vote alive, the alternatives in the same group of the
-    same clause, and :math:`\phi` is the document frequency. The words of a phrase are all needed, so each keeps the
-    full value. Probed and surrogate values are measured and used as they are. Where several findings meet on one
-    (LF, class, feature) the probed one wins over the declared or traced one and that over the surrogate's; among
-    equals the largest magnitude stays.
+    same clause, and :math:`\phi` is the share of training rows that hold them. The words of a phrase are all needed,
+    so each keeps the full value. Probed and surrogate values are measured and used as they are. Where several findings
+    meet on one (LF, class, feature) the probed one wins over the declared or traced one and that over the surrogate's;
+    among equals the largest magnitude stays.
 
     Args:
         records: one for each LF, in the order of the vote matrix's columns.
@@ -88,15 +88,16 @@ def records_to_targets(
             mapped.append(_Mapped(lf, feature, feature_space.map_feature(feature)))
     audit = _audit(mapped, records, feature_space)
     _warn_of_splits(audit)
-    frequency = feature_space.document_frequency
-    entries = _strongest(_entries(mapped, frequency.double().numpy()), threshold, top_k)
+    # Unseen words would weigh on the others by their smoothing alone, so the observed frequency counts here.
+    phi = torch.minimum(feature_space.observed_frequency, feature_space.document_frequency)
+    entries = _strongest(_entries(mapped, phi.double().numpy()), threshold, top_k)
     scale = feature_space.feature_scale
     targets = GradientTargets.from_entries(
         entries,
         len(records),
         num_classes,
         feature_space.num_features,
-        document_frequency=frequency,
+        document_frequency=feature_space.document_frequency,
         feature_scale=None if bool((scale == 1).all()) else scale,
     )
     return targets, audit

@@ -11,6 +11,7 @@ from snorkel.labeling import LabelingFunction
 from lol_lightning.data.rows import Rows
 from lol_lightning.exceptions import ConfigurationError, DataError, VotesError
 from lol_lightning.functional.votes import ABSTAIN
+from lol_lightning.lfs.apply import fast_apply, validate_votes
 from lol_lightning.lfs.record import InspectedFeature, LFRecord
 
 __all__ = ["Voters", "infer_num_classes"]
@@ -66,27 +67,23 @@ class Voters:
         """All that the LFs inspect."""
         return [feature for record in self.records for feature in record.features]
 
-    def vote(
-        self, rows: Rows, known: Any | None = None, column: str = "text", progress_bar: bool = False
-    ) -> np.ndarray:
+    def vote(self, rows: Rows, known: Any | None = None, progress_bar: bool = False) -> np.ndarray:
         """Return the votes int64 (n, m) on rows, by the LFs or from a matrix that is known already.
 
         Raises:
-            VotesError: if a known matrix does not have one row per data point and one column per LF.
+            VotesError: if a known matrix holds something else than votes, or does not fit the rows or the LFs.
+            ConfigurationError: if there is no matrix and an LF has no code.
         """
-        from lol_lightning.lfs.apply import fast_apply, validate_votes
-
         if known is None and not self.lfs:
             return np.full((len(rows), len(self)), ABSTAIN)
         if known is None and len(self.lfs) < len(self):
             absent = sorted(set(self.names) - {lf.name for lf in self.lfs})
             raise ConfigurationError(f"the labeling functions {absent} have no code here: give their votes.")
-        votes = fast_apply(self.lfs, rows, column, progress_bar) if known is None else validate_votes(known)
-        if votes.shape != (len(rows), len(self)):
-            raise VotesError(
-                f"votes have the shape {votes.shape}; {len(rows)} rows and {len(self)} labeling functions need "
-                f"({len(rows)}, {len(self)})."
-            )
+        if known is None:
+            return fast_apply(self.lfs, rows, progress_bar=progress_bar)
+        votes = validate_votes(known, lf_names=self.names)
+        if len(votes) != len(rows):
+            raise VotesError(f"there are votes on {len(votes)} rows, but {len(rows)} rows; give one row of votes each.")
         return votes
 
     def _check_known(self, what: str, names: list[str]) -> None:

@@ -31,7 +31,7 @@ class WrenchSplit(NamedTuple):
 class WrenchDataModule(LoLDataModule):
     """A data module of a WRENCH directory: ``train.json``, ``valid.json``, ``test.json`` and ``label.json``.
 
-    Votes are taken from the files. Where ``lfs.json`` tells the rules of the LFs, those are LFs with records of what
+    The rows to predict are those of the test. Votes are taken from the files. Where ``lfs.json`` tells the rules of the LFs, those are LFs with records of what
     they inspect (``lfs``); LFs without rules vote and have no gradient until they are probed.
 
     Args:
@@ -46,6 +46,7 @@ class WrenchDataModule(LoLDataModule):
         num_workers: processes that cut batches; 0 is fastest for a bag of words.
         pin_memory: whether batches go to page-locked memory.
         seed: of the choice and the order of the training rows.
+        progress_bar: whether to show the progress of LFs that run.
 
     Raises:
         DataError: if the directory or a file is missing, broken or does not fit the others.
@@ -68,6 +69,7 @@ class WrenchDataModule(LoLDataModule):
         num_workers: int = 0,
         pin_memory: bool = False,
         seed: int = 0,
+        progress_bar: bool = True,
     ) -> None:
         root = Path(root)
         if not root.is_dir():
@@ -86,6 +88,7 @@ class WrenchDataModule(LoLDataModule):
             train.rows,
             splits["valid"].rows,
             splits["test"].rows,
+            predict=splits["test"].rows,
             lfs=lfs,
             feature_space=feature_space,
             batch_size=batch_size,
@@ -101,6 +104,7 @@ class WrenchDataModule(LoLDataModule):
             num_workers=num_workers,
             pin_memory=pin_memory,
             seed=seed,
+            progress_bar=progress_bar,
         )
         self.root = root
 

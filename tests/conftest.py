@@ -1,0 +1,29 @@
+"""Fixtures and settings for all tests."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from jaxtyping import install_import_hook
+
+# Shape types in signatures are checked here, at run time, and nowhere else.
+install_import_hook("lol_lightning", "beartype.beartype")
+
+
+@pytest.fixture(autouse=True)
+def seed() -> None:
+    """Start every test from the same random state."""
+    torch.manual_seed(0)
+    np.random.seed(0)
+
+
+@pytest.fixture(scope="session")
+def wrench_root() -> Path:
+    """Return the directory of the WRENCH sets."""
+    beside = Path(__file__).parents[2] / "shared" / "wrench"
+    root = Path(os.environ.get("WRENCH_ROOT", beside))
+    if not root.is_dir():
+        pytest.skip("no WRENCH sets: set WRENCH_ROOT or put them in ../shared/wrench beside the repository")
+    return root
