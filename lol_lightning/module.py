@@ -123,6 +123,8 @@ class LoLClassifier(pl.LightningModule):
                 self.hparams[name] = self.hparams[name] or getattr(data, name, None)
             self._build()
         if stage == "fit":
+            if isinstance(self.network, SparseMLP) and not self._takes_sparse_gradients():
+                self.network.sparse_grad = False
             self._lf_weights = self._resolve_lf_weights(data)
 
     def forward(self, features: Tensor | SparseRows) -> Float[Tensor, "batch cls"]:
@@ -185,11 +187,6 @@ class LoLClassifier(pl.LightningModule):
             return LazyAdam(self.parameters(), **options)
         return torch.optim.Adam(self.parameters(), fused=True, **options)
 
-    def on_train_start(self) -> None:
-        """Give the first layer a dense gradient where an optimizer is used that takes no other."""
-        if isinstance(self.network, SparseMLP) and not isinstance(self.trainer.optimizers[0], LazyAdam):
-            self.network.sparse_grad = False
-
     def input_gradient(self, batch: LoLBatch, step: int = 0) -> Float[Tensor, "cls inspected"]:
         """Return the smoothed model's gradient on the batch's inspected features, to look at.
 
@@ -233,6 +230,12 @@ class LoLClassifier(pl.LightningModule):
         )
         self.val_metrics = metrics.clone(prefix="val_")
         self.test_metrics = metrics.clone(prefix="test_")
+
+    def _takes_sparse_gradients(self) -> bool:
+        # An optimizer of the user's own takes dense gradients, and NCCL cannot reduce sparse ones.
+        own = getattr(self.configure_optimizers, "__func__", None) is LoLClassifier.configure_optimizers
+        device = self.trainer.strategy.root_device.type
+        return own and (device == "cpu" or (device == "cuda" and self.trainer.world_size == 1))
 
     def _resolve_lf_weights(self, data: Any) -> Tensor | None:
         weighting = self.hparams["lf_weights"]

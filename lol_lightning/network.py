@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
@@ -74,30 +73,38 @@ class SparseMLP(nn.Module):
             )
         if num_classes < 2:
             raise ConfigurationError(f"num_classes = {num_classes}; a classifier needs at least 2.")
-        self.sparse_grad = sparse_grad
         bound = 1 / math.sqrt(num_features)
-        self.weight = nn.Parameter(torch.empty(num_features, hidden_sizes[0]).uniform_(-bound, bound))
+        weight = torch.empty(num_features, hidden_sizes[0]).uniform_(-bound, bound)
+        # A module of its own rather than a parameter: DistributedDataParallel asks it whether its gradient is sparse.
+        self.bags = nn.EmbeddingBag(
+            *weight.shape, mode="sum", sparse=sparse_grad, include_last_offset=True, _weight=weight
+        )
         self.bias = nn.Parameter(torch.empty(hidden_sizes[0]).uniform_(-bound, bound))
         layers: list[nn.Module] = []
         for size, next_size in zip(hidden_sizes, [*hidden_sizes[1:], num_classes], strict=True):
             layers += [nn.ReLU(), nn.Dropout(dropout), nn.Linear(size, next_size)]
         self.tail = nn.Sequential(*layers)
 
+    @property
+    def weight(self) -> nn.Parameter:
+        """The first layer's weight, float (d, H)."""
+        return self.bags.weight
+
+    @property
+    def sparse_grad(self) -> bool:
+        """Whether the first weight's gradient is row-sparse."""
+        return self.bags.sparse
+
+    @sparse_grad.setter
+    def sparse_grad(self, value: bool) -> None:
+        self.bags.sparse = value
+
     def first_layer(self, x: SparseRows | Float[Tensor, "batch feature"]) -> Float[Tensor, "batch hidden"]:
         """Return the first pre-activation, float (B, H)."""
         if isinstance(x, Tensor):
             return x.to(self.weight.dtype) @ self.weight + self.bias
         values = None if x.values is None else x.values.to(self.weight.dtype)
-        bags = F.embedding_bag(
-            x.indices,
-            self.weight,
-            x.offsets,
-            mode="sum",
-            per_sample_weights=values,
-            sparse=self.sparse_grad,
-            include_last_offset=True,
-        )
-        return bags + self.bias
+        return self.bags(x.indices, x.offsets, values) + self.bias
 
     def rest(self, a: Float[Tensor, "batch hidden"]) -> Float[Tensor, "batch cls"]:
         """Return the logits, float (B, K), of first pre-activations."""

@@ -88,7 +88,8 @@ class LazyAdam(Adam):
         square = state["exp_avg_sq"][rows].mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
         state["exp_avg"].index_copy_(0, rows, mean)
         state["exp_avg_sq"].index_copy_(0, rows, square)
-        step = state["step"]
+        # A tensor, so that CUDA need not wait for it; in double precision, because 1 - beta**step is a small difference.
+        step = state["step"].double()
         size = group["lr"] / (1 - beta1**step)
         denominator = (square / (1 - beta2**step)).sqrt_().add_(group["eps"])
         parameter.index_copy_(0, rows, weight.sub_(mean.div_(denominator).mul_(size)))

@@ -1,0 +1,280 @@
+import warnings
+
+import oracles
+import pytest
+import pytorch_lightning as pl
+import torch
+from toy import NUM_CLASSES, NUM_FEATURES, loader, toy_batch, toy_problem, toy_targets, trainer_options
+from torch import nn
+
+from lol_lightning.data.datamodule import LoLDataModule
+from lol_lightning.exceptions import ConfigurationError, DataError, TargetsError
+from lol_lightning.lfs.rules import keyword_lf
+from lol_lightning.module import LoLClassifier
+from lol_lightning.network import SparseMLP
+from lol_lightning.optim import LazyAdam
+from lol_lightning.penalty_watch import DeadPenaltyWarning
+
+SIZES = {"num_features": NUM_FEATURES, "num_classes": NUM_CLASSES}
+
+
+def fit(model, *batches, val=None, **options):
+    trainer = pl.Trainer(**trainer_options(**{"max_epochs": 5, **options}))
+    trainer.fit(model, loader(*batches), None if val is None else loader(val))
+    return trainer
+
+
+@pytest.fixture
+def comments():
+    words = ["prize", "song", "hello", "win", "tune", "friend"]
+    texts = [f"{words[i % 6]} {words[(i * 5 + 1) % 6]} number{i % 7}" for i in range(60)]
+    labels = [int("prize" in text or "win" in text) for text in texts]
+    return [{"text": text, "label": label} for text, label in zip(texts, labels, strict=True)]
+
+
+LFS = [keyword_lf("prize", ["prize"], label=1), keyword_lf("song", ["song"], label=0), keyword_lf("win", ["win"], 1)]
+
+
+@pytest.mark.parametrize("method", ["lol", "lol-simple"])
+@pytest.mark.parametrize("optimizer", ["adam", "lazy-adam"])
+def test_training_learns_the_votes(method, optimizer):
+    pl.seed_everything(0, verbose=False)
+    model = LoLClassifier(**SIZES, method=method, optimizer=optimizer, alpha=1.0)
+    trainer = fit(model, toy_batch(), val=toy_batch(labeled=True), max_epochs=60)
+    assert trainer.callback_metrics["val_accuracy"] > 0.75
+    assert set(trainer.callback_metrics) >= {"val_loss", "val_macro_f1", "val_mcc", "train_loss", "train_vote_loss"}
+    assert ("train_penalty" in trainer.callback_metrics) == (method == "lol")
+
+
+def test_one_training_step_has_the_gradients_of_the_papers_loss():
+    model = LoLClassifier(**SIZES, dropout=0.0, alpha=3.0, c=0.3, lf_weights=[1.0, 2.0, 0.5, 1.0, 1.0]).double()
+    batch = toy_batch()
+    network = model.network
+    fit(model, batch, max_epochs=1, limit_train_batches=0, precision="64-true")
+    model._lf_weights = torch.tensor([1.0, 2.0, 0.5, 1.0, 1.0])
+    dense, votes, _ = toy_problem()
+    samples = model._smoothed_model._samples(batch.gradient_targets, dense.double(), 0)
+    entries = [(lf, lf % NUM_CLASSES, lf, 1.0) for lf in range(4)]
+    gradient = oracles.input_gradient(network, samples, NUM_CLASSES)
+    expected = oracles.lol_loss(network(dense.double()), votes, [1, 2, 0.5, 1, 1], gradient, entries, 3.0, 0.3)
+    model.log = lambda *args, **kwargs: None
+    loss = model.training_step(batch, 0)
+    torch.testing.assert_close(loss, expected)
+    for ours, theirs in zip(
+        torch.autograd.grad(loss, list(network.parameters())),
+        torch.autograd.grad(expected, list(network.parameters())),
+        strict=True,
+    ):
+        torch.testing.assert_close(ours, theirs)
+
+
+def test_penalty_pulls_the_gradient_of_inspected_features_up():
+    reached = {}
+    for method in ("lol", "lol-simple"):
+        pl.seed_everything(1, verbose=False)
+        model = LoLClassifier(**SIZES, method=method, alpha=30.0, c=0.2)
+        batch = toy_batch(num_rows=6)
+        fit(model, batch, max_epochs=60)
+        targets = batch.gradient_targets
+        reached[method] = model.input_gradient(batch)[targets.cls, targets.position].mean()
+    assert reached["lol"] > reached["lol-simple"] + 0.03
+
+
+def test_every_nth_step_keeps_the_mean_of_the_penalty():
+    every = LoLClassifier(**SIZES, penalty_every=3, alpha=2.0)
+    steps = []
+    model_penalty = LoLClassifier._penalty
+    every._penalty = lambda *args: steps.append(every.global_step) or model_penalty(every, *args)
+    fit(every, toy_batch(), max_epochs=7)
+    assert steps == [0, 3, 6]
+
+
+def test_sizes_come_from_the_data_module(comments):
+    data = LoLDataModule(comments, val=comments, test=comments, lfs=LFS, progress_bar=False)
+    model = LoLClassifier()
+    with pytest.raises(ConfigurationError, match="no size yet"):
+        model(torch.zeros(1, 3))
+    trainer = pl.Trainer(**trainer_options(max_epochs=20))
+    trainer.fit(model, datamodule=data)
+    assert model.hparams["num_features"] == data.num_features
+    assert model.hparams["num_classes"] == 2
+    (result,) = trainer.test(model, datamodule=data, verbose=False)
+    assert set(result) == {"test_loss", "test_accuracy", "test_macro_f1", "test_mcc"}
+    assert result["test_accuracy"] > 0.8
+
+
+def test_checkpoint_reloads_with_weights_only_and_predicts_the_same(comments, tmp_path):
+    data = LoLDataModule(comments, val=comments, predict=comments, lfs=LFS, progress_bar=False)
+    model = LoLClassifier(hidden_sizes=(8,), lf_weights="coverage")
+    trainer = pl.Trainer(**trainer_options(max_epochs=2))
+    trainer.fit(model, datamodule=data)
+    path = tmp_path / "model.ckpt"
+    trainer.save_checkpoint(path)
+    hparams = torch.load(path, weights_only=True)["hyper_parameters"]
+    assert hparams["hidden_sizes"] == [8]
+    again = LoLClassifier.load_from_checkpoint(path, weights_only=True)
+    before, after = (torch.cat(trainer.predict(m, datamodule=data)) for m in (model, again))
+    assert before.equal(after)
+    torch.testing.assert_close(before.sum(1), torch.ones(len(comments)))
+
+
+def test_fit_resumes_from_a_checkpoint(tmp_path):
+    model = LoLClassifier(**SIZES, optimizer="lazy-adam")
+    trainer = fit(model, toy_batch(), max_epochs=3)
+    path = tmp_path / "model.ckpt"
+    trainer.save_checkpoint(path)
+    resumed = LoLClassifier(**SIZES, optimizer="lazy-adam")
+    again = pl.Trainer(**trainer_options(max_epochs=5))
+    again.fit(resumed, loader(toy_batch()), ckpt_path=path)
+    assert again.global_step == 5
+
+
+class Dense(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(NUM_FEATURES, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Linear(16, 3))
+
+    def forward(self, x):
+        assert isinstance(x, torch.Tensor)
+        return self.layers(x)
+
+
+@pytest.mark.parametrize("sparse", [True, False])
+def test_a_network_of_ones_own_trains_on_sparse_and_dense_rows(sparse):
+    model = LoLClassifier(Dense(), num_classes=NUM_CLASSES)
+    trainer = fit(model, toy_batch(sparse=sparse), max_epochs=30)
+    assert trainer.callback_metrics["train_penalty"] >= 0
+    assert trainer.callback_metrics["train_loss"] < 1.1
+
+
+def test_networks_of_ones_own_need_the_number_of_classes():
+    with pytest.raises(ConfigurationError, match="num_classes is not known"):
+        fit(LoLClassifier(Dense()), toy_batch())
+
+
+@pytest.mark.parametrize(("size", "lazy"), [(19_999, False), (20_000, True)])
+def test_optimizer_is_chosen_by_the_number_of_features(size, lazy):
+    model = LoLClassifier(num_features=size, num_classes=2)
+    assert isinstance(model.configure_optimizers(), LazyAdam) == lazy
+    assert model.network.sparse_grad == lazy
+
+
+class OwnOptimizer(LoLClassifier):
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+
+
+def test_an_optimizer_of_ones_own_gets_dense_gradients():
+    model = OwnOptimizer(**SIZES, optimizer="lazy-adam")
+    fit(model, toy_batch())
+    assert not model.network.weight.grad.is_sparse
+
+
+class Detached(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(NUM_FEATURES, NUM_CLASSES)
+
+    def forward(self, x):
+        # The probabilities' gradient with respect to x does not depend on the weights: the penalty is dead.
+        return self.linear(x.detach()) + 0.01 * x[:, :NUM_CLASSES] * torch.tensor([1.0, 2.0, 3.0])
+
+
+def test_a_saturated_penalty_is_warned_of():
+    model = LoLClassifier(**SIZES)
+    with torch.no_grad():
+        model.network.tail[-1].bias.copy_(torch.tensor([200.0, 0.0, 0.0]))
+    with pytest.warns(DeadPenaltyWarning, match="dead|saturated"):
+        fit(model, toy_batch(), max_epochs=1)
+
+
+def test_a_live_penalty_is_not_warned_of():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", DeadPenaltyWarning)
+        trainer = fit(LoLClassifier(**SIZES), toy_batch(), max_epochs=1)
+    assert trainer.callback_metrics["train_gradient_ratio"] > 1e-3
+    assert 0 <= trainer.callback_metrics["train_satisfied_hinges"] <= 1
+
+
+def test_bf16_mixed_trains_close_to_float32():
+    losses = []
+    for precision in ("32-true", "bf16-mixed"):
+        pl.seed_everything(0, verbose=False)
+        trainer = fit(LoLClassifier(**SIZES, dropout=0.0), toy_batch(), max_epochs=10, precision=precision)
+        losses.append(trainer.callback_metrics["train_loss"].float())
+    torch.testing.assert_close(*losses, rtol=0.05, atol=0)
+
+
+def test_bf16_true_trains():
+    trainer = fit(LoLClassifier(**SIZES), toy_batch(), max_epochs=3, precision="bf16-true")
+    assert trainer.callback_metrics["train_loss"].isfinite()
+
+
+def test_votes_as_probabilities_train_like_votes():
+    losses = []
+    for soft in (False, True):
+        pl.seed_everything(0, verbose=False)
+        batch = toy_batch()
+        if soft:
+            one_hot = nn.functional.one_hot(batch.votes.clamp(min=0), NUM_CLASSES)
+            batch.votes = one_hot.float() * (batch.votes != -1).unsqueeze(-1)
+        losses.append(fit(LoLClassifier(**SIZES), batch).callback_metrics["train_loss"])
+    torch.testing.assert_close(*losses)
+
+
+def test_lf_weights_by_name_need_a_data_module():
+    with pytest.raises(ConfigurationError, match="needs a data module"):
+        fit(LoLClassifier(**SIZES, lf_weights="coverage"), toy_batch())
+
+
+def test_accuracy_weights_are_read_from_validation_labels(comments):
+    data = LoLDataModule(comments, val=comments, lfs=LFS, progress_bar=False)
+    model = LoLClassifier(lf_weights="accuracy")
+    pl.Trainer(**trainer_options(max_epochs=1)).fit(model, datamodule=data)
+    weights = model._lf_weights
+    assert weights.shape == (3,)
+    assert weights.mean() == pytest.approx(1)
+    assert weights[0] > weights[1]
+
+
+def test_targets_that_do_not_fit_the_votes_are_refused():
+    batch = toy_batch()
+    batch.votes = batch.votes[:, :3]
+    with pytest.raises(TargetsError, match="5 LFs and 3 classes met votes of 3 LFs"):
+        fit(LoLClassifier(**SIZES), batch)
+
+
+def test_features_of_another_space_are_refused():
+    with pytest.raises(DataError, match="30 columns and the model was built for 7"):
+        fit(LoLClassifier(num_features=7, num_classes=NUM_CLASSES), toy_batch())
+
+
+def test_testing_needs_labels():
+    trainer = pl.Trainer(**trainer_options())
+    with pytest.raises(DataError, match="no labels"):
+        trainer.test(LoLClassifier(**SIZES), loader(toy_batch()), verbose=False)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"method": "lol2"}, "method = 'lol2'; use one of 'lol', 'lol-simple'"),
+        ({"penalty": "cubic"}, "penalty = 'cubic'"),
+        ({"optimizer": "sgd"}, "optimizer = 'sgd'"),
+        ({"alpha": -1.0}, "alpha = -1.0"),
+        ({"c": 0.0}, "c = 0.0"),
+        ({"lr": float("nan")}, "lr = nan"),
+        ({"penalty_every": 0}, "penalty_every = 0"),
+        ({"phi": 2.0}, "phi = 2.0"),
+    ],
+)
+def test_arguments_out_of_range_are_named(options, message):
+    with pytest.raises(ConfigurationError, match=message):
+        LoLClassifier(**SIZES, **options)
+
+
+def test_penalty_leaves_untargeted_lfs_alone():
+    batch = toy_batch()
+    assert batch.gradient_targets.lfs_without_features == [4]
+    assert toy_targets().features.tolist() == [0, 1, 2, 3]
+    assert isinstance(LoLClassifier(**SIZES).network, SparseMLP)

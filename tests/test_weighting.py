@@ -1,0 +1,68 @@
+import numpy as np
+import pytest
+from snorkel.labeling.model import LabelModel
+
+from lol_lightning.exceptions import ConfigurationError
+from lol_lightning.weighting import VotesForWeights, lf_weights
+
+
+@pytest.fixture
+def given():
+    generator = np.random.default_rng(0)
+    labels = generator.integers(0, 2, 400)
+    accuracy = np.array([0.95, 0.8, 0.6, 0.5])
+    right = generator.random((400, 4)) < accuracy
+    votes = np.where(right, labels[:, None], 1 - labels[:, None])
+    votes[generator.random((400, 4)) < [0.1, 0.2, 0.3, 0.4]] = -1
+    return VotesForWeights(votes, 2, votes[:100], labels[:100])
+
+
+def test_uniform_weights_are_one(given):
+    assert lf_weights("uniform", given).tolist() == [1, 1, 1, 1]
+
+
+def test_coverage_and_accuracy_are_measured(given):
+    coverage = (given.votes != -1).mean(0)
+    np.testing.assert_allclose(lf_weights("coverage", given), coverage / coverage.mean())
+    weights = lf_weights("accuracy", given)
+    assert weights.argsort().tolist() == [3, 2, 1, 0]
+    voted = given.labeled_votes[:, 0] != -1
+    correct = (given.labeled_votes[:, 0] == given.labels).sum()
+    assert weights[0] / weights[3] > 1.5
+    assert weights.mean() == pytest.approx(1)
+    assert correct / voted.sum() > 0.9
+
+
+def test_snorkel_weights_are_those_of_its_label_model(given):
+    model = LabelModel(cardinality=2, verbose=False)
+    model.fit(given.votes, seed=0, progress_bar=False)
+    expected = model.get_weights()
+    np.testing.assert_allclose(lf_weights("snorkel", given), expected / expected.mean())
+
+
+def test_given_weights_are_taken_as_they_are(given):
+    assert lf_weights([0.0, 1, 2, 5], given).tolist() == [0, 1, 2, 5]
+
+
+@pytest.mark.parametrize(
+    ("weighting", "message"),
+    [
+        ("best", "'best'; use one of"),
+        ([1.0, 2.0], "2 entries for 4 LFs"),
+        ([1.0, 2.0, -3.0, 1.0], "-3.0"),
+        ([1.0, 2.0, float("nan"), 1.0], "nan"),
+    ],
+)
+def test_bad_weights_are_named(given, weighting, message):
+    with pytest.raises(ConfigurationError, match=message):
+        lf_weights(weighting, given)
+
+
+def test_accuracy_needs_labeled_rows(given):
+    with pytest.raises(ConfigurationError, match="labeled `val`"):
+        lf_weights("accuracy", VotesForWeights(given.votes, 2))
+
+
+def test_snorkel_needs_three_lfs(given):
+    with pytest.raises(ConfigurationError, match="at least 3 LFs, there are 2"):
+        lf_weights("snorkel", VotesForWeights(given.votes[:, :2], 2))

@@ -1,0 +1,53 @@
+"""A small problem that tests share: sparse rows, votes, targets and batches of them."""
+
+import scipy.sparse as sp
+import torch
+
+from lol_lightning.data.batch import LoLBatch, SparseRows
+from lol_lightning.targets import GradientTargets
+
+NUM_ROWS, NUM_FEATURES, NUM_CLASSES, NUM_LFS = 64, 30, 3, 5
+
+
+def toy_targets(num_features=NUM_FEATURES, num_classes=NUM_CLASSES):
+    """LF i asks for feature i, and speaks for class i modulo K; the last LF asks for nothing."""
+    entries = [(lf, lf % num_classes, lf, 1.0) for lf in range(NUM_LFS - 1)]
+    frequency = torch.linspace(0.4, 0.05, num_features)
+    return GradientTargets.from_entries(entries, NUM_LFS, num_classes, num_features, frequency)
+
+
+def toy_problem(num_rows=NUM_ROWS, num_features=NUM_FEATURES, num_classes=NUM_CLASSES, seed=0):
+    """Rows of 0/1 features, votes of ``toy_targets``'s LFs (the last one at random) and labels."""
+    generator = torch.Generator().manual_seed(seed)
+    chance = torch.linspace(0.4, 0.05, num_features).expand(num_rows, -1)
+    dense = torch.bernoulli(chance, generator=generator)
+    classes = torch.arange(NUM_LFS) % num_classes
+    votes = torch.where(dense[:, :NUM_LFS] > 0, classes, -1)
+    votes[:, -1] = torch.randint(-1, num_classes, (num_rows,), generator=generator)
+    labels = votes[:, :-1].max(1).values.clamp(min=0)
+    return dense, votes, labels
+
+
+def toy_batch(sparse=True, rows=slice(None), labeled=False, **options):
+    dense, votes, labels = toy_problem(**options)
+    dense, votes, labels = dense[rows], votes[rows], labels[rows]
+    features = SparseRows.from_csr(sp.csr_array(dense.numpy())) if sparse else dense
+    targets = toy_targets(dense.shape[1], options.get("num_classes", NUM_CLASSES))
+    return LoLBatch(features, votes, targets, labels if labeled else None)
+
+
+def loader(*batches):
+    """A real DataLoader over ready batches."""
+    return torch.utils.data.DataLoader(list(batches), batch_size=None)
+
+
+def trainer_options(**changes):
+    """Options of a Trainer that writes nothing."""
+    return {
+        "accelerator": "cpu",
+        "logger": False,
+        "enable_checkpointing": False,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+        **changes,
+    }
