@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from jaxtyping import install_import_hook
+from jaxtyping import config, install_import_hook
 
 # Shape types in signatures are checked here, at run time, and nowhere else. Modules at the border are left out: their
 # own errors on bad input are tested.
@@ -29,3 +29,11 @@ def wrench_root() -> Path:
     if not root.is_dir():
         pytest.skip("no WRENCH sets: set WRENCH_ROOT or put them in ../shared/wrench beside the repository")
     return root
+
+
+@pytest.fixture
+def unchecked_types():
+    """Switch the check of types off, for tests of what the package itself says about a wrong type."""
+    config.update("jaxtyping_disable", True)
+    yield
+    config.update("jaxtyping_disable", False)

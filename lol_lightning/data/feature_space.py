@@ -183,7 +183,7 @@ class BagOfWords:
                     "vectorizer's token_pattern, stop_words, min_df and max_df."
                 ) from error
             if self.add_inspected and self.vectorizer.vocabulary is None:
-                matrix = self._extend(matrix, inspected)
+                matrix = self._extend(matrix, texts, inspected)
         self._learn(matrix)
         return matrix
 
@@ -199,16 +199,19 @@ class BagOfWords:
             return FeatureMatch((), FOREIGN)
         return self._index.match(feature)
 
-    def _extend(self, matrix: sp.csr_matrix, inspected: Iterable[InspectedFeature]) -> sp.csr_matrix:
-        vocabulary = self.vectorizer_.vocabulary_
+    def _extend(self, matrix: sp.csr_matrix, texts: list[str], inspected: Iterable[InspectedFeature]) -> sp.csr_matrix:
+        vocabulary = dict(self.vectorizer_.vocabulary_)
         analyze = self.vectorizer_.build_analyzer()
-        searches = (f for f in inspected if f.kind in ("token", "prefix", "suffix", "substring"))
-        for feature in searches:
-            for entry in analyze(feature.term):
-                vocabulary.setdefault(entry, len(vocabulary))
-        if isinstance(self.vectorizer_, TfidfVectorizer) and self.vectorizer_.use_idf:
-            unseen = np.full(len(vocabulary) - matrix.shape[1], np.log(1 + matrix.shape[0]) + 1)
-            self.vectorizer_.idf_ = np.concatenate([self.vectorizer_.idf_, unseen])
+        for feature in inspected:
+            if feature.kind in ("token", "prefix", "suffix", "substring") and feature.column in (None, self.column):
+                for entry in analyze(feature.term):
+                    vocabulary.setdefault(entry, len(vocabulary))
+        if isinstance(self.vectorizer_, TfidfVectorizer) and not self.vectorizer_.smooth_idf:
+            # Without smoothing, a word that no text holds would weigh infinitely.
+            return matrix
+        self.vectorizer_ = clone(self.vectorizer).set_params(vocabulary=vocabulary)
+        if isinstance(self.vectorizer_, TfidfVectorizer):
+            self.vectorizer_.fit(texts)
         return sp.csr_matrix((matrix.data, matrix.indices, matrix.indptr), shape=(matrix.shape[0], len(vocabulary)))
 
     def _learn(self, matrix: sp.csr_matrix) -> None:

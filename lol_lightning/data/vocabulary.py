@@ -55,7 +55,7 @@ class VocabularyIndex:
     Example:
         >>> from sklearn.feature_extraction.text import CountVectorizer
         >>> vectorizer = CountVectorizer().fit(["mutated genes and mutants"])
-        >>> index = VocabularyIndex(vectorizer, vectorizer.get_feature_names_out())
+        >>> index = VocabularyIndex(vectorizer, vectorizer.get_feature_names_out().tolist())
         >>> index.match(InspectedFeature("mutat", label=0))
         FeatureMatch(parts=((3,),), remark='mapped')
     """
@@ -94,12 +94,14 @@ class VocabularyIndex:
             short = len(pieces) == 1 and len(pieces[0]) < _SHORT and (open_left or open_right)
             return FeatureMatch((entries,), MAPPED_SHORT if short and len(entries) > 1 else MAPPED)
         if len(pieces) > 1:
-            return self._match_words(pieces, open_left, open_right)
+            return self._match_words(pieces, set(text.split()), open_left, open_right)
         return FeatureMatch((), f"{OUT}: a stop word of the vectorizer" if pieces[0] in self._stop_words else OUT)
 
-    def _match_words(self, pieces: list[str], open_left: bool, open_right: bool) -> FeatureMatch:
+    def _match_words(self, pieces: list[str], words: set[str], open_left: bool, open_right: bool) -> FeatureMatch:
         last = len(pieces) - 1
-        content = [i for i, piece in enumerate(pieces) if piece not in ENGLISH_STOP_WORDS] or range(len(pieces))
+        # A stop word within a compound ("down-regulated") says as much as the rest of it.
+        idle = ENGLISH_STOP_WORDS & words
+        content = [i for i, piece in enumerate(pieces) if piece not in idle] or range(len(pieces))
         parts = []
         for i in content:
             # The open end of a phrase may cut a word, but one or two letters would touch half of the vocabulary.

@@ -31,8 +31,9 @@ class WrenchSplit(NamedTuple):
 class WrenchDataModule(LoLDataModule):
     """A data module of a WRENCH directory: ``train.json``, ``valid.json``, ``test.json`` and ``label.json``.
 
-    The rows to predict are those of the test. Votes are taken from the files. Where ``lfs.json`` tells the rules of the LFs, those are LFs with records of what
-    they inspect (``lfs``); LFs without rules vote and have no gradient until they are probed.
+    Votes are taken from the files. Where ``lfs.json`` tells the rules of the LFs, those are LFs with records of what
+    they inspect (``lfs``); LFs without rules vote and have no gradient until they are probed. The rows to predict are
+    those of the test.
 
     Args:
         root: the directory.
