@@ -65,6 +65,7 @@ def probe_table(
     lfs: Sequence[LabelingFunction],
     data: pd.DataFrame,
     *,
+    columns: Sequence[str] | None = None,
     numeric: Sequence[str] | None = None,
     categorical: Sequence[str] | None = None,
     num_pairs: int = 8,
@@ -87,6 +88,7 @@ def probe_table(
     Args:
         lfs: Snorkel labeling functions.
         data: the table. It is never changed: an LF gets a copy of a row.
+        columns: the columns from which numeric and categorical ones are taken by default; all of them if ``None``.
         numeric: numeric columns; by default all of number type. Missing values stay missing.
         categorical: columns of categories; by default those of text, bool or category type with at most 50 values.
         num_pairs: antithetic pairs for each row.
@@ -120,10 +122,11 @@ def probe_table(
             f"sigma = {sigma}, num_pairs = {num_pairs}, max_rows = {max_rows} and min_support = {min_support} "
             "must all be positive."
         )
-    numeric = list(_numeric_columns(data) if numeric is None else numeric)
-    categorical = list(_categorical_columns(data) if categorical is None else categorical)
-    if missing := [name for name in [*numeric, *categorical] if name not in data.columns]:
+    if missing := [n for n in [*(columns or ()), *(numeric or ()), *(categorical or ())] if n not in data.columns]:
         raise DataError(f"the table has no column {missing[0]!r}; it has {list(data.columns)}.")
+    chosen = data if columns is None else data[list(columns)]
+    numeric = list(_numeric_columns(chosen) if numeric is None else numeric)
+    categorical = list(_categorical_columns(chosen) if categorical is None else categorical)
     if wrong := [name for name in numeric if not pd.api.types.is_numeric_dtype(data[name])]:
         raise DataError(f"column {wrong[0]!r} is of type {data[wrong[0]].dtype}, not numeric; name it as categorical.")
     options = _Options(num_pairs, sigma, max_rows, min_support, significance, on_error, seed)

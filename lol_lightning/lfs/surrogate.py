@@ -86,7 +86,7 @@ def surrogate_records(
         >>> from types import SimpleNamespace
         >>> space = SimpleNamespace(feature_names=["song", "the", "win"])
         >>> [record] = surrogate_records(np.where(words[:, [2]] == 1, 1, -1), words, space, ["spam"])
-        >>> [(f.term, f.label, f.value > 0.9) for f in record.features]
+        >>> [(f.term, f.label, f.value > 0.8) for f in record.features]
         [('win', 1, True)]
         >>> record.notes
         ('surrogate for class 1: held-out AUC 1.00, 1 of 3 features',)

@@ -1,0 +1,127 @@
+"""How findings about labeling functions fit together: sources of one LF, demands of two."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import combinations
+
+import pandas as pd
+
+from lol_lightning.lfs.record import InspectedFeature, LFRecord
+
+__all__ = ["agreement", "best_findings", "opposed_pairs", "shows_in"]
+
+PRIORITY = ("probed", "declared", "traced", "surrogate")
+"""Whose value counts where several sources found the same term."""
+OPPOSED_COLUMNS = ["feature", "lf", "label", "value", "other_lf", "other_label", "other_value"]
+
+
+def shows_in(stated: InspectedFeature, unit: InspectedFeature) -> bool:
+    """Tell whether a probed unit is one in which a stated feature shows, for the same class with the same sign.
+
+    Example:
+        >>> link, stem = InspectedFeature("link", label=1), InspectedFeature("http", label=1)
+        >>> https = InspectedFeature("https", label=1, kind="token", source="probed")
+        >>> shows_in(link, https), shows_in(stem, https)
+        (False, True)
+    """
+    if stated.label != unit.label or (stated.value > 0) != (unit.value > 0):
+        return False
+    term, found = stated.term.lower(), unit.term.lower()
+    if stated.kind == "column":
+        return term in (found, (unit.column or "").lower())
+    words = re.findall(r"\w+", term)
+    if stated.kind == "length" or not words:
+        return term == found
+    first, last = words[0], words[-1]
+    inner = found in words[1:-1]
+    if stated.kind == "prefix":
+        return found in words[:-1] or found.startswith(last)
+    if stated.kind == "suffix":
+        return found in words[1:] or found.endswith(first)
+    if stated.kind == "substring":
+        return inner or (found.endswith(first) or found.startswith(last) if len(words) > 1 else first in found)
+    return found in words or found == term
+
+
+def agreement(record: LFRecord) -> float | None:
+    """Share of the probed changes of the vote that the declared features explain, or the traced ones if none are.
+
+    Each probed unit counts by the number of votes that it decides. 1: the LF looks where it is said to look; 0, as
+    for a list that says ``link`` where the LF looks for ``http``: the list is wrong. ``None`` where either is missing.
+
+    Example:
+        >>> said = InspectedFeature("link", label=1)
+        >>> seen = InspectedFeature("http", label=1, kind="token", source="probed", support=100)
+        >>> agreement(LFRecord("keyword_link", (said, seen)))
+        0.0
+    """
+    stated = record.from_sources(["declared"]).features or record.from_sources(["traced"]).features
+    probed = record.from_sources(["probed"]).features
+    total = sum(map(_decided, probed))
+    if not stated or not total:
+        return None
+    return sum(_decided(unit) for unit in probed if any(shows_in(s, unit) for s in stated)) / total
+
+
+def best_findings(record: LFRecord) -> list[InspectedFeature]:
+    """One finding for each term and class, of the best source; the ones that decide most votes first.
+
+    Example:
+        >>> traced = InspectedFeature("my", label=1, source="traced")
+        >>> probed = InspectedFeature("my", label=1, kind="token", value=0.98, source="probed", support=306)
+        >>> [f.value for f in best_findings(LFRecord("keyword_my", (traced, probed)))]
+        [0.98]
+    """
+    ranked = sorted(record.features, key=lambda f: (PRIORITY.index(f.source), -_decided(f)))
+    first: dict[tuple[str, int], InspectedFeature] = {}
+    for feature in ranked:
+        first.setdefault((feature.term.lower(), feature.label), feature)
+    return list(first.values())
+
+
+def opposed_pairs(records: Sequence[LFRecord], min_value: float = 0.1) -> pd.DataFrame:
+    """Pairs of LFs that demand opposite things of one feature.
+
+    Either both take it as speaking for (or both against) different classes, or one takes it as speaking for and the
+    other as speaking against the same class.
+
+    Args:
+        records: one for each LF.
+        min_value: findings of smaller magnitude demand nothing.
+
+    Returns:
+        DataFrame with the columns ``feature``, ``lf``, ``label``, ``value``, ``other_lf``, ``other_label`` and
+        ``other_value``, the strongest oppositions first.
+
+    Example:
+        >>> spam, ham = InspectedFeature("song", label=1), InspectedFeature("song", label=0)
+        >>> opposed_pairs([LFRecord("a", (spam,)), LFRecord("b", (ham,))])
+          feature lf  label  value other_lf  other_label  other_value
+        0    song  a      1    1.0        b            0          1.0
+    """
+    found = [[f for f in best_findings(record) if abs(f.value) >= min_value] for record in records]
+    rows = [
+        (f.term, records[a].name, f.label, f.value, records[b].name, other.label, other.value)
+        for a, b in combinations(range(len(records)), 2)
+        for f, other in _common(found[a], found[b])
+        if (f.label == other.label) != ((f.value > 0) == (other.value > 0))
+    ]
+    rows.sort(key=lambda row: -min(abs(row[3]), abs(row[6])))
+    return pd.DataFrame(rows, columns=OPPOSED_COLUMNS)
+
+
+def _common(
+    ours: Iterable[InspectedFeature], theirs: Sequence[InspectedFeature]
+) -> Iterator[tuple[InspectedFeature, InspectedFeature]]:
+    by_term: dict[str, list[InspectedFeature]] = {}
+    for other in theirs:
+        by_term.setdefault(other.term.lower(), []).append(other)
+    for feature in ours:
+        for other in by_term.get(feature.term.lower(), []):
+            yield feature, other
+
+
+def _decided(feature: InspectedFeature) -> float:
+    return abs(feature.value) * (feature.support or 1)
