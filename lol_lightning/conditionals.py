@@ -81,7 +81,7 @@ def estimate_conditionals(
 
     Example:
         >>> votes, labels = np.array([[1], [1], [0], [-1]]), np.eye(2)[[1, 1, 0, 0]]
-        >>> estimate_conditionals(votes, labels, np.zeros((1, 3, 2)), prior_rows=0, floor=0)[0]
+        >>> estimate_conditionals(votes, labels, np.zeros((1, 3, 2)), prior_rows=0.0, floor=0.0)[0]
         array([[0.5, 0. ],
                [0.5, 0. ],
                [0. , 1. ]])
@@ -95,7 +95,7 @@ def prior_conditionals(
     precision: float | Float[np.ndarray, " lf"] = 0.7,
     floor: float = FLOOR,
 ) -> Float[np.ndarray, "lf outcome cls"]:
-    r"""Conditionals of LFs that vote as often as these do and are right with a given precision.
+    r"""Conditionals of LFs that vote about as often as these do and are right with a given precision.
 
     .. math:: P(\lambda_i = j \mid Y = k) \propto P(\lambda_i = j)\, P(Y = k \mid \lambda_i = j) / P(Y = k)
 
@@ -158,7 +158,7 @@ def fit_conditionals(
 
     Example:
         >>> votes, balance = np.array([[1, 1, 1], [1, 1, 0], [0, 0, 0], [0, 0, 1]]), np.array([0.5, 0.5])
-        >>> lf_accuracies(fit_conditionals(votes, balance, prior_rows=1), balance).round(2)
+        >>> lf_accuracies(fit_conditionals(votes, balance, prior_rows=1.0), balance).round(2)
         array([0.89, 0.89, 0.57])
     """
     indicators = _indicators(votes, len(class_balance))

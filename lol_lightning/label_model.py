@@ -89,13 +89,14 @@ class LoLLabelModel(BaseLabeler):  # type: ignore[misc]
         self,
         L_train: Any,
         Y_dev: Any = None,
-        class_balance: Sequence[float] | None = None,
+        class_balance: Any = None,
         progress_bar: bool = True,
         X: Any = None,
         lfs: Sequence[LabelingFunction] | None = None,
         gradient_targets: GradientTargets | None = None,
         feature_space: FeatureSpace | None = None,
         batch_size: int = 128,
+        prior_rows: float | None = None,
         **kwargs: Any,
     ) -> None:
         """Estimate the LFs' conditionals and, with ``X``, train a LoL classifier.
@@ -111,6 +112,8 @@ class LoLLabelModel(BaseLabeler):  # type: ignore[misc]
             gradient_targets: instead of ``lfs``, targets in the features of ``X``.
             feature_space: turns ``X`` into features, by default ``BagOfWords()``; a fitted one is used as it is.
             batch_size: of the classifier's training.
+            prior_rows: how many rows of each class the prior on the conditionals counts as; by default
+                ``10 * sqrt(n)``, which suits real LFs. For LFs known to be independent, 1 is less biased.
             **kwargs: Snorkel's settings, all accepted, and with ``X`` any argument of ``LoLClassifier``. They mean:
 
                 - ``n_epochs`` (100): passes over the rows with ``X``, else EM steps at most.
@@ -144,7 +147,9 @@ class LoLLabelModel(BaseLabeler):  # type: ignore[misc]
             training = Training(config.n_epochs, batch_size, config.seed, self.config.device, progress_bar, options)
             end_model = train_end_model(X, votes, self.cardinality, lfs, gradient_targets, feature_space, training)
         posterior = None if end_model is None else end_model.predict_proba(X)
-        self._vote_model = estimate_vote_model(votes, balance, posterior, config, self.config.verbose, progress_bar)
+        self._vote_model = estimate_vote_model(
+            votes, balance, posterior, config, prior_rows, self.config.verbose, progress_bar
+        )
         self._end_model, self.train_config = end_model, config
 
     def predict_proba(self, L: Any, X: Any = None) -> Float[np.ndarray, "row cls"]:

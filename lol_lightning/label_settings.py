@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -81,9 +81,7 @@ def classifier_arguments(given: dict[str, Any], known: Collection[str], with_fea
     return {name: value for name, value in renamed.items() if name in {*known, "weight_decay"}}
 
 
-def class_balance_of(
-    class_balance: Sequence[float] | None, labels: Any | None, num_classes: int
-) -> Float[np.ndarray, " cls"]:
+def class_balance_of(class_balance: Any, labels: Any, num_classes: int) -> Float[np.ndarray, " cls"]:
     """Return the share of each class: as given, else as among labels, else uniform; float64 (K,), sums to 1.
 
     Raises:

@@ -65,6 +65,7 @@ def estimate_vote_model(
     class_balance: Float[np.ndarray, " cls"],
     posterior: Float[np.ndarray, "row cls"] | None,
     config: TrainConfig,
+    prior_rows: float | None = None,
     verbose: bool = False,
     progress_bar: bool = False,
 ) -> VoteModel:
@@ -75,12 +76,15 @@ def estimate_vote_model(
         class_balance: float (K,), sums to 1.
         posterior: float (n, K) of a classifier; ``None`` means EM.
         config: Snorkel's settings, of which ``n_epochs``, ``l2``, ``prec_init``, ``mu_eps`` and ``log_freq`` count.
+        prior_rows: how many rows the prior counts as; ``None`` stands for ``default_prior_rows(n)``.
         verbose: log every ``log_freq`` EM steps.
         progress_bar: show the EM steps.
     """
     floor = max(config.mu_eps or 0.0, FLOOR)
-    prior = prior_conditionals(votes, class_balance, np.asarray(config.prec_init, dtype=float), floor)
-    prior_rows = default_prior_rows(len(votes)) + config.l2 * len(votes)
+    precision = np.broadcast_to(np.asarray(config.prec_init, dtype=float), votes.shape[1])
+    prior = prior_conditionals(votes, class_balance, precision, floor)
+    prior_rows = default_prior_rows(len(votes)) if prior_rows is None else prior_rows
+    prior_rows += config.l2 * len(votes)
     if posterior is not None:
         return VoteModel(estimate_conditionals(votes, posterior, prior, prior_rows, floor), class_balance)
     with tqdm(total=config.n_epochs, unit="epoch", disable=not progress_bar) as bar:
