@@ -54,7 +54,7 @@ class PenaltyWatch:
         if satisfied < 1 and penalty_norm == 0:
             self._warn(
                 "the gradient penalty is dead: demands are unmet, yet no gradient reaches the weights. Does the "
-                "network detach its input, or have its units died?"
+                "network detach its input, have its units died, or are all its probabilities 0 or 1?"
             )
         elif satisfied < 1 and ratio < self.saturation:
             self._warn(

@@ -26,9 +26,9 @@ def fit(model, *batches, val=None, **options):
 
 @pytest.fixture
 def comments():
-    words = ["prize", "song", "hello", "win", "tune", "friend"]
-    texts = [f"{words[i % 6]} {words[(i * 5 + 1) % 6]} number{i % 7}" for i in range(60)]
-    labels = [int("prize" in text or "win" in text) for text in texts]
+    words = ["prize", "song", "win"]
+    texts = [f"{words[i % 3]} number{i % 7}" for i in range(60)]
+    labels = [int("song" not in text) for text in texts]
     return [{"text": text, "label": label} for text, label in zip(texts, labels, strict=True)]
 
 
@@ -74,7 +74,7 @@ def test_penalty_pulls_the_gradient_of_inspected_features_up():
         pl.seed_everything(1, verbose=False)
         model = LoLClassifier(**SIZES, method=method, alpha=30.0, c=0.2)
         batch = toy_batch(num_rows=6)
-        fit(model, batch, max_epochs=60)
+        fit(model, batch, max_epochs=40)
         targets = batch.gradient_targets
         reached[method] = model.input_gradient(batch)[targets.cls, targets.position].mean()
     assert reached["lol"] > reached["lol-simple"] + 0.03
@@ -94,7 +94,7 @@ def test_sizes_come_from_the_data_module(comments):
     model = LoLClassifier()
     with pytest.raises(ConfigurationError, match="no size yet"):
         model(torch.zeros(1, 3))
-    trainer = pl.Trainer(**trainer_options(max_epochs=20))
+    trainer = pl.Trainer(**trainer_options(max_epochs=30))
     trainer.fit(model, datamodule=data)
     assert model.hparams["num_features"] == data.num_features
     assert model.hparams["num_classes"] == 2
@@ -170,16 +170,6 @@ def test_an_optimizer_of_ones_own_gets_dense_gradients():
     assert not model.network.weight.grad.is_sparse
 
 
-class Detached(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.linear = nn.Linear(NUM_FEATURES, NUM_CLASSES)
-
-    def forward(self, x):
-        # The probabilities' gradient with respect to x does not depend on the weights: the penalty is dead.
-        return self.linear(x.detach()) + 0.01 * x[:, :NUM_CLASSES] * torch.tensor([1.0, 2.0, 3.0])
-
-
 def test_a_saturated_penalty_is_warned_of():
     model = LoLClassifier(**SIZES)
     with torch.no_grad():
@@ -228,13 +218,14 @@ def test_lf_weights_by_name_need_a_data_module():
 
 
 def test_accuracy_weights_are_read_from_validation_labels(comments):
-    data = LoLDataModule(comments, val=comments, lfs=LFS, progress_bar=False)
+    wrong = [{**row, "label": 1} if row["text"] == "song number1" else row for row in comments]
+    data = LoLDataModule(comments, val=wrong, lfs=LFS, progress_bar=False)
     model = LoLClassifier(lf_weights="accuracy")
     pl.Trainer(**trainer_options(max_epochs=1)).fit(model, datamodule=data)
-    weights = model._lf_weights
-    assert weights.shape == (3,)
-    assert weights.mean() == pytest.approx(1)
-    assert weights[0] > weights[1]
+    voted = sum("song" in row["text"] for row in comments)
+    missed = sum(row["text"] == "song number1" for row in comments)
+    expected = torch.tensor([voted + 1, voted + 1 - missed, voted + 1]) / (voted + 2)
+    torch.testing.assert_close(model._lf_weights, expected / expected.mean())
 
 
 def test_targets_that_do_not_fit_the_votes_are_refused():

@@ -17,14 +17,18 @@ def toy_targets(num_features=NUM_FEATURES, num_classes=NUM_CLASSES):
 
 
 def toy_problem(num_rows=NUM_ROWS, num_features=NUM_FEATURES, num_classes=NUM_CLASSES, seed=0):
-    """Rows of 0/1 features, votes of ``toy_targets``'s LFs (the last one at random) and labels."""
+    """Rows of 0/1 features, votes of ``toy_targets``'s LFs and labels.
+
+    Each row has one of the features that the LFs ask for, which makes its label; the last LF votes at random.
+    """
     generator = torch.Generator().manual_seed(seed)
     chance = torch.linspace(0.4, 0.05, num_features).expand(num_rows, -1)
     dense = torch.bernoulli(chance, generator=generator)
-    classes = torch.arange(NUM_LFS) % num_classes
-    votes = torch.where(dense[:, :NUM_LFS] > 0, classes, -1)
+    asked = torch.randint(NUM_LFS - 1, (num_rows,), generator=generator)
+    dense[:, : NUM_LFS - 1] = torch.nn.functional.one_hot(asked, NUM_LFS - 1).to(dense.dtype)
+    labels = asked % num_classes
+    votes = torch.where(dense[:, :NUM_LFS] > 0, torch.arange(NUM_LFS) % num_classes, -1)
     votes[:, -1] = torch.randint(-1, num_classes, (num_rows,), generator=generator)
-    labels = votes[:, :-1].max(1).values.clamp(min=0)
     return dense, votes, labels
 
 
