@@ -1,0 +1,134 @@
+"""How well tracing finds the literals of plain labeling functions: precision and recall against ``lfs.json``.
+
+Usage: python benchmarks/inspected_literals.py ../shared/wrench youtube sms chemprot
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+from snorkel.labeling import LabelingFunction
+
+from lol_lightning.lfs.record import LFRecord
+from lol_lightning.lfs.tracing import trace_lfs
+
+ABSTAIN = -1
+ALL_SETS = ("youtube", "sms", "chemprot", "agnews_24k", "yelp_7.6k", "imdb")
+
+
+def read_set(root: Path, name: str) -> tuple[list[dict[str, Any]], list[SimpleNamespace], np.ndarray]:
+    """Read the LFs that have rules, the training points and the published votes of these LFs, int (N, m)."""
+    entries = json.loads((root / name / "lfs.json").read_text())
+    rows = json.loads((root / name / "train.json").read_text()).values()
+    with_rules = [position for position, entry in enumerate(entries) if entry["rules"] is not None]
+    points = [SimpleNamespace(text=row["data"]["text"]) for row in rows]
+    votes = np.array([row["weak_labels"] for row in rows])[:, with_rules]
+    return [entries[position] for position in with_rules], points, votes
+
+
+def plain_lf(name: str, rules: list[dict[str, Any]]) -> LabelingFunction:
+    """Write an LF as a user of Snorkel would: ``in``, ``any``, loops over tokens, ``re.search``, ``len``."""
+    if len(rules) > 1:
+        return _ordered_lf(name, rules)
+    label = rules[0]["label"]
+    match rules[0]:
+        case {"substring": [word]}:
+            return LabelingFunction(name, lambda x: label if word in x.text.lower() else ABSTAIN)
+        case {"substring": words}:
+            return LabelingFunction(name, lambda x: label if any(w in x.text.lower() for w in words) else ABSTAIN)
+        case {"token": words}:
+            return LabelingFunction(name, lambda x: label if _has_token(x.text, words) else ABSTAIN)
+        case {"regex": pattern, "flags": flags}:
+            flag = re.I if flags == "i" else 0
+            return LabelingFunction(name, lambda x: label if re.search(pattern, x.text, flags=flag) else ABSTAIN)
+        case {"max_words": limit}:
+            return LabelingFunction(name, lambda x: label if len(x.text.split()) < limit + 1 else ABSTAIN)
+    raise ValueError(f"LF {name!r} has an unknown rule {rules[0]!r}.")
+
+
+def _ordered_lf(name: str, rules: list[dict[str, Any]]) -> LabelingFunction:
+    def vote(x: Any) -> int:
+        text = x.text
+        lowered = text.lower()
+        for rule in rules:
+            if "regex" in rule:
+                if re.search(rule["regex"], text, flags=re.I if rule["flags"] == "i" else 0):
+                    return rule["label"]
+            elif "token" in rule:
+                if _has_token(text, rule["token"]):
+                    return rule["label"]
+            else:
+                for word in rule["substring"]:
+                    if word in lowered:
+                        return rule["label"]
+        return ABSTAIN
+
+    return LabelingFunction(name, vote)
+
+
+def _has_token(text: str, words: list[str]) -> bool:
+    tokens = text.lower().split(" ")
+    return any(word in tokens for word in words)
+
+
+def literals_of(rules: list[dict[str, Any]]) -> set[tuple[str, int]]:
+    """Return the literals and their classes as a human reads them in ``lfs.json``, without a parser of patterns."""
+    found = set()
+    for rule in rules:
+        words = [*rule.get("substring", ()), *rule.get("token", ()), *_words_of_pattern(rule.get("regex", ""))]
+        found |= {(word.strip().lower(), rule["label"]) for word in words if word.strip()}
+    return found
+
+
+def _words_of_pattern(pattern: str) -> list[str]:
+    """Split at ``.*`` and ``.{0,20}``, or take the alternatives in the brackets that hold words."""
+    if "(" not in pattern:
+        return re.split(r"\.\*|\.\{0,\d+\}", pattern)
+    groups = [group for group in re.findall(r"\(([^()]*)\)", pattern) if not re.search(r"[\^$+]", group)]
+    return [re.sub(r"\\(.)", r"\1", word) for group in groups for word in group.split("|")]
+
+
+def found_literals(record: LFRecord) -> set[tuple[str, int]]:
+    """Return the literals that a record finds, lowered, with the class that they speak for."""
+    return {(f.term.strip().lower(), f.label) for f in record.features if f.kind != "length" and f.value > 0}
+
+
+def compare(root: Path, name: str, max_rows: int) -> tuple[float, float]:
+    """Print precision and recall of each LF of a set, and return those of the set as a whole."""
+    entries, points, votes = read_set(root, name)
+    start = time.perf_counter()
+    records = trace_lfs([plain_lf(e["name"], e["rules"]) for e in entries], points, max_rows=max_rows, votes=votes)
+    seconds = time.perf_counter() - start
+    counts = np.zeros(3)
+    print(f"\n{name}: {len(entries)} LFs, {max_rows} rows each, {seconds:.1f} s")
+    for entry, record in zip(entries, records, strict=True):
+        true, found = literals_of(entry["rules"]), found_literals(record)
+        counts += len(true & found), len(found), len(true)
+        differences = [f"missed {sorted(true - found)[:5]}"] * bool(true - found)
+        differences += [f"added {sorted(found - true)[:5]}"] * bool(found - true)
+        scores = f"{_share(true & found, found)} {_share(true & found, true)}"
+        print(f"  {entry['name']:<24} {scores}  {'; '.join([*differences, *record.notes])[:200]}")
+    precision, recall = counts[0] / counts[1:].clip(min=1)
+    print(f"  {'all':<24} {precision:6.3f} {recall:6.3f}")
+    return precision, recall
+
+
+def _share(part: set[Any], whole: set[Any]) -> str:
+    return f"{len(part) / len(whole):6.3f}" if whole else f"{'-':>6}"
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("root", type=Path)
+    parser.add_argument("sets", nargs="*", default=["youtube", "sms", "chemprot"], help=f"of {', '.join(ALL_SETS)}")
+    parser.add_argument("--max-rows", type=int, default=500)
+    arguments = parser.parse_args()
+    for each in arguments.sets:
+        compare(arguments.root, each, arguments.max_rows)
