@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 from snorkel.labeling import LabelingFunction
@@ -23,7 +22,7 @@ DeclaredFeatures = Mapping[int, Iterable[str | InspectedFeature]] | Iterable[Ins
 """Features by the class that they speak for; the terms of one class are alternatives."""
 
 
-class GradientLabelingFunction(LabelingFunction):
+class GradientLabelingFunction(LabelingFunction):  # type: ignore[misc]
     """A labeling function with the record of the features that it inspects.
 
     It is a Snorkel labeling function in every respect: appliers, ``LFAnalysis``, resources and preprocessors work as
@@ -178,4 +177,7 @@ def check_label(label: Any) -> int:
 def _find(module: str, path: str) -> Any:
     if module not in sys.modules:
         __import__(module)
-    return reduce(lambda owner, name: getattr(owner, name, None), path.split("."), sys.modules[module])
+    found: Any = sys.modules[module]
+    for name in path.split("."):
+        found = getattr(found, name, None)
+    return found

@@ -1,7 +1,8 @@
-"""Application of labeling functions to a corpus, cell for cell as Snorkel's appliers do it."""
+"""Application of labeling functions to a corpus, cell for cell as Snorkel's appliers do it, and many times faster."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,21 +10,132 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from snorkel.labeling import LabelingFunction, LFApplier, PandasLFApplier
+from tqdm import tqdm  # type: ignore[import-untyped]
 
 from lol_lightning.exceptions import LabelingFunctionError
+from lol_lightning.functional.votes import ABSTAIN
+from lol_lightning.lfs.corpus import TextBlock, text_blocks
 from lol_lightning.lfs.matrix import validate_votes
+from lol_lightning.lfs.rules import Rule, RuleFunction, read_text
 
 __all__ = ["fast_apply", "validate_votes"]
 
+Votes = npt.NDArray[np.int64]
+
 
 def fast_apply(
-    lfs: Sequence[LabelingFunction], data: pd.DataFrame | Sequence[Any], progress_bar: bool = False
-) -> npt.NDArray[np.int64]:
-    """Apply labeling functions; every vote is the one that Snorkel's applier gives."""
-    if len(data) == 0:
-        return np.empty((0, len(lfs)), dtype=np.int64)
-    applier = PandasLFApplier if isinstance(data, pd.DataFrame) else LFApplier
-    try:
-        return applier(list(lfs)).apply(data, progress_bar=progress_bar).astype(np.int64)
-    except Exception as error:
-        raise LabelingFunctionError(str(error)) from error
+    lfs: Sequence[LabelingFunction],
+    data: pd.DataFrame | Sequence[Any],
+    column: str = "text",
+    progress_bar: bool = False,
+) -> Votes:
+    """Apply labeling functions; every vote is the one that Snorkel's applier gives.
+
+    LFs that consist of known rules (``keyword_lf``, ``regex_lf``, ``rules_lf``) and have no preprocessor are evaluated
+    over the whole corpus at once. All others go through ``PandasLFApplier`` or ``LFApplier``, row by row in order, so
+    that side effects, caches and random numbers are as they are there.
+
+    Args:
+        lfs: labeling functions with distinct names.
+        data: a DataFrame, or a sequence of data points as ``LFApplier`` takes them. Plain texts stand for rows that
+            have one column.
+        column: the name of that one column; else not used, as every LF knows what it reads.
+        progress_bar: whether to show one.
+
+    Returns:
+        int64 (n, m), class ids or ``ABSTAIN``.
+
+    Raises:
+        LabelingFunctionError: if an LF raises, or its vote is no integer from -1 on. Snorkel too fails at ``None``; it
+            cuts 1.5 to 1 and takes -2 for an abstention, which here are errors. LF, row and cure are named.
+
+    Example:
+        >>> from lol_lightning.lfs.rules import keyword_lf
+        >>> lfs = [keyword_lf("asks", ["please"], label=1), keyword_lf("music", ["song"], label=0)]
+        >>> fast_apply(lfs, ["Please listen to my song"])
+        array([[1, 0]])
+    """
+    counts = Counter(lf.name for lf in lfs)
+    if repeated := [name for name, count in counts.items() if count > 1]:
+        raise LabelingFunctionError(f"labeling functions need distinct names; {repeated[0]!r} is there twice.")
+    if not isinstance(data, pd.DataFrame) and len(data) and isinstance(data[0], str):
+        data = pd.DataFrame({column: list(data)})
+    votes = np.full((len(data), len(lfs)), ABSTAIN, dtype=np.int64)
+    if votes.size == 0:
+        return votes
+    by_column: dict[str, dict[int, tuple[Rule, ...]]] = {}
+    others = []
+    for i, lf in enumerate(lfs):
+        if _has_only_rules(lf):
+            by_column.setdefault(lf._f.column, {})[i] = lf._f.rules
+        else:
+            others.append(i)
+    for name, rules in by_column.items():
+        texts = _texts(data, name, lfs[next(iter(rules))].name)
+        with tqdm(total=len(texts), disable=not progress_bar) as progress:
+            for first, block in text_blocks(texts):
+                for i, ordered in rules.items():
+                    votes[first : first + len(block.texts), i] = _vote(ordered, block)
+                progress.update(len(block.texts))
+    if others:
+        applier = PandasLFApplier if isinstance(data, pd.DataFrame) else LFApplier
+        guarded = [_Guarded(lfs[i]) for i in others]
+        votes[:, others] = applier(guarded).apply(data, progress_bar=progress_bar)
+    return votes
+
+
+class _Guarded(LabelingFunction):  # type: ignore[misc]
+    """A labeling function whose failures name it and the row."""
+
+    def __init__(self, lf: LabelingFunction) -> None:
+        super().__init__(lf.name, lf)
+        self._row = -1
+
+    def __call__(self, x: Any) -> int:
+        self._row += 1
+        try:
+            vote = self._f(x)
+        except Exception as error:
+            raise LabelingFunctionError(
+                f"labeling function {self.name!r} raised {type(error).__name__} at row {self._row}: {error}. "
+                f"Let it return {ABSTAIN} on rows that it cannot judge."
+            ) from error
+        try:
+            valid = int(vote) == vote and vote >= ABSTAIN
+        except (TypeError, ValueError, OverflowError):
+            valid = False
+        if not valid:
+            raise LabelingFunctionError(
+                f"labeling function {self.name!r} voted {vote!r} at row {self._row}; "
+                f"a vote is a class from 0 on, or {ABSTAIN} to abstain."
+            )
+        return int(vote)
+
+
+def _has_only_rules(lf: LabelingFunction) -> bool:
+    plain = type(lf).__call__ is LabelingFunction.__call__ and not lf._pre and not lf._resources
+    return plain and isinstance(lf._f, RuleFunction)
+
+
+def _vote(rules: Sequence[Rule], block: TextBlock) -> Votes:
+    votes = np.full(len(block.texts), ABSTAIN, dtype=np.int64)
+    undecided = np.arange(len(votes))
+    for rule in rules:
+        votes[rule.hits(block, undecided)] = rule.label
+        undecided = undecided[votes[undecided] == ABSTAIN]
+    return votes
+
+
+def _texts(data: pd.DataFrame | Sequence[Any], column: str, name: str) -> list[str]:
+    """Return the texts of a column; what is no text is told as the labeling function of that name would meet it."""
+    if isinstance(data, pd.DataFrame) and column in data.columns:
+        texts = data[column].tolist()
+        if all(issubclass(kind, str) for kind in set(map(type, texts))):
+            return texts
+    texts = []
+    for point in (data.iloc[row] for row in range(len(data))) if isinstance(data, pd.DataFrame) else data:
+        try:
+            texts.append(read_text(point, column))
+        except LabelingFunctionError as error:
+            raise LabelingFunctionError(f"labeling function {name!r} failed at row {len(texts)}: {error}") from error
+    return texts

@@ -80,7 +80,7 @@ def pieces(nodes: Iterable[Node]) -> list[Piece]:
         if rest is not None:
             row += [run, rest]
             run = frozenset({""})
-    return [piece for piece in [*row, run] if piece != {""}]
+    return [piece for piece in [*row, run] if piece != frozenset({""})]
 
 
 def edge(row: Sequence[Piece], side: Side) -> Edge:

@@ -8,12 +8,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 from snorkel.preprocess import BasePreprocessor
 
 from lol_lightning.exceptions import LabelingFunctionError
 from lol_lightning.functional.votes import ABSTAIN
 from lol_lightning.lfs.adapter import GradientLabelingFunction, check_label
+from lol_lightning.lfs.corpus import Rows, TextBlock
+from lol_lightning.lfs.literals import required_literals
 from lol_lightning.lfs.patterns import literal_features, regex_features
 from lol_lightning.lfs.record import InspectedFeature, LFRecord
 
@@ -47,6 +50,10 @@ class Rule(ABC):
     def matches(self, text: str) -> bool:
         """Tell whether the rule hits ``text``."""
 
+    def hits(self, block: TextBlock, rows: Rows) -> Rows:
+        """Return those of ``rows`` of a block of texts that the rule hits, as ``matches`` would find them."""
+        return np.array([row for row in rows.tolist() if self.matches(block.texts[row])], dtype=np.intp)
+
     @abstractmethod
     def features(self, clause: int = 0) -> tuple[InspectedFeature, ...]:
         """Return what the rule inspects, as features of ``clause``."""
@@ -74,6 +81,9 @@ class SubstringRule(_WordsRule):
         lowered = text.lower()
         return any(word in lowered for word in self.words)
 
+    def hits(self, block: TextBlock, rows: Rows) -> Rows:  # noqa: D102
+        return rows[block.lowered_for(self.words).holding(_encode(self.words))[rows]]
+
     def features(self, clause: int = 0) -> tuple[InspectedFeature, ...]:  # noqa: D102
         return literal_features(self.words, self.label, clause)
 
@@ -90,6 +100,10 @@ class TokenRule(_WordsRule):
     def matches(self, text: str) -> bool:  # noqa: D102
         tokens = text.lower().split(" ")
         return any(word in tokens for word in self.words)
+
+    def hits(self, block: TextBlock, rows: Rows) -> Rows:  # noqa: D102
+        words = [word for word in self.words if " " not in word]
+        return rows[block.lowered_for(words).holding(_encode(words), as_token=True)[rows]]
 
     def features(self, clause: int = 0) -> tuple[InspectedFeature, ...]:  # noqa: D102
         return tuple(InspectedFeature(word, self.label, kind="token", clause=clause) for word in self.words)
@@ -114,12 +128,17 @@ class RegexRule(Rule):
         super().__post_init__()
         object.__setattr__(self, "flags", _check_flags(self.flags))
         try:
-            object.__setattr__(self, "compiled", re.compile(self.pattern, self.flags))
+            object.__setattr__(self, "compiled", re.compile(self.pattern, _check_flags(self.flags)))
         except (re.error, TypeError) as error:
             raise LabelingFunctionError(f"{self.pattern!r} is no regular expression: {error}.") from error
 
     def matches(self, text: str) -> bool:  # noqa: D102
         return self.compiled.search(text) is not None
+
+    def hits(self, block: TextBlock, rows: Rows) -> Rows:  # noqa: D102
+        for literals in required_literals(self.pattern, int(self.flags)):
+            rows = rows[block.folded.holding(literals)[rows]]
+        return super().hits(block, rows)
 
     def features(self, clause: int = 0) -> tuple[InspectedFeature, ...]:  # noqa: D102
         return regex_features(self.pattern, int(self.flags), self.label, clause)
@@ -203,6 +222,8 @@ def keyword_lf(
     if match not in kinds:
         raise LabelingFunctionError(f"match {match!r} of LF {name!r} is not one of {tuple(kinds)}.")
     lowered = tuple(word.lower() for word in _check_words(words))
+    if not lowered:
+        raise LabelingFunctionError(f"LF {name!r} has no words, so that it would never vote.")
     return rules_lf(name, [kinds[match](label, lowered)], column, pre)
 
 
@@ -232,9 +253,8 @@ def regex_lf(
         >>> [feature.term for feature in lf.record.features]
         ['check', 'out']
     """
-    if isinstance(pattern, re.Pattern):
-        pattern, flags = pattern.pattern, pattern.flags
-    return rules_lf(name, [RegexRule(label, pattern, flags)], column, pre)
+    text, flags = (pattern.pattern, pattern.flags) if isinstance(pattern, re.Pattern) else (pattern, flags)
+    return rules_lf(name, [RegexRule(label, text, flags)], column, pre)
 
 
 def rules_lf(
@@ -307,9 +327,13 @@ def read_text(x: Any, column: str) -> str:
 
 def _check_words(words: str | Iterable[str]) -> tuple[str, ...]:
     words = (words,) if isinstance(words, str) else tuple(dict.fromkeys(words))
-    if not words or not all(isinstance(word, str) and word for word in words):
-        raise LabelingFunctionError(f"words must be non-empty texts and at least one, got {words!r}.")
+    if not all(isinstance(word, str) and word for word in words):
+        raise LabelingFunctionError(f"words must be non-empty texts, got {words!r}.")
     return words
+
+
+def _encode(words: Iterable[str]) -> list[bytes]:
+    return [word.encode("utf-8", "surrogatepass") for word in words]
 
 
 def _check_flags(flags: int | str) -> int:
