@@ -5,7 +5,8 @@ from __future__ import annotations
 import inspect
 import logging
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,6 +47,7 @@ class Training:
         seed: of the initial weights, the order of the rows and the smoothing samples.
         device: "cpu", "cuda" or "cuda:1".
         progress_bar: whether Lightning shows one.
+        verbose: whether Lightning logs what it runs on.
         options: arguments of ``LoLClassifier``.
     """
 
@@ -54,6 +56,7 @@ class Training:
     seed: int = 0
     device: str = "cpu"
     progress_bar: bool = True
+    verbose: bool = True
     options: dict[str, Any] = field(default_factory=dict)
 
 
@@ -70,7 +73,8 @@ class EndModel:
         dataset = LoLDataset(features, np.zeros((features.shape[0], 0), dtype=np.int64))
         self.classifier.eval()
         with torch.inference_mode():
-            batches = LoLDataLoader(dataset, batch_size=batch_size)
+            # A loader without a generator of its own draws from the global one.
+            batches = LoLDataLoader(dataset, batch_size=batch_size, generator=torch.Generator())
             probabilities = [self.classifier.predict_step(batch, i) for i, batch in enumerate(batches)]
         return torch.cat(probabilities).double().numpy()
 
@@ -171,10 +175,8 @@ def _train(
     order = torch.Generator().manual_seed(training.seed)
     loader = LoLDataLoader(dataset, batch_size=training.batch_size, shuffle=True, generator=order)
     # Weights and dropout draw from the global generators, which are the user's.
-    with isolate_rng(), warnings.catch_warnings():
+    with isolate_rng(), _quiet(training.verbose):
         torch.manual_seed(training.seed)
-        # The rows lie in memory: workers would only copy them.
-        warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         classifier = LoLClassifier(
             num_features=features.shape[1], num_classes=num_classes, seed=training.seed, **options
         )
@@ -188,6 +190,23 @@ def _train(
         )
         trainer.fit(classifier, loader)
     return classifier.cpu()
+
+
+@contextmanager
+def _quiet(verbose: bool) -> Iterator[None]:
+    """Silence what Lightning says of every fit, except its progress if ``verbose``."""
+    lightning = logging.getLogger("pytorch_lightning")
+    level = lightning.level
+    with warnings.catch_warnings():
+        # The rows lie in memory, so workers would only copy them, and there are no labels to validate on.
+        warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+        warnings.filterwarnings("ignore", message="You defined a `validation_step` but have no `val_dataloader`.*")
+        try:
+            if not verbose:
+                lightning.setLevel(logging.WARNING)
+            yield
+        finally:
+            lightning.setLevel(level)
 
 
 def _accelerator(device: str) -> dict[str, Any]:

@@ -112,8 +112,8 @@ class LoLLabelModel(BaseLabeler):  # type: ignore[misc]
             gradient_targets: instead of ``lfs``, targets in the features of ``X``.
             feature_space: turns ``X`` into features, by default ``BagOfWords()``; a fitted one is used as it is.
             batch_size: of the classifier's training.
-            prior_rows: how many rows of each class the prior on the conditionals counts as; by default
-                ``10 * sqrt(n)``, which suits real LFs. For LFs known to be independent, 1 is less biased.
+            prior_rows: how many rows of each class the prior on the conditionals counts as; by default 1 with ``X``,
+                else ``10 * sqrt(n)``, which suits real LFs (1 is less biased where LFs are independent).
             **kwargs: Snorkel's settings, all accepted, and with ``X`` any argument of ``LoLClassifier``. They mean:
 
                 - ``n_epochs`` (100): passes over the rows with ``X``, else EM steps at most.
@@ -144,7 +144,15 @@ class LoLLabelModel(BaseLabeler):  # type: ignore[misc]
         balance = class_balance_of(class_balance, Y_dev, self.cardinality)
         end_model = None
         if X is not None:
-            training = Training(config.n_epochs, batch_size, config.seed, self.config.device, progress_bar, options)
+            training = Training(
+                config.n_epochs,
+                batch_size,
+                config.seed,
+                self.config.device,
+                progress_bar,
+                self.config.verbose,
+                options,
+            )
             end_model = train_end_model(X, votes, self.cardinality, lfs, gradient_targets, feature_space, training)
         posterior = None if end_model is None else end_model.predict_proba(X)
         self._vote_model = estimate_vote_model(

@@ -76,17 +76,20 @@ def estimate_vote_model(
         class_balance: float (K,), sums to 1.
         posterior: float (n, K) of a classifier; ``None`` means EM.
         config: Snorkel's settings, of which ``n_epochs``, ``l2``, ``prec_init``, ``mu_eps`` and ``log_freq`` count.
-        prior_rows: how many rows the prior counts as; ``None`` stands for ``default_prior_rows(n)``.
+        prior_rows: how many rows the prior counts as. ``None`` stands for ``default_prior_rows(n)`` in the EM, which
+            needs the hold, and for 1 under a classifier's posterior.
         verbose: log every ``log_freq`` EM steps.
         progress_bar: show the EM steps.
     """
     floor = max(config.mu_eps or 0.0, FLOOR)
     precision = np.broadcast_to(np.asarray(config.prec_init, dtype=float), votes.shape[1])
     prior = prior_conditionals(votes, class_balance, precision, floor)
-    prior_rows = default_prior_rows(len(votes)) if prior_rows is None else prior_rows
-    prior_rows += config.l2 * len(votes)
+    extra_rows = config.l2 * len(votes)
     if posterior is not None:
-        return VoteModel(estimate_conditionals(votes, posterior, prior, prior_rows, floor), class_balance)
+        prior_rows = 1.0 if prior_rows is None else prior_rows
+        table = estimate_conditionals(votes, posterior, prior, prior_rows + extra_rows, floor)
+        return VoteModel(table, class_balance)
+    prior_rows = default_prior_rows(len(votes)) if prior_rows is None else prior_rows
     with tqdm(total=config.n_epochs, unit="epoch", disable=not progress_bar) as bar:
 
         def report(step: int, change: float) -> None:
@@ -95,6 +98,6 @@ def estimate_vote_model(
                 logger.info("[%d epochs]: largest change of a probability %.3g", step, change)
 
         conditionals = fit_conditionals(
-            votes, class_balance, prior, prior_rows, max_steps=config.n_epochs, floor=floor, on_step=report
+            votes, class_balance, prior, prior_rows + extra_rows, max_steps=config.n_epochs, floor=floor, on_step=report
         )
     return VoteModel(conditionals, class_balance)

@@ -1,6 +1,4 @@
 import logging
-import zipfile
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -14,10 +12,8 @@ from snorkel.synthetic.synthetic_data import generate_simple_label_matrix
 from snorkel.utils import probs_to_preds
 
 from lol_lightning.data.feature_space import BagOfWords
-from lol_lightning.exceptions import ConfigurationError, DataError, NotFittedError, TargetsError, VotesError
+from lol_lightning.exceptions import ConfigurationError, DataError, NotFittedError, VotesError
 from lol_lightning.label_model import LoLLabelModel
-from lol_lightning.lfs.rules import keyword_lf
-from lol_lightning.targets import GradientTargets
 
 VOTES = np.array([[1, 1, -1], [0, 0, -1], [1, 1, 0], [0, -1, 0], [1, -1, 1]])
 UNDECIDED = np.array([[-1, -1, -1], [1, 1, 1]])
@@ -181,11 +177,11 @@ class TestLabelModel:
         np.testing.assert_array_equal(votes, VOTES)
 
     def test_nothing_depends_on_or_changes_the_global_seeds(self):
-        np.random.seed(1)  # noqa: NPY002
+        np.random.seed(1)
         torch.manual_seed(1)
-        before = np.random.get_state()[1].copy(), torch.get_rng_state()  # noqa: NPY002
+        before = np.random.get_state()[1].copy(), torch.get_rng_state()
         first = fitted(seed=3).get_conditional_probs()
-        np.testing.assert_array_equal(np.random.get_state()[1], before[0])  # noqa: NPY002
+        np.testing.assert_array_equal(np.random.get_state()[1], before[0])
         assert torch.equal(torch.get_rng_state(), before[1])
         np.testing.assert_array_equal(fitted(seed=4).get_conditional_probs(), first)
 
