@@ -63,13 +63,16 @@ class LFInspection:
             LF votes for several; ``Sources``; ``Agreement``: see ``lol_lightning.lfs.agreement.agreement``;
             ``Opposed by``: LFs that demand the opposite of a feature; ``Notes``.
         """
-        table = LFAnalysis(self.votes, [SimpleNamespace(name=record.name) for record in self.records]).lf_summary()
+        # As floats: Snorkel's products of integer matrices are on their way out of SciPy.
+        analysis = LFAnalysis(self.votes.astype(float), [SimpleNamespace(name=record.name) for record in self.records])
+        table = analysis.lf_summary()
         pairs = self.opposed()
         opponents = [
             dict.fromkeys([*pairs.other_lf[pairs.lf == r.name], *pairs.lf[pairs.other_lf == r.name]])
             for r in self.records
         ]
         return table.assign(
+            Polarity=[[int(label) for label in labels] for labels in table.Polarity],
             Inspected=[_shown(record, max_terms) for record in self.records],
             Sources=[_sources(record) for record in self.records],
             Agreement=[agreement(record) for record in self.records],
@@ -192,13 +195,9 @@ def inspect_lfs(
         reads = [records[lf.name].columns for lf in functions]
         text = [i for i, columns in enumerate(reads) if not columns or column in columns]
         if column_of(data, column) is not None:
+            settings: dict[str, Any] = {"column": column, "progress_bar": progress_bar} | probe_settings
             chosen = [functions[i] for i in text]
-            settings: dict[str, Any] = {
-                "column": column,
-                "votes": own[:, text],
-                "progress_bar": progress_bar,
-            } | probe_settings
-            _merge(records, probe_lfs(chosen, data, feature_space, **settings))
+            _merge(records, probe_lfs(chosen, data, feature_space, votes=own[:, text], **settings))
         _merge(records, _probed_columns(functions, reads, data, column, table_settings or {}))
     rest = [i for i in range(len(lfs)) if i not in with_code]
     if surrogate and rest:

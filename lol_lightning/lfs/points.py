@@ -36,6 +36,7 @@ class TextPoints:
     def __init__(self, data: pd.DataFrame | Sequence[Any], column: str = "text") -> None:
         self.column = column
         self._frame = data if isinstance(data, pd.DataFrame) else None
+        self._last: tuple[int, pd.Series[Any]] | None = None
         self._points = [] if self._frame is not None else list(data)
         if self._frame is not None:
             if column not in self._frame.columns:
@@ -55,7 +56,7 @@ class TextPoints:
     def with_text(self, row: int, text: str) -> Any:
         """Return a copy of data point ``row`` that holds ``text``; the caller's own stays as it is."""
         if self._frame is not None:
-            series = self._frame.iloc[row].copy()
+            series = self._series(row).copy()
             series[self.column] = text
             return series
         point = self._points[row]
@@ -69,6 +70,12 @@ class TextPoints:
         else:
             setattr(changed, self.column, text)
         return changed
+
+    def _series(self, row: int) -> pd.Series[Any]:
+        if self._last is None or self._last[0] != row:
+            # Writing into a row of Arrow strings costs ten times as much as into one of objects.
+            self._last = row, self._frame.iloc[row].astype(object)  # type: ignore[union-attr]
+        return self._last[1]
 
     def _read(self, row: int) -> Any:
         point = self._points[row]
