@@ -5,17 +5,14 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
-import torch
 from pytorch_lightning.utilities import rank_zero_only
 
 from lol_lightning.data.feature_space import FeatureSpace
-from lol_lightning.data.vocabulary import SPLIT, FeatureMatch
+from lol_lightning.data.strengths import Finding, Key, strengths
+from lol_lightning.data.vocabulary import SPLIT
 from lol_lightning.exceptions import TargetsError
-from lol_lightning.functional.smoothing import any_of_gradient
 from lol_lightning.lfs.record import InspectedFeature, LFRecord, Source
 from lol_lightning.targets import GradientTargets
 
@@ -23,14 +20,7 @@ __all__ = ["records_to_targets"]
 
 logger = logging.getLogger(__name__)
 
-_PRIORITY = {"probed": 2, "declared": 1, "traced": 1, "surrogate": 0}
-_COLUMNS = ["lf", "inspected", "kind", "source", "label", "entries", "num_entries", "remark"]
-
-
-class _Mapped(NamedTuple):
-    lf: int
-    feature: InspectedFeature
-    match: FeatureMatch
+_COLUMNS = ["lf", "inspected", "kind", "source", "label", "entries", "num_entries", "num_targets", "remark"]
 
 
 def records_to_targets(
@@ -54,6 +44,11 @@ def records_to_targets(
     meet on one (LF, class, feature) the probed one wins over the declared or traced one and that over the surrogate's;
     among equals the largest magnitude stays.
 
+    A class probability cannot rise with a word for two classes at once. Where one LF asks for an entry on behalf of
+    several classes, only the class that it mostly leads to keeps it, times the lead :math:`(w - w') / (w + w')`; the
+    weight :math:`w` of a class is the chance that the rest of its rule is there as well, :math:`w'` that of the other
+    classes. Of "good" and "not good", the word alone decides.
+
     Args:
         records: one for each LF, in the order of the vote matrix's columns.
         feature_space: fitted on the training rows.
@@ -64,7 +59,8 @@ def records_to_targets(
 
     Returns:
         The targets, and the audit: a DataFrame with one row for each inspected feature: ``lf``, ``inspected`` (the
-        term), ``kind``, ``source``, ``label``, ``entries`` (names), ``num_entries``, ``remark``.
+        term), ``kind``, ``source``, ``label``, ``entries`` (names) and ``num_entries`` in the space, ``num_targets``
+        (how many of these are targets), ``remark``.
 
     Raises:
         TargetsError: if a feature votes for a class outside [0, K).
@@ -81,74 +77,34 @@ def records_to_targets(
         0    subscr  [subscribe]             mapped
         1       plz           []  out of vocabulary
     """
-    mapped = []
+    findings = []
     for lf, record in enumerate(records):
         for feature in (record if sources is None else record.from_sources(sources)).features:
             _check_label(record, feature, num_classes)
-            mapped.append(_Mapped(lf, feature, feature_space.map_feature(feature)))
-    audit = _audit(mapped, records, feature_space)
-    _warn_of_splits(audit)
-    # Unseen words would weigh on the others by their smoothing alone, so the observed frequency counts here.
-    phi = torch.minimum(feature_space.observed_frequency, feature_space.document_frequency)
-    entries = _strongest(_entries(mapped, phi.double().numpy()), threshold, top_k)
+            findings.append(Finding(lf, feature, feature_space.map_feature(feature)))
+    observed, smoothed = feature_space.observed_frequency, feature_space.document_frequency
+    entries = _strongest(strengths(findings, observed.double().numpy(), smoothed.double().numpy()), threshold, top_k)
     scale = feature_space.feature_scale
     targets = GradientTargets.from_entries(
         entries,
         len(records),
         num_classes,
         feature_space.num_features,
-        document_frequency=feature_space.document_frequency,
+        document_frequency=smoothed,
         feature_scale=None if bool((scale == 1).all()) else scale,
     )
+    audit = _audit(findings, records, feature_space.feature_names, {entry[:3] for entry in entries})
+    _warn_of_splits(audit)
     return targets, audit
 
 
-def _entries(mapped: list[_Mapped], phi: np.ndarray) -> dict[tuple[int, int, int], tuple[int, float]]:
-    """Return ``{(lf, class, feature): (priority, value)}``."""
-    alternatives: dict[tuple[object, ...], set[int]] = defaultdict(set)
-    for item in mapped:
-        if len(item.match.parts) == 1:
-            alternatives[_group(item)].update(item.match.parts[0])
-    best: dict[tuple[int, int, int], tuple[int, float]] = {}
-    for item in mapped:
-        priority = _PRIORITY[item.feature.source]
-        for part in item.match.parts:
-            if priority == 1:
-                rivals = np.array(sorted(alternatives[_group(item)].union(part)))
-                values = dict(zip(rivals.tolist(), item.feature.value * _any_of(phi[rivals]), strict=True))
-            else:
-                values = dict.fromkeys(part, item.feature.value)
-            for entry in part:
-                key = (item.lf, item.feature.label, entry)
-                candidate = (priority, float(values[entry]))
-                if key not in best or _rank(candidate) > _rank(best[key]):
-                    best[key] = candidate
-    return best
-
-
-def _strongest(
-    best: dict[tuple[int, int, int], tuple[int, float]], threshold: float, top_k: int | None
-) -> list[tuple[int, int, int, float]]:
+def _strongest(values: dict[Key, float], threshold: float, top_k: int | None) -> list[tuple[int, int, int, float]]:
     by_lf: dict[int, list[tuple[int, int, int, float]]] = defaultdict(list)
-    for (lf, cls, entry), (_, value) in best.items():
+    for key, value in values.items():
         if abs(value) > threshold:
-            by_lf[lf].append((lf, cls, entry, value))
-    for lf, entries in by_lf.items():
-        by_lf[lf] = sorted(entries, key=lambda e: (-abs(e[3]), e))[:top_k]
-    return sorted(entry for entries in by_lf.values() for entry in entries)
-
-
-def _any_of(phi: np.ndarray) -> np.ndarray:
-    return any_of_gradient(torch.from_numpy(phi)).numpy()
-
-
-def _group(item: _Mapped) -> tuple[object, ...]:
-    feature = item.feature
-    return item.lf, feature.label, feature.source, feature.clause, feature.group, feature.value > 0
-
-
-def _rank(candidate: tuple[int, float]) -> tuple[int, float]:
-    return candidate[0], abs(candidate[1])
+            by_lf[key[0]].append((*key, value))
+    kept = (sorted(entries, key=lambda entry: (-abs(entry[3]), entry))[:top_k] for entries in by_lf.values())
+    return sorted(entry for entries in kept for entry in entries)
 
 
 def _check_label(record: LFRecord, feature: InspectedFeature, num_classes: int) -> None:
@@ -159,8 +115,9 @@ def _check_label(record: LFRecord, feature: InspectedFeature, num_classes: int) 
         )
 
 
-def _audit(mapped: list[_Mapped], records: Sequence[LFRecord], feature_space: FeatureSpace) -> pd.DataFrame:
-    names = feature_space.feature_names
+def _audit(
+    findings: Sequence[Finding], records: Sequence[LFRecord], names: Sequence[str], kept: set[Key]
+) -> pd.DataFrame:
     rows = [
         (
             records[lf].name,
@@ -170,9 +127,10 @@ def _audit(mapped: list[_Mapped], records: Sequence[LFRecord], feature_space: Fe
             feature.label,
             [names[entry] for entry in match.entries],
             len(match.entries),
+            sum((lf, feature.label, entry) in kept for entry in match.entries),
             match.remark,
         )
-        for lf, feature, match in mapped
+        for lf, feature, match in findings
     ]
     return pd.DataFrame(rows, columns=_COLUMNS)
 

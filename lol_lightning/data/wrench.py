@@ -153,8 +153,9 @@ def read_wrench_lfs(path: str | Path) -> tuple[list[str], list[GradientLabelingF
         try:
             names.append(item["name"])
             if item["rules"] is not None:
-                lfs.append(rules_lf(item["name"], item["rules"]))
-        except (KeyError, TypeError, LabelingFunctionError) as error:
+                # A rule whose list of words is empty never hits.
+                lfs.append(rules_lf(item["name"], [rule for rule in item["rules"] if [] not in rule.values()]))
+        except (KeyError, TypeError, AttributeError, LabelingFunctionError) as error:
             raise DataError(
                 f'LF {column} of {path} is broken: {error}. Expected {{"name": ..., "rules": ...}}.'
             ) from error

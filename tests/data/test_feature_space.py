@@ -50,7 +50,11 @@ def test_feature_scale_is_the_mean_value_where_present():
 
 
 def test_inspected_words_join_the_vocabulary():
-    inspected = [InspectedFeature("subscribe", 1), InspectedFeature("http://", 1), InspectedFeature("words", 0, "length")]
+    inspected = [
+        InspectedFeature("subscribe", 1),
+        InspectedFeature("http://", 1),
+        InspectedFeature("words", 0, "length"),
+    ]
     space = BagOfWords()
     matrix = space.fit_transform(TEXTS, inspected)
     assert names(space, inspected[0]) == ["subscribe"]

@@ -1,0 +1,279 @@
+import json
+import logging
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+import pytorch_lightning as pl
+import torch
+from snorkel.labeling import LabelingFunction, LFAnalysis
+
+from lol_lightning.data.datamodule import LoLDataModule
+from lol_lightning.data.feature_space import BagOfWords
+from lol_lightning.exceptions import (
+    ConfigurationError,
+    DataError,
+    FeatureSpaceError,
+    NotFittedError,
+    TargetsError,
+    VotesError,
+)
+from lol_lightning.lfs.record import InspectedFeature, LFRecord
+from lol_lightning.lfs.rules import keyword_lf
+from lol_lightning.module import LoLClassifier
+from lol_lightning.targets import GradientTargets
+
+TEXTS = ["subscribe now", "nice song", "what a day", "subscribe to this song", "song of mine"]
+LFS = [keyword_lf("subscribe", ["subscribe"], 1), keyword_lf("song", ["song"], 0)]
+VOTES = np.array([[1, -1], [-1, 0], [-1, -1], [1, 0], [-1, 0]])
+TRAIN = pd.DataFrame({"text": TEXTS})
+VAL = pd.DataFrame({"text": ["subscribe please", "old song"], "label": [1, 0]})
+
+
+def data_module(train=TRAIN, val=VAL, lfs=LFS, **options):
+    return LoLDataModule(train, val, lfs=lfs, progress_bar=False, **options)
+
+
+def ready(*args, stage="fit", **options):
+    data = data_module(*args, **options)
+    data.setup(stage)
+    return data
+
+
+def features_of(batch):
+    return batch.features.to_dense()
+
+
+@pytest.mark.parametrize(
+    "train",
+    [
+        TRAIN,
+        TRAIN.set_index(pd.Index(list("abcde"))),
+        [SimpleNamespace(text=text) for text in TEXTS],
+        [{"text": text} for text in TEXTS],
+        TEXTS,
+    ],
+    ids=["frame", "frame with other index", "objects", "mappings", "texts"],
+)
+def test_rows_of_every_kind_give_the_same_votes_and_features(train):
+    data = ready(train)
+    np.testing.assert_array_equal(data.train_votes, VOTES[[0, 1, 3, 4]])
+    assert data.num_dropped_rows == 1
+    assert data.num_features == len({word for text in TEXTS for word in text.split()})
+    batch = next(iter(data.train_dataloader()))
+    assert features_of(batch).sum() == sum(len(TEXTS[i].split()) for i in (0, 1, 3, 4))
+
+
+def test_sizes_names_and_targets():
+    data = ready()
+    assert (data.num_lfs, data.num_classes, data.lf_names) == (2, 2, ["subscribe", "song"])
+    names = [data.feature_space.feature_names[j] for j in data.gradient_targets.feature.tolist()]
+    assert list(zip(data.gradient_targets.lf.tolist(), names, strict=True)) == [(0, "subscribe"), (1, "song")]
+    assert data.audit.entries.tolist() == [["subscribe"], ["song"]]
+    np.testing.assert_array_equal(data.val_labels, [1, 0])
+    np.testing.assert_array_equal(data.val_votes, [[1, -1], [-1, 0]])
+    assert data.train_rows.text.tolist() == [TEXTS[i] for i in (0, 1, 3, 4)]
+
+
+def test_gold_labels_never_reach_training():
+    labeled = TRAIN.assign(label=["broken", None, 99, -5, "x"])
+    batch = next(iter(ready(labeled).train_dataloader()))
+    assert batch.labels is None
+
+
+def test_validation_and_test_batches_keep_order_and_hold_labels():
+    data = ready(test=VAL[::-1], stage=None)
+    torch.testing.assert_close(next(iter(data.val_dataloader())).labels, torch.tensor([1, 0]))
+    torch.testing.assert_close(next(iter(data.test_dataloader())).labels, torch.tensor([0, 1]))
+
+
+def test_training_order_is_random_and_follows_the_seed():
+    texts = [f"song number{i}" for i in range(50)]
+
+    def first_order(seed):
+        data = ready(texts, seed=seed, batch_size=50)
+        return features_of(next(iter(data.train_dataloader())))
+
+    assert torch.equal(first_order(0), first_order(0))
+    assert not torch.equal(first_order(0), first_order(1))
+
+
+def test_lfs_do_not_run_on_rows_to_predict_and_votes_may_be_given():
+    def fail(x):
+        raise RuntimeError
+
+    data = LoLDataModule(
+        TRAIN,
+        VAL,
+        predict=TRAIN,
+        lfs=[LabelingFunction("a", fail), LabelingFunction("b", fail)],
+        train_votes=VOTES,
+        val_votes=[[1, -1], [-1, 0]],
+        progress_bar=False,
+    )
+    data.setup()
+    assert (next(iter(data.predict_dataloader())).votes == -1).all()
+    np.testing.assert_array_equal(data.train_votes, VOTES[[0, 1, 3, 4]])
+
+
+def test_votes_without_lfs_get_names():
+    data = LoLDataModule(TRAIN, train_votes=VOTES, progress_bar=False)
+    data.setup("fit")
+    assert data.lf_names == ["lf_0", "lf_1"]
+    assert len(data.gradient_targets) == 0
+    assert data.val_dataloader() == []
+
+
+def test_records_from_elsewhere_replace_those_of_the_lfs():
+    record = LFRecord("song", (InspectedFeature("nice", 0),))
+    for records in ([record], SimpleNamespace(records=[record])):
+        data = ready(records=records)
+        assert data.audit.inspected.tolist() == ["nice"]
+        assert [r.name for r in data.records] == ["subscribe", "song"]
+
+
+def test_log_lines_name_dropped_rows_and_lfs_without_features(caplog):
+    lightning = logging.getLogger("pytorch_lightning")
+    lightning.addHandler(caplog.handler)
+    try:
+        ready(lfs=[*LFS, LabelingFunction("plain", lambda x: 0 if "mine" in x.text else -1)])
+    finally:
+        lightning.removeHandler(caplog.handler)
+    assert "Dropped 1 of 5 training rows" in caplog.text
+    assert "train with their votes alone: ['plain']" in caplog.text
+
+
+def test_number_of_classes_is_the_smallest_with_room_for_all():
+    assert ready().num_classes == 2
+    assert ready(val=VAL.assign(label=[1, 3])).num_classes == 4
+    assert ready(lfs=[*LFS, keyword_lf("rare", ["absent"], 2)]).num_classes == 3
+    assert ready(label_names=["ham", "spam", "other"]).num_classes == 3
+    assert data_module(label_names=["ham", "spam"]).num_classes == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"num_classes": 2, "val": VAL.assign(label=[0, 2])}, DataError, "a gold label of the val rows is 2, but"),
+        ({"num_classes": 2, "lfs": [keyword_lf("x", ["song"], 2)]}, DataError, "a vote is 2, but .* only 2 classes"),
+        (
+            {"num_classes": 2, "lfs": [*LFS, keyword_lf("x", ["zzz"], 2)]},
+            DataError,
+            "class of an inspected feature is 2",
+        ),
+        ({"num_classes": 3, "label_names": ["a", "b"]}, ConfigurationError, "num_classes = 3, but .* label_names"),
+        ({"num_classes": 1}, ConfigurationError, "at least 2 classes, got 1"),
+        ({"train_votes": VOTES[:3]}, VotesError, "votes on 3 rows, but 5 rows"),
+        ({"train_votes": VOTES[:, :1]}, VotesError, "1 columns for 2 labeling functions"),
+        ({"train_votes": np.where(VOTES == 0, -2, VOTES)}, VotesError, r"vote -2 of labeling function 1 \('song'\)"),
+        ({"train_votes": VOTES.astype(float) + 0.5}, VotesError, "votes are integers"),
+        ({"train": ["good", "bad"]}, DataError, "every LF abstains on each of the 2 training rows"),
+        ({"train": TRAIN.iloc[:0]}, DataError, "no training rows"),
+        ({"train": TRAIN.assign(text=[*TEXTS[:4], None]), "train_votes": VOTES}, DataError, "row 4 holds .*fillna"),
+        ({"text_column": "body", "train_votes": VOTES}, DataError, r"no 'body', only \['text'\]"),
+        ({"val": VAL.assign(label=[1, None])}, DataError, "row 1 has 'label' = nan"),
+        ({"val": VAL.assign(label=["spam", "ham"])}, DataError, "must be the integers 0 .. K - 1"),
+        ({"val": VAL.assign(label=[1, -1])}, DataError, "'label' = -1"),
+        ({"val": VAL.assign(label=[1, 0.5])}, DataError, "'label' = 0.5"),
+        ({"lfs": []}, ConfigurationError, "no labeling functions"),
+        ({"lfs": [LFS[0], LFS[0]]}, ConfigurationError, "distinct names"),
+        ({"records": [LFRecord("other")]}, ConfigurationError, "no vote column is named like the record 'other'"),
+        ({"lf_names": ["subscribe", "song", "third"]}, ConfigurationError, r"\['third'\] have no code"),
+        (
+            {"gradient_targets": GradientTargets.from_entries([], 3, 2, 5)},
+            TargetsError,
+            r"targets have \{'num_lfs': 3, 'num_features': 5\}, but this data has",
+        ),
+    ],
+)
+def test_bad_input_names_the_value_and_the_cure(options, error, message):
+    with pytest.raises(error, match=message):
+        ready(**options)
+
+
+def test_empty_vocabulary():
+    with pytest.raises(FeatureSpaceError, match="no vocabulary comes out of 2 texts"):
+        ready(["...", "- -"], lfs=[], train_votes=VOTES[:2])
+
+
+def test_test_rows_need_labels():
+    data = ready(test=VAL[["text"]], stage="test")
+    with pytest.raises(DataError, match=r"test rows have no labels in 'label'.*predict="):
+        data.test_dataloader()
+
+
+def test_splits_that_are_absent_or_not_ready():
+    data = data_module()
+    with pytest.raises(NotFittedError, match="setup"):
+        data.train_dataloader()
+    with pytest.raises(NotFittedError, match="setup"):
+        _ = data.num_classes
+    with pytest.raises(DataError, match="no test rows; give test="):
+        data.test_dataloader()
+
+
+def test_a_fitted_feature_space_is_kept():
+    space = BagOfWords().fit(["only song here"])
+    assert ready(feature_space=space).num_features == 3
+
+
+def test_setup_twice_runs_the_lfs_once():
+    calls = []
+
+    def count(x):
+        calls.append(x.text)
+        return 1
+
+    data = data_module(lfs=[LabelingFunction("counting", count)])
+    data.setup("fit")
+    data.setup("fit")
+    data.setup("validate")
+    assert len(calls) == len(TRAIN) + len(VAL)
+
+
+@pytest.mark.filterwarnings("ignore:Input has data type:FutureWarning")  # of SciPy, within Snorkel
+def test_lf_summary_equals_snorkel():
+    data = ready()
+    expected = LFAnalysis(VOTES, LFS).lf_summary()
+    summary = data.lf_summary()
+    np.testing.assert_allclose(summary.coverage, expected.Coverage)
+    np.testing.assert_allclose(summary.overlaps, expected.Overlaps)
+    np.testing.assert_allclose(summary.conflicts, expected.Conflicts)
+    assert summary.polarity.tolist() == expected.Polarity.tolist()
+    assert summary.inspected.tolist() == ["subscribe", "song"]
+
+
+def test_data_module_pickles_after_setup():
+    data = pickle.loads(pickle.dumps(ready()))
+    np.testing.assert_array_equal(data.train_votes, VOTES[[0, 1, 3, 4]])
+
+
+def test_trainer_fits_tests_and_predicts():
+    data = data_module(test=VAL, predict=TRAIN, batch_size=2)
+    trainer = pl.Trainer(
+        max_epochs=2,
+        accelerator="cpu",
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        log_every_n_steps=1,
+    )
+    model = LoLClassifier(alpha=1.0, c=0.1, lr=0.01)
+    trainer.fit(model, data)
+    assert set(trainer.test(model, data, verbose=False)[0]) >= {"test_accuracy"}
+    assert sum(len(batch) for batch in trainer.predict(model, data)) == len(TRAIN)
+
+
+@pytest.mark.ddp
+def test_two_processes_share_rows_and_agree_on_targets(tmp_path):
+    script = Path(__file__).parent / "ddp_rows.py"
+    subprocess.run([sys.executable, str(script), str(tmp_path)], check=True, capture_output=True, timeout=240)
+    ranks = [json.loads((tmp_path / f"{rank}.json").read_text()) for rank in (0, 1)]
+    assert sorted(ranks[0]["rows"] + ranks[1]["rows"]) == list(range(40))
+    assert ranks[0]["targets"] == ranks[1]["targets"] != []
