@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from lol_lightning.functional.votes import ABSTAIN
 from lol_lightning.lfs.queries import Length, Query, Trace
 
-__all__ = ["Conjunction", "Evidence", "Explorer", "Runner"]
+__all__ = ["Answers", "Conjunction", "Evidence", "Explorer", "Runner"]
 
 Conjunction = frozenset[Query]
 """Queries that a vote rests on together: it leaves when any of them is answered with no."""
@@ -22,6 +22,7 @@ Runner = Callable[[Any, Answers], tuple[int, Trace] | None]
 _TESTS_PER_QUERY = 3
 _TESTS_PER_LENGTH = 10
 _MAX_CONJUNCTION = 4
+_MAX_ALTERNATIVES = 100
 _SHORT, _LONG = 1, 10_000
 
 
@@ -147,7 +148,7 @@ class Explorer:
     def _turn_together(self, point: Any, vote: int, trace: Trace) -> Conjunction:
         """Return the queries that stand in for each other: the vote leaves once all of them are answered with no."""
         refused: dict[Query | Length, int] = {}
-        for _ in range(_MAX_CONJUNCTION):
+        for _ in range(_MAX_ALTERNATIVES):
             hits = [query for query, answer in trace.queries.items() if answer and query not in trace.fixed]
             if vote == ABSTAIN or not hits:
                 break

@@ -23,6 +23,8 @@ HOOK_FILES = {__file__}
 # Code that hands a value on without looking into it: reading a row or copying it for a preprocessor.
 _CARRIERS = ("snorkel", "pandas", "numpy", "pickle", "copy", "copyreg", "collections", "functools", "lol_lightning")
 
+_TYPE_CHECKS = ("jaxtyping/_decorator.py", "jaxtyping\\_decorator.py")
+
 _threads = threading.local()
 
 
@@ -112,7 +114,7 @@ class Trace:
     def asking_library(self) -> str | None:
         """Name the library whose code asks, or return ``None`` where the user's own code does."""
         frame: FrameType | None = sys._getframe(1)
-        while frame is not None and frame.f_code.co_filename in HOOK_FILES:
+        while frame is not None and _is_instrument(frame):
             frame = frame.f_back
         if frame is None or self.is_users(frame):
             return None
@@ -121,7 +123,7 @@ class Trace:
     def is_users(self, frame: FrameType) -> bool:
         """Tell whether a frame runs code of the user, not of a library or of the instruments."""
         file = frame.f_code.co_filename
-        return file not in HOOK_FILES and not is_foreign(file, self.home)
+        return not _is_instrument(frame) and not is_foreign(file, self.home)
 
 
 def active_trace() -> Trace | None:
@@ -138,6 +140,12 @@ def recording(trace: Trace | None) -> Iterator[None]:
         yield
     finally:
         _threads.trace = outer
+
+
+def _is_instrument(frame: FrameType) -> bool:
+    """Tell whether a frame runs an instrument, or a check of its types where those are switched on."""
+    file = frame.f_code.co_filename
+    return file in HOOK_FILES or file.startswith("<@beartype") or file.endswith(_TYPE_CHECKS)
 
 
 @lru_cache(maxsize=4096)

@@ -8,7 +8,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import wraps
+from functools import lru_cache, wraps
 from types import FrameType
 from typing import Any
 
@@ -39,15 +39,20 @@ _WITH_MATCH: dict[str, Callable[[TracedStr], Any]] = {
 
 
 @contextmanager
-def watch_calls(trace: Trace) -> Iterator[None]:
+def watch_calls(trace: Trace, compiled: bool = True) -> Iterator[None]:
     """Record in ``trace`` the patterns that this thread's user code matches and the C methods that it calls.
 
     The functions of ``re`` are replaced by ones that behave the same in every thread and record in the threads that
     trace; compiled patterns are seen through the profiling hook of this thread. Both are put back.
+
+    Args:
+        trace: records what is seen.
+        compiled: whether to look for compiled patterns, which takes as long again as the rest.
     """
     outer = sys.getprofile()
     _patches.acquire()
-    sys.setprofile(lambda frame, event, arg: _see_c_call(trace, frame, arg) if event == "c_call" else None)
+    if compiled:
+        sys.setprofile(lambda frame, event, arg: _see_c_call(trace, frame, arg) if event == "c_call" else None)
     try:
         yield
     finally:
@@ -66,7 +71,7 @@ def _see_c_call(trace: Trace, frame: FrameType, function: Any) -> None:
 
 def _see_bare_method(trace: Trace, text: TracedStr, name: str) -> None:
     if name.startswith("is"):
-        trace.remarks[f"asks {name}() of {text.column!r}"] = None
+        trace.remarks[f"asks {name}() of {text.origin.column!r}"] = None
     else:
         trace.escape(f"str.{name}")
 
@@ -81,34 +86,34 @@ def _see_compiled(trace: Trace, frame: FrameType, pattern: Any, method: str) -> 
     with recording(None):
         plain = str.__str__(text)
         found = getattr(pattern, method if method in ("match", "fullmatch") else "search")(plain) is not None
-        trace.observe(Query("pattern", pattern.pattern, text.column, pattern.flags), found)
+        trace.observe(Query("pattern", pattern.pattern, text.origin.column, pattern.flags), found)
 
 
+@lru_cache(maxsize=64)
 def _hooked(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
-    signature = inspect.signature(original)
+    names = list(inspect.signature(original).parameters)
+    text_at, flags_at = names.index("string"), names.index("flags") if "flags" in names else -1
 
     @wraps(original)
     def call(*args: Any, **kwargs: Any) -> Any:
-        trace = active_trace()
-        if trace is None or trace.asking_library() is not None:
-            return original(*args, **kwargs)
-        try:
-            given = signature.bind(*args, **kwargs).arguments
-        except TypeError:
-            return original(*args, **kwargs)
-        text, pattern = given["string"], given["pattern"]
         result = original(*args, **kwargs)
-        if not isinstance(text, TracedStr) or not isinstance(getattr(pattern, "pattern", pattern), str):
+        trace = active_trace()
+        text = args[text_at] if len(args) > text_at else kwargs["string"]
+        pattern = args[0] if args else kwargs["pattern"]
+        if trace is None or not isinstance(text, TracedStr) or not isinstance(getattr(pattern, "pattern", pattern), str):
             return result
-        return _answer(trace, name, text, re.compile(pattern, given.get("flags", 0)), result)
+        if trace.asking_library() is not None:
+            return result
+        flags = args[flags_at] if len(args) > flags_at >= 0 else kwargs.get("flags", 0)
+        return _answer(trace, name, text, re.compile(pattern, flags), result)
 
     return call
 
 
 def _answer(trace: Trace, name: str, text: TracedStr, pattern: re.Pattern[str], result: Any) -> Any:
-    plain = str.__str__(text)
-    found = getattr(pattern, name if name in ("match", "fullmatch") else "search")(plain) is not None
-    answer = trace.ask(Query("pattern", pattern.pattern, text.column, pattern.flags), found)
+    finds = name in ("search", "match", "fullmatch", "findall")
+    found = bool(result) if finds else pattern.search(str.__str__(text)) is not None
+    answer = trace.ask(Query("pattern", pattern.pattern, text.origin.column, pattern.flags), found)
     if answer and not found:
         return _WITH_MATCH[name](text) if name in _WITH_MATCH else _carry(text, result)
     return _carry(text, result) if answer else _WITHOUT_MATCH[name](text)

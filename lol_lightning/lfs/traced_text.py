@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Literal, SupportsIndex
+from typing import Any, Literal, NamedTuple, SupportsIndex
 
 from lol_lightning.lfs.queries import HOOK_FILES, Length, Query, QueryKind, active_trace
 
-__all__ = ["Form", "TracedStr", "TracedTokens", "instrument_value"]
+__all__ = ["Form", "Origin", "TracedStr", "TracedTokens", "instrument_value"]
 
 HOOK_FILES.add(__file__)
 
@@ -24,42 +25,45 @@ _KIND_OF_FORM: dict[Form, QueryKind] = {
 }
 
 
-class TracedStr(str):
-    """A string that knows the column that it comes from and records what is asked of it.
+class Origin(NamedTuple):
+    """Where an instrumented string comes from.
 
-    Outside of ``recording`` it is a string like any other.
-
-    Args:
-        value: the text.
-        column: where it comes from.
-        form: which part of the column's text it is.
-        capitals: whether it was put into capitals, so that terms have to be lowered to be comparable.
+    ``capitals`` tells whether it was put into capitals, so that terms have to be lowered to be comparable.
     """
 
-    __slots__ = ("capitals", "column", "form")
-
     column: str
-    form: Form
-    capitals: bool
+    form: Form = "text"
+    capitals: bool = False
 
-    def __new__(cls, value: str, column: str, form: Form = "text", capitals: bool = False) -> TracedStr:
+
+class TracedStr(str):
+    """A string that knows where it comes from and records what is asked of it.
+
+    Outside of ``recording`` it is a string like any other.
+    """
+
+    __slots__ = ("origin",)
+
+    origin: Origin
+
+    def __new__(cls, value: str, origin: Origin) -> TracedStr:  # noqa: D102
         self = super().__new__(cls, value)
-        self.column, self.form, self.capitals = column, form, capitals
+        self.origin = origin
         trace = active_trace()
         if trace is not None:
             trace.last_text = self
         return self
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[Any, ...]:
-        return TracedStr, (str.__str__(self), self.column, self.form, self.capitals)
+        return TracedStr, (str.__str__(self), self.origin)
 
-    def like(self, value: str, form: Form | None = None, capitals: bool | None = None) -> TracedStr:
+    def like(self, value: str, form: Form | None = None) -> TracedStr:
         """Return ``value`` as a string that comes from the same column."""
-        return TracedStr(value, self.column, form or self.form, self.capitals if capitals is None else capitals)
+        return TracedStr(value, self.origin if form is None else self.origin._replace(form=form))
 
     def tokens(self, values: Iterable[str], form: Form = "token") -> TracedTokens:
         """Return ``values`` as instrumented tokens of this text."""
-        return TracedTokens((self.like(value, form) for value in values), self.column)
+        return TracedTokens(_make_tokens(values, self.origin._replace(form=form)), self.origin.column)
 
     def query(self, kind: QueryKind, term: Any) -> Query | None:
         """Return the query for a term, unless it is a part of the data itself."""
@@ -67,7 +71,7 @@ class TracedStr(str):
             return None
         if kind == "token" and len(term.split()) > 1:
             kind = "substring"
-        return Query(kind, term.lower() if self.capitals else term, self.column)
+        return Query(kind, term.lower() if self.origin.capitals else term, self.origin.column)
 
     def ask(self, kind: QueryKind, term: Any, answer: bool) -> bool:
         """Record a query in the running trace and return the answer that the trace decides on."""
@@ -84,10 +88,10 @@ class TracedStr(str):
         equal = str.__eq__(self, other)
         if equal is NotImplemented:
             return equal
-        trace, query = active_trace(), self.query(_KIND_OF_FORM[self.form], other)
+        trace, query = active_trace(), self.query(_KIND_OF_FORM[self.origin.form], other)
         if trace is not None and query is not None and trace.hashed and equal:
             trace.looked_up.add(query)
-        return self.ask(_KIND_OF_FORM[self.form], other, equal)
+        return self.ask(_KIND_OF_FORM[self.origin.form], other, equal)
 
     def __ne__(self, other: object) -> bool:
         equal = self.__eq__(other)
@@ -177,7 +181,7 @@ class TracedStr(str):
         if key.step not in (None, 1):
             return "piece"
         if key.start in (None, 0):
-            return self.form if key.stop is None else "start"
+            return self.origin.form if key.stop is None else "start"
         return "end" if key.stop is None else "piece"
 
     def __add__(self, other: str) -> str:
@@ -197,13 +201,13 @@ class TracedStr(str):
         return self.like(str.__format__(self, spec))
 
     def upper(self) -> TracedStr:  # type: ignore[override]  # noqa: D102
-        return self.like(str.upper(self), capitals=True)
+        return TracedStr(str.upper(self), self.origin._replace(capitals=True))
 
     def lower(self) -> TracedStr:  # type: ignore[override]  # noqa: D102
-        return self.like(str.lower(self), capitals=False)
+        return TracedStr(str.lower(self), self.origin._replace(capitals=False))
 
     def casefold(self) -> TracedStr:  # type: ignore[override]  # noqa: D102
-        return self.like(str.casefold(self), capitals=False)
+        return TracedStr(str.casefold(self), self.origin._replace(capitals=False))
 
 
 class TracedTokens(list[str]):
@@ -217,23 +221,25 @@ class TracedTokens(list[str]):
         return TracedTokens, (list(list.__iter__(self)), self.column)
 
     def _ask(self, term: object, answer: bool) -> bool:
-        probe = TracedStr("", self.column, "token", any(getattr(t, "capitals", False) for t in list.__iter__(self)))
-        return probe.ask("token", term, answer)
+        first = next(list.__iter__(self), None)
+        origin = first.origin if isinstance(first, TracedStr) else Origin(self.column, "token")
+        return TracedStr("", origin).ask("token", term, answer)
 
-    def _has(self, term: object) -> bool:
-        return any(str.__eq__(token, term) is True for token in list.__iter__(self))  # type: ignore[arg-type]
+    def _plain(self) -> Iterator[str]:
+        return map(str.__str__, list.__iter__(self))
 
     def __contains__(self, term: object) -> bool:
-        return self._ask(term, self._has(term))
+        return self._ask(term, term in self._plain())
 
     def count(self, term: str) -> int:  # type: ignore[override]  # noqa: D102
-        count = sum(str.__eq__(token, term) is True for token in list.__iter__(self))
+        count = list(self._plain()).count(term)
         return overridden_count(count, self._ask(term, count > 0))
 
     def index(self, term: str, *span: Any) -> int:  # type: ignore[override]  # noqa: D102
-        if not self._ask(term, self._has(term)):
+        tokens = list(self._plain())
+        if not self._ask(term, term in tokens):
             raise ValueError(f"{term!r} is not in list")
-        return list.index(self, term, *span) if self._has(term) else 0
+        return tokens.index(term, *span) if term in tokens else 0
 
     def __len__(self) -> int:
         return _length(self, list.__len__(self), "words")
@@ -262,10 +268,23 @@ def instrument_value(value: Any, column: str) -> Any:
         ('TracedStr', 3)
     """
     if type(value) is str:
-        return TracedStr(value, column)
+        return TracedStr(value, Origin(column))
     if type(value) is list and value and all(type(item) is str for item in value):
-        return TracedTokens((TracedStr(item, column, "token") for item in value), column)
+        return TracedTokens(_make_tokens(value, Origin(column, "token")), column)
     return value
+
+
+def _make_tokens(values: Iterable[str], origin: Origin) -> list[str]:
+    """Build many instrumented strings at once, with the profiling hook of ``watch_calls`` out of the way."""
+    hook = sys.getprofile()
+    sys.setprofile(None)
+    tokens: list[str] = []
+    for value in values:
+        token = str.__new__(TracedStr, value)
+        token.origin = origin
+        tokens.append(token)
+    sys.setprofile(hook)
+    return tokens
 
 
 def overridden_count(count: int, answer: bool) -> int:
@@ -275,8 +294,9 @@ def overridden_count(count: int, answer: bool) -> int:
 
 
 def _length(value: TracedStr | TracedTokens, length: int, unit: str) -> int:
+    column = value.origin.column if isinstance(value, TracedStr) else value.column
     trace = active_trace()
-    return length if trace is None else trace.ask_length(Length(unit, value.column), length)
+    return length if trace is None else trace.ask_length(Length(unit, column), length)
 
 
 def _carried(name: str) -> Callable[..., TracedStr]:

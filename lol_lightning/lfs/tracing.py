@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,13 +13,14 @@ from snorkel.labeling import LabelingFunction
 from snorkel.map import BaseMapper
 
 from lol_lightning.exceptions import DataError
-from lol_lightning.lfs.attribution import Explorer
+from lol_lightning.lfs.attribution import Answers, Explorer
 from lol_lightning.lfs.calls import UNKNOWN, as_vote
 from lol_lightning.lfs.clauses import evidence_features
-from lol_lightning.lfs.queries import Length, Query, Trace, recording
+from lol_lightning.lfs.queries import Trace, recording
 from lol_lightning.lfs.reachable import code_home, reach
 from lol_lightning.lfs.record import LFRecord
 from lol_lightning.lfs.traced_calls import watch_calls
+from lol_lightning.lfs.traced_joins import carry_through_joins
 from lol_lightning.lfs.traced_notes import column_features, trace_notes
 from lol_lightning.lfs.traced_point import field_names, instrument_point, plain_copy
 
@@ -122,7 +123,7 @@ def trace_lf(
 
 
 def run_traced(
-    lf: LabelingFunction, point: Any, column: str | None = None, answers: Mapping[Query | Length, int] | None = None
+    lf: LabelingFunction, point: Any, column: str | None = None, answers: Answers | None = None
 ) -> tuple[Any, Trace]:
     """Run a labeling function once on an instrumented copy of a data point.
 
@@ -158,17 +159,21 @@ class Tracer:
         self.reachable = reach(lf)
         self._home = code_home(lf._f)
         self._isolated = copy.copy(lf)
-        self._isolated._pre = [_without_cache(mapper) for mapper in lf._pre]
+        self._isolated._pre = [_isolated_mapper(mapper) for mapper in lf._pre]
+        self._isolated._f = carry_through_joins(lf._f)
 
-    def run(self, point: Any, answers: Mapping[Query | Length, int] | None = None) -> tuple[Any, Trace]:
-        """Return what the LF returns on an instrumented copy of the point, and the trace."""
+    def run(self, point: Any, answers: Answers | None = None) -> tuple[Any, Trace]:
+        """Return what the LF returns on an instrumented copy of the point, and the trace.
+
+        Under overridden answers only the queries that can be overridden are recorded, which takes half the time.
+        """
         trace = Trace(answers or {}, self._home)
         instrumented = instrument_point(point, self.column)
-        with recording(trace), watch_calls(trace):
+        with recording(trace), watch_calls(trace, compiled=not answers):
             vote = self._isolated(instrumented)
         return vote, trace
 
-    def try_run(self, point: Any, answers: Mapping[Query | Length, int]) -> tuple[int, Trace] | None:
+    def try_run(self, point: Any, answers: Answers) -> tuple[int, Trace] | None:
         """Return the vote and trace under overridden answers; ``None`` if the LF raises on what cannot be."""
         try:
             vote, trace = self.run(point, answers)
@@ -229,9 +234,11 @@ def choose_rows(num_rows: int, max_rows: int, votes: np.ndarray | None = None) -
     return iter(np.sort(np.concatenate(chosen)).tolist()) if chosen else iter(())
 
 
-def _without_cache(mapper: BaseMapper) -> BaseMapper:
+def _isolated_mapper(mapper: BaseMapper) -> BaseMapper:
     """Copy a preprocessor with an empty cache, so that no instrumented point stays in the user's."""
     fresh = copy.copy(mapper)
     fresh.reset_cache()
-    fresh._pre = [_without_cache(inner) for inner in mapper._pre]
+    fresh._pre = [_isolated_mapper(inner) for inner in mapper._pre]
+    if hasattr(mapper, "_f"):
+        fresh._f = carry_through_joins(mapper._f)
     return fresh
