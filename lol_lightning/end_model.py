@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -99,8 +99,8 @@ class EndModel:
         """Build a model from what ``state`` returned."""
         with isolate_rng():
             classifier = LoLClassifier(**state["hparams"])
-        tensors = {f"network.{name}": torch.from_numpy(array) for name, array in weights.items()}
-        classifier.load_state_dict(tensors, strict=False)
+        network = cast(SparseMLP, classifier.network)
+        network.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
         space = state["feature_space"]
         return cls(classifier, None if space is None else bag_of_words_from_state(space))
 

@@ -136,6 +136,8 @@ class LoLLabelModel(BaseLabeler):  # type: ignore[misc]
         for name, value in (("lfs", lfs), ("gradient_targets", gradient_targets), ("feature_space", feature_space)):
             if X is None and value is not None:
                 raise ConfigurationError(f"{name} is for the classifier, which needs the rows: give X too.")
+        if prior_rows is not None and not prior_rows >= 0:
+            raise ConfigurationError(f"prior_rows = {prior_rows}; a number of rows must not be negative.")
         votes = validate_votes(L_train, self.cardinality)
         if not (votes != ABSTAIN).any():
             raise VotesError(f"none of the {votes.size} votes of L_train is a class, so nothing can be learnt.")

@@ -11,6 +11,7 @@ from snorkel.labeling.model.base_labeler import BaseLabeler
 from snorkel.synthetic.synthetic_data import generate_simple_label_matrix
 from snorkel.utils import probs_to_preds
 
+from lol_lightning.archive import write_archive
 from lol_lightning.data.feature_space import BagOfWords
 from lol_lightning.exceptions import ConfigurationError, DataError, NotFittedError, VotesError
 from lol_lightning.label_model import LoLLabelModel
@@ -261,6 +262,15 @@ class TestErrors:
         monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
         with pytest.raises(ConfigurationError, match=named):
             LoLLabelModel(**options)
+
+    def test_negative_prior(self):
+        with pytest.raises(ConfigurationError, match=r"prior_rows = -1\.0"):
+            fitted(prior_rows=-1.0)
+
+    def test_a_file_of_another_format(self, tmp_path):
+        write_archive(tmp_path / "model", {"format": "something else"}, {})
+        with pytest.raises(DataError, match="has the format 'something else'"):
+            LoLLabelModel().load(tmp_path / "model")
 
     @pytest.mark.parametrize("options", [{"lfs": []}, {"feature_space": BagOfWords()}, {"alpha": 1.0}])
     def test_what_is_for_the_classifier_needs_rows(self, options):
