@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +22,7 @@ from lol_lightning.lfs.units import TextUnits
 __all__ = ["Probe", "probe_lf"]
 
 FIRST_CHUNK, LARGEST_CHUNK = 16, 512
+AUDITED = 16
 SUSPECT_RATE = 0.1
 """Testing a unit by itself pays from about ``1 / (2 log2(units))`` on."""
 REPEATED_CALLS = 32
@@ -35,7 +37,7 @@ class Probe:
         record: the findings, ``source="probed"``.
         calls: number of calls of the LF, equal ones counted once.
         documents: number of documents on which the LF votes that were probed.
-        strategy: ``"every"`` or ``"halving"``.
+        strategy: ``"every"`` or ``"halving"``, the one that was come to in the end.
     """
 
     record: LFRecord
@@ -82,6 +84,7 @@ class _TextProbe:
         self.abstaining: list[int] = []
         self.num_votes = self.num_probed = self.num_explained = self.since_new = 0
         self.notes: list[str] = []
+        self.learned: list[tuple[Document, dict[str, int]]] = []
 
     def run(self, kind: Kind) -> Probe:
         order = np.random.default_rng(self.settings.seed).permutation(len(self.points)).tolist()
@@ -94,9 +97,12 @@ class _TextProbe:
             rows = order[done : done + self._affordable(size, done)]
             if not rows or not self._probe(rows):
                 break
-            done, size = done + len(rows), min(4 * size, LARGEST_CHUNK)
+            done += len(rows)
+            if not self._learning():
+                size = min(4 * size, LARGEST_CHUNK)
         self._insert()
-        return Probe(self._record(kind, len(order) - done), self.calls.calls, self.num_probed, self.strategy)
+        strategy = "every" if self.strategy == "every" else "halving"
+        return Probe(self._record(kind, len(order) - done), self.calls.calls, self.num_probed, strategy)
 
     def _check_repeated_calls(self, order: list[int]) -> None:
         """Call the LF twice on a few rows: is it deterministic, and are the given votes its own?"""
@@ -133,29 +139,40 @@ class _TextProbe:
     def _probe(self, rows: list[int]) -> bool:
         """Probe the rows on which the LF votes; return whether the calls sufficed."""
         documents = self._documents(rows)
-        groups = [every_unit(document) for document in documents]
-        asked = self.calls.asked
-        if self.strategy == "halving" or (self.strategy == "auto" and self.num_probed):
-            suspects = self.tally.suspects(SUSPECT_RATE)
-            groups = [suspects_first(document, suspects) for document in documents]
-        after = critical_units(self.calls, documents, groups)
-        units = sum(len(document.units) for document in documents)
-        if self.strategy == "auto" and self.num_probed and self.calls.asked - asked > units:
-            self.strategy = "every"
-        for document, changed in zip(documents, after, strict=True):
-            if changed is not None:
-                self._count(document, changed)
-        if self.strategy == "auto" and self.num_probed and len(after) == self.num_probed:
-            self._audit(documents, after)
-        return None not in after
+        learning = self._learning()
+        if learning or self.strategy == "every":
+            after = critical_units(self.calls, documents, [every_unit(document) for document in documents])
+        else:
+            after = self._halve(documents, self.tally)
+        answered = [(d, changed) for d, changed in zip(documents, after, strict=True) if changed is not None]
+        for document, changed in answered:
+            self._count(document, changed)
+        if learning:
+            self.learned += answered
+            if not self._learning():
+                self._audit()
+        return len(answered) == len(documents)
 
-    def _audit(self, documents: list[Document], exact: list[dict[str, int] | None]) -> None:
-        """Halve the documents whose answer is known: does it find the same with fewer calls?"""
-        suspects = self.tally.suspects(SUSPECT_RATE)
+    def _learning(self) -> bool:
+        return self.strategy == "auto" and len(self.learned) < AUDITED
+
+    def _halve(self, documents: Sequence[Document], tally: VoteTally) -> list[dict[str, int] | None]:
+        """Halve documents, suspects first; where that takes more calls than units, it is given up for good."""
+        suspects = tally.suspects(SUSPECT_RATE)
         asked = self.calls.asked
-        halved = critical_units(self.calls, documents, [suspects_first(d, suspects) for d in documents])
-        missed = any(found is not None and found != known for found, known in zip(halved, exact, strict=True))
-        if missed or self.calls.asked - asked > sum(len(document.units) for document in documents):
+        after = critical_units(self.calls, documents, [suspects_first(d, suspects) for d in documents])
+        if self.strategy == "auto" and self.calls.asked - asked > sum(len(d.units) for d in documents):
+            self.strategy = "every"
+        return after
+
+    def _audit(self) -> None:
+        """Learn suspects from one half of the documents probed so far: does halving find all in the other half?"""
+        middle = len(self.learned) // 2
+        tally = VoteTally()
+        for document, changed in self.learned[:middle]:
+            tally.add(document.vote, changed)
+        halved = self._halve([document for document, _ in self.learned[middle:]], tally)
+        if any(found not in (None, exact) for found, (_, exact) in zip(halved, self.learned[middle:], strict=True)):
             self.strategy = "every"
 
     def _documents(self, rows: list[int]) -> list[Document]:
