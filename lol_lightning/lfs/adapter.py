@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, SupportsIndex
 
 from snorkel.labeling import LabelingFunction
 from snorkel.preprocess import BasePreprocessor
@@ -98,12 +98,12 @@ class GradientLabelingFunction(LabelingFunction):  # type: ignore[misc]
         """The attribute or column whose text the rules read, ``None`` for an LF without rules."""
         return getattr(self._f, "column", None)
 
-    def __reduce__(self) -> Any:
+    def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
         # A decorated function cannot be pickled: its module holds this object under its name. So is this one found.
         module, path = getattr(self._f, "__module__", None), getattr(self._f, "__qualname__", "<lambda>")
         if module not in (None, "__main__") and _find(module, path) is self:
             return _find, (module, path)
-        return super().__reduce_ex__(2)
+        return super().__reduce_ex__(protocol)
 
 
 class gradient_labeling_function:

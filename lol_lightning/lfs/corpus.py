@@ -101,17 +101,23 @@ class TextBlock:
         """The index of ``text.lower()``."""
         return TextIndex(_encode(text.lower() for text in self.texts))
 
+    @cached_property
+    def lowered_ascii(self) -> TextIndex:
+        """An index that holds ASCII words in the same texts as ``text.lower()``, and is cheaper."""
+        if not any(char in self._encoded for char in UNFAITHFUL):
+            return self.folded
+        texts = list(self.texts)
+        for row in np.flatnonzero(TextIndex(self._encoded).holding(UNFAITHFUL)):
+            texts[row] = texts[row].lower()
+        return TextIndex(_encode(texts).lower())
+
     def lowered_for(self, words: Iterable[str]) -> TextIndex:
-        """Return an index that holds these words in the same rows as ``text.lower()``, the cheapest one."""
-        return self.folded if self._faithful and all(map(str.isascii, words)) else self.lowered
+        """Return an index in which these words are found where they are in ``text.lower()``."""
+        return self.lowered_ascii if all(map(str.isascii, words)) else self.lowered
 
     @cached_property
     def _encoded(self) -> bytes:
         return _encode(self.texts)
-
-    @cached_property
-    def _faithful(self) -> bool:
-        return not any(char in self._encoded for char in UNFAITHFUL)
 
 
 def text_blocks(texts: Sequence[str]) -> Iterator[tuple[int, TextBlock]]:
@@ -121,7 +127,7 @@ def text_blocks(texts: Sequence[str]) -> Iterator[tuple[int, TextBlock]]:
         >>> [(first, len(block.texts)) for first, block in text_blocks(["a", "b"])]
         [(0, 2)]
     """
-    block_of = np.cumsum([len(text) for text in texts]) // _BLOCK_CHARS
+    block_of = np.cumsum(np.fromiter(map(len, texts), dtype=np.intp)) // _BLOCK_CHARS
     cuts = [0, *(np.flatnonzero(np.diff(block_of)) + 1).tolist(), len(texts)]
     for first, last in pairwise(cuts):
         yield first, TextBlock(texts[first:last])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 from lol_lightning.lfs.regex_tree import BOUNDARY, END, MARKERS, START, Node, Piece, parse_pattern
 
@@ -37,6 +38,7 @@ def fold(encoded: bytes) -> bytes:
     return encoded
 
 
+@lru_cache(maxsize=4096)
 def required_literals(pattern: str, flags: int = 0) -> tuple[Literals, ...]:
     r"""Return sets of literals, each of which has a member in the folded bytes of every text that the pattern matches.
 

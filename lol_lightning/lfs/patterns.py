@@ -84,6 +84,8 @@ def _clauses(row: list[Piece], left: bool, right: bool) -> list[_Clause]:
         before, after = edge(row[:i], "end"), edge(row[i + 1 :], "start")
         bounds = before == "bound" or (before == "maybe" and left), after == "bound" or (after == "maybe" and right)
         options = _strings_clauses(piece, *bounds) if isinstance(piece, frozenset) else _node_clauses(piece, *bounds)
+        if len(found) * len(options) > _MAX_CLAUSES:
+            options = [(_union(options),)]
         found = list(dict.fromkeys(_merge(a, b) for a, b in product(found, options)))
     return found
 
@@ -127,8 +129,8 @@ def _alternatives(terms: Iterable[_Term]) -> _Group:
 
 
 def _search(term: _Term) -> re.Pattern[str]:
-    left = r"(?<!\w)" if term.kind in ("token", "prefix") else ""
-    right = r"(?!\w)" if term.kind in ("token", "suffix") else ""
+    left = r"(?<!\S)" if term.kind in ("token", "prefix") else ""
+    right = r"(?!\S)" if term.kind in ("token", "suffix") else ""
     return re.compile(left + re.escape(term.text) + right)
 
 

@@ -9,7 +9,7 @@ import importlib
 import re
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any, Literal
 
@@ -21,6 +21,8 @@ START, END, BOUNDARY = "\U0010ffff", "\U0010fffe", "\U0010fffd"
 """Marks in a literal string where the text starts, where it ends, and where a word or line does; of no width."""
 MARKERS = START + END + BOUNDARY
 
+# Plain integers: the operators of re.RegexFlag are slow, and a pattern is parsed node by node.
+_IGNORECASE, _MULTILINE = int(re.IGNORECASE), int(re.MULTILINE)
 _MAX_STRINGS = 64
 _MAX_CLASS = 16
 _REPEATS = {"MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT"}
@@ -37,12 +39,14 @@ class Node:
     op: str
     args: Any
     flags: int
+    prefix: frozenset[str] = frozenset({""})
+    """Strings that stand before every alternative of a branch; the parser moves a common prefix out of them."""
 
     @property
     def branches(self) -> list[list[Piece]]:
         """The alternatives of a branch, or the one body of an assertion or repetition."""
         if self.op == "BRANCH":
-            return [pieces(_flatten(branch, self.flags)) for branch in self.args[1]]
+            return [pieces(_flatten(branch, self.flags), self.prefix) for branch in self.args[1]]
         return [pieces(_flatten(self.args[-1], self.flags))]
 
     @property
@@ -66,10 +70,9 @@ def parse_pattern(pattern: str, flags: int = 0) -> list[Piece]:
     return pieces(_flatten(tree, tree.state.flags))
 
 
-def pieces(nodes: Iterable[Node]) -> list[Piece]:
-    """Join neighbouring nodes that stand for finitely many strings."""
+def pieces(nodes: Iterable[Node], run: frozenset[str] = frozenset({""})) -> list[Piece]:
+    """Join neighbouring nodes that stand for finitely many strings; ``run`` stands before the first one."""
     row: list[Piece] = []
-    run = frozenset({""})
     for node in nodes:
         strings, rest = _strings(node)
         if strings is not None:
@@ -78,7 +81,7 @@ def pieces(nodes: Iterable[Node]) -> list[Piece]:
                 run = frozenset({""})
             run = frozenset(a + b for a, b in product(run, strings))
         if rest is not None:
-            row += [run, rest]
+            row += [replace(rest, prefix=run)] if rest.op == "BRANCH" else [run, rest]
             run = frozenset({""})
     return [piece for piece in [*row, run] if piece != frozenset({""})]
 
@@ -147,15 +150,15 @@ def _class_members(node: Node) -> frozenset[str] | None:
 
 
 def _fold(code: int, flags: int) -> str:
-    return chr(code).lower() if flags & re.IGNORECASE else chr(code)
+    return chr(code).lower() if flags & _IGNORECASE else chr(code)
 
 
 def _mark(position: str, flags: int) -> str:
     if position == "AT_NON_BOUNDARY":
         return ""
-    if position == "AT_BEGINNING_STRING" or (position == "AT_BEGINNING" and not flags & re.MULTILINE):
+    if position == "AT_BEGINNING_STRING" or (position == "AT_BEGINNING" and not flags & _MULTILINE):
         return START
-    if position == "AT_END_STRING" or (position == "AT_END" and not flags & re.MULTILINE):
+    if position == "AT_END_STRING" or (position == "AT_END" and not flags & _MULTILINE):
         return END
     return BOUNDARY
 

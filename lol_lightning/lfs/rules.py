@@ -52,7 +52,7 @@ class Rule(ABC):
 
     def hits(self, block: TextBlock, rows: Rows) -> Rows:
         """Return those of ``rows`` of a block of texts that the rule hits, as ``matches`` would find them."""
-        return np.array([row for row in rows.tolist() if self.matches(block.texts[row])], dtype=np.intp)
+        return rows[np.array([self.matches(block.texts[row]) for row in rows.tolist()], dtype=bool)]
 
     @abstractmethod
     def features(self, clause: int = 0) -> tuple[InspectedFeature, ...]:
@@ -164,10 +164,16 @@ class MaxWordsRule(Rule):
         # At most max_words + 1 pieces are cut, so that a long text costs no more than a short one.
         return len(text.split(None, self.max_words)) <= self.max_words
 
+    def hits(self, block: TextBlock, rows: Rows) -> Rows:  # noqa: D102
+        limit = self.max_words
+        short = [len(block.texts[row].split(None, limit)) <= limit for row in rows.tolist()]
+        return rows[np.array(short, dtype=bool)]
+
     def features(self, clause: int = 0) -> tuple[InspectedFeature, ...]:  # noqa: D102
         return (InspectedFeature("words", self.label, kind="length", value=-1.0, clause=clause),)
 
 
+@dataclass(frozen=True)
 class RuleFunction:
     """The function of an LF that consists of rules: the first one that hits votes.
 
@@ -177,14 +183,13 @@ class RuleFunction:
 
     Example:
         >>> from types import SimpleNamespace
-        >>> vote = RuleFunction([SubstringRule(1, ["please"]), MaxWordsRule(0, 3)])
+        >>> vote = RuleFunction((SubstringRule(1, ["please"]), MaxWordsRule(0, 3)))
         >>> [vote(SimpleNamespace(text=text)) for text in ("Please, call me", "love it", "a song that I like")]
         [1, 0, -1]
     """
 
-    def __init__(self, rules: Iterable[Rule], column: str = "text") -> None:
-        self.rules = tuple(rules)
-        self.column = column
+    rules: tuple[Rule, ...]
+    column: str = "text"
 
     def __call__(self, x: Any) -> int:
         """Vote on a data point."""
@@ -283,9 +288,12 @@ def rules_lf(
     if not rules:
         raise LabelingFunctionError(f"LF {name!r} has no rules ({rules!r}); take its votes from the file instead.")
     parsed = [rule if isinstance(rule, Rule) else parse_rule(rule) for rule in rules]
-    features = [replace(f, column=column) for clause, rule in enumerate(parsed) for f in rule.features(clause)]
-    record = LFRecord(name, tuple(dict.fromkeys(features)), columns=(column,))
-    return GradientLabelingFunction(name, RuleFunction(parsed, column), pre=pre, record=record)
+    features: list[InspectedFeature] = []
+    for rule in parsed:
+        clause = features[-1].clause + 1 if features else 0
+        features += [replace(feature, column=column) for feature in rule.features(clause)]
+    record = LFRecord(name, tuple(features), columns=(column,))
+    return GradientLabelingFunction(name, RuleFunction(tuple(parsed), column), pre=pre, record=record)
 
 
 def parse_rule(rule: Mapping[str, Any]) -> Rule:
