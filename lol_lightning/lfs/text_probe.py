@@ -81,6 +81,7 @@ class _TextProbe:
         self.tally, self.inserted = VoteTally(), VoteTally()
         self.strategy = settings.strategy
         self.noisy = False
+        self.guess = 1.0
         self.abstaining: list[int] = []
         self.num_votes = self.num_probed = self.num_explained = self.since_new = 0
         self.notes: list[str] = []
@@ -92,6 +93,7 @@ class _TextProbe:
         if self.votes is not None:
             self.abstaining = [row for row in order if self.votes[row] == ABSTAIN]
             order = [row for row in order if self.votes[row] != ABSTAIN]
+        self._plan(order)
         done, size = 0, FIRST_CHUNK
         while done < len(order) and not self._settled():
             rows = order[done : done + self._affordable(size, done)]
@@ -122,12 +124,21 @@ class _TextProbe:
             self.votes = None
             self.notes.append(f"the given votes are not this LF's: {wrong} of {len(rows)} differ, probed its own")
 
+    def _plan(self, order: list[int]) -> None:
+        """Guess what a document costs; where the budget does not allow learning, halve from the start."""
+        sizes = [len(self.units(self.points.texts[row])) for row in order[:FIRST_CHUNK]]
+        num_units = sum(sizes) / max(1, len(sizes))
+        limit = self.settings.max_calls
+        if self.strategy == "auto" and limit is not None and 4 * AUDITED * num_units > limit:
+            self.strategy = "halving"
+        self.guess = 1 + (4 * math.log2(1 + num_units) if self.strategy == "halving" else num_units)
+
     def _affordable(self, size: int, done: int) -> int:
         if self.settings.max_calls is None:
             return size
         left = self.settings.max_calls - self.calls.calls
-        per_row = self.calls.calls / done if done else 4.0
-        return max(1, min(size, int(left / max(per_row, 1.0)))) if left > 0 else 0
+        per_row = max(1.0, self.calls.calls / done) if done else self.guess
+        return max(1, min(size, int(left / per_row))) if left > 0 else 0
 
     def _settled(self) -> bool:
         precision = self.settings.precision
