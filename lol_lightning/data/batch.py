@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -76,13 +78,25 @@ class SparseRows:
         values = None if self.values is None else self.values[take]
         return SparseRows(self.indices[take], offsets, values, self.num_columns)
 
+    @classmethod
+    def concatenate(cls, parts: Sequence[SparseRows]) -> SparseRows:
+        """Stack rows of the same width, in the given order."""
+        starts = list(itertools.accumulate((len(part.indices) for part in parts), initial=0))
+        offsets = [part.offsets[:-1] + start for part, start in zip(parts, starts, strict=False)]
+        end = torch.tensor(starts[-1:], device=parts[0].device)
+        values = None
+        if any(part.values is not None for part in parts):
+            dtype = next(part.values.dtype for part in parts if part.values is not None)
+            values = torch.cat([part._values_as(dtype) for part in parts])
+        indices = torch.cat([part.indices for part in parts])
+        return cls(indices, torch.cat([*offsets, end]), values, parts[0].num_columns)
+
     def to_dense(self, dtype: torch.dtype | None = None) -> Float[Tensor, "rows columns"]:
         """Return the rows as a dense tensor (B, d): for networks that read dense features, one batch at a time."""
         dtype = dtype or (torch.get_default_dtype() if self.values is None else self.values.dtype)
         dense = torch.zeros(self.shape, dtype=dtype, device=self.device)
         row = torch.repeat_interleave(torch.arange(len(self), device=self.device), self.offsets.diff())
-        values = torch.ones(len(self.indices), dtype=dtype, device=self.device) if self.values is None else self.values
-        return dense.index_put_((row, self.indices), values.to(dtype), accumulate=True)
+        return dense.index_put_((row, self.indices), self._values_as(dtype), accumulate=True)
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> SparseRows:
         """Return the rows on ``device``."""
@@ -91,6 +105,11 @@ class SparseRows:
     def pin_memory(self) -> SparseRows:
         """Return the rows in page-locked memory."""
         return self._map(Tensor.pin_memory)
+
+    def _values_as(self, dtype: torch.dtype) -> Tensor:
+        if self.values is None:
+            return torch.ones(len(self.indices), dtype=dtype, device=self.device)
+        return self.values.to(dtype)
 
     def _map(self, function: Any) -> SparseRows:
         values = None if self.values is None else function(self.values)

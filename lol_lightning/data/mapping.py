@@ -140,7 +140,7 @@ def _warn_of_splits(audit: pd.DataFrame) -> None:
     if len(split):
         shown = ", ".join(repr(term) for term in dict.fromkeys(split.inspected.head(5)))
         rank_zero_only(logger.warning)(
-            "%d inspected phrases are not entries of the feature space and were split into their content words "
+            "%d inspected phrase(s) are not entries of the feature space and were split into content words "
             "(%s%s); a vectorizer with ngram_range=(1, 2) keeps short phrases whole.",
             len(split),
             shown,

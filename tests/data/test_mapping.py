@@ -148,7 +148,7 @@ def test_one_warning_sums_up_the_split_phrases(space, caplog):
     with caplog.at_level(logging.WARNING):
         records_to_targets([record(*features)], space, 2)
     assert len(caplog.records) == 1
-    assert "3 inspected phrases" in caplog.text
+    assert "3 inspected phrase(s)" in caplog.text
     assert "'my cat', 'my day', 'my film'" in caplog.text
 
 
