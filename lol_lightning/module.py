@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import pytorch_lightning as pl
 import torch
@@ -136,31 +136,29 @@ class LoLClassifier(pl.LightningModule):
         Returns:
             float (B, K).
         """
-        if self.network is None:
-            raise ConfigurationError("the model has no size yet: give num_features and num_classes, or fit it.")
-        if isinstance(features, SparseRows):
-            if isinstance(self.network, SparseMLP) and features.num_columns != self.network.weight.shape[0]:
-                raise DataError(
-                    f"features have {features.num_columns} columns and the model was built for "
-                    f"{self.network.weight.shape[0]}. Use the feature space that it was trained with."
-                )
-            if not isinstance(self.network, SplitNetwork):
-                features = features.to_dense(self.dtype if isinstance(self.dtype, torch.dtype) else None)
-        return self.network(features)
+        return self._network(self._readable(features))
 
     def training_step(self, batch: LoLBatch, batch_idx: int) -> Tensor:
         """Return the loss of Eq. 4 for one batch, and log its parts."""
-        logits = self(batch.features)
-        voted = vote_loss(logits, batch.votes, self._lf_weights)
-        loss = voted
-        if self._penalises(batch.gradient_targets):
-            penalised, margins = self._penalty(batch, logits.shape[-1])
-            loss = voted + self.hparams["alpha"] * self.hparams["penalty_every"] * penalised
+        targets = batch.gradient_targets
+        if targets is None or not self._penalises(targets):
+            loss = voted = vote_loss(self(batch.features), batch.votes, self._lf_weights)
+        else:
+            self._check_targets(targets, batch)
+            hparams, watched = self.hparams, self._watch.due(self.global_step)
+            logits, gradients = self._smoothed_model.logits_and_gradient(
+                self._network, targets, self._readable(batch.features), self.global_step
+            )
+            voted = vote_loss(logits, batch.votes, self._lf_weights)
+            penalised = shared_penalty(
+                gradients, batch.votes, targets, hparams["c"], hparams["penalty"], self._lf_weights
+            )
+            loss = voted + hparams["alpha"] * hparams["penalty_every"] * penalised
             self._log("train_penalty", penalised, len(batch))
-            if self._watch.due(self.global_step):
-                satisfied = (margins <= 0).float().mean()
-                self._log("train_satisfied_hinges", satisfied, len(batch))
+            if watched:
+                satisfied = (hinge_margins(gradients.detach(), targets, hparams["c"]) <= 0).float().mean()
                 ratio = self._watch.ratio(self._network, voted, loss - voted, satisfied)
+                self._log("train_satisfied_hinges", satisfied, len(batch))
                 self._log("train_gradient_ratio", ratio, len(batch))
         self._log("train_vote_loss", voted, len(batch))
         self._log("train_loss", loss, len(batch), prog_bar=True)
@@ -199,11 +197,16 @@ class LoLClassifier(pl.LightningModule):
         """
         if batch.gradient_targets is None:
             raise TargetsError("the batch has no gradient targets; fit on LFs whose inspected features are known.")
-        return self._smoothed_model.gradient(self._network, batch.gradient_targets, batch.features, step).detach()
+        _, gradient = self._smoothed_model.logits_and_gradient(
+            self._network, batch.gradient_targets, self._readable(batch.features), step
+        )
+        return gradient.detach()
 
     @property
     def _network(self) -> nn.Module:
-        return cast(nn.Module, self.network)
+        if self.network is None:
+            raise ConfigurationError("the model has no size yet: give num_features and num_classes, or fit it.")
+        return self.network
 
     @property
     def _sparse_grad(self) -> bool:
@@ -256,23 +259,30 @@ class LoLClassifier(pl.LightningModule):
         )
         return torch.tensor(lf_weights(weighting, given), dtype=torch.get_default_dtype(), device=self.device)
 
-    def _penalises(self, targets: GradientTargets | None) -> bool:
+    def _readable(self, features: Tensor | SparseRows) -> Tensor | SparseRows:
+        network = self._network
+        if not isinstance(features, SparseRows):
+            return features
+        if isinstance(network, SparseMLP) and features.num_columns != network.weight.shape[0]:
+            raise DataError(
+                f"features have {features.num_columns} columns and the model was built for {network.weight.shape[0]}. "
+                "Use the feature space that it was trained with."
+            )
+        return features if isinstance(network, SplitNetwork) else features.to_dense(next(network.parameters()).dtype)
+
+    def _penalises(self, targets: GradientTargets) -> bool:
         hparams = self.hparams
-        if hparams["method"] == "lol-simple" or hparams["alpha"] == 0 or targets is None or not len(targets):
+        if hparams["method"] == "lol-simple" or hparams["alpha"] == 0 or not len(targets):
             return False
         return self.global_step % hparams["penalty_every"] == 0
 
-    def _penalty(self, batch: LoLBatch, num_classes: int) -> tuple[Tensor, Tensor]:
-        targets = cast(GradientTargets, batch.gradient_targets)
-        if targets.num_classes != num_classes or targets.num_lfs != batch.votes.shape[1]:
+    def _check_targets(self, targets: GradientTargets, batch: LoLBatch) -> None:
+        num_lfs, num_classes = batch.votes.shape[1], self.hparams["num_classes"]
+        if targets.num_classes != num_classes or targets.num_lfs != num_lfs:
             raise TargetsError(
-                f"gradient targets of {targets.num_lfs} LFs and {targets.num_classes} classes met votes of "
-                f"{batch.votes.shape[1]} LFs and a model of {num_classes} classes."
+                f"gradient targets of {targets.num_lfs} LFs and {targets.num_classes} classes met votes of {num_lfs} "
+                f"LFs and a model of {num_classes} classes."
             )
-        gradients = self._smoothed_model.gradient(self._network, targets, batch.features, self.global_step)
-        c = self.hparams["c"]
-        penalised = shared_penalty(gradients, batch.votes, targets, c, self.hparams["penalty"], self._lf_weights)
-        return penalised, hinge_margins(gradients.detach(), targets, c)
 
     def _evaluate(self, batch: LoLBatch, stage: str, metrics: MetricCollection) -> None:
         logits = self(batch.features)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from typing import Protocol, cast, runtime_checkable
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
+from lol_lightning.bags import sum_rows
 from lol_lightning.data.batch import SparseRows
 from lol_lightning.exceptions import ConfigurationError
 
-__all__ = ["SparseMLP", "SplitNetwork", "first_layer_rows"]
+__all__ = ["SparseMLP", "SplitNetwork"]
 
 
 @runtime_checkable
@@ -77,7 +78,7 @@ class SparseMLP(nn.Module):
         weight = torch.empty(num_features, hidden_sizes[0]).uniform_(-bound, bound)
         # A module of its own rather than a parameter: DistributedDataParallel asks it whether its gradient is sparse.
         self.bags = nn.EmbeddingBag(
-            *weight.shape, mode="sum", sparse=sparse_grad, include_last_offset=True, _weight=weight
+            num_features, hidden_sizes[0], mode="sum", sparse=sparse_grad, include_last_offset=True, _weight=weight
         )
         self.bias = nn.Parameter(torch.empty(hidden_sizes[0]).uniform_(-bound, bound))
         layers: list[nn.Module] = []
@@ -88,7 +89,7 @@ class SparseMLP(nn.Module):
     @property
     def weight(self) -> nn.Parameter:
         """The first layer's weight, float (d, H)."""
-        return self.bags.weight
+        return cast(nn.Parameter, self.bags.weight)
 
     @property
     def sparse_grad(self) -> bool:
@@ -104,6 +105,8 @@ class SparseMLP(nn.Module):
         if isinstance(x, Tensor):
             return x.to(self.weight.dtype) @ self.weight + self.bias
         values = None if x.values is None else x.values.to(self.weight.dtype)
+        if self.sparse_grad:
+            return sum_rows(self.weight, x.indices, x.offsets, values) + self.bias
         return self.bags(x.indices, x.offsets, values) + self.bias
 
     def rest(self, a: Float[Tensor, "batch hidden"]) -> Float[Tensor, "batch cls"]:
@@ -113,18 +116,3 @@ class SparseMLP(nn.Module):
     def forward(self, x: SparseRows | Float[Tensor, "batch feature"]) -> Float[Tensor, "batch cls"]:
         """Return the logits, float (B, K)."""
         return self.rest(self.first_layer(x))
-
-
-def first_layer_rows(
-    network: SplitNetwork, features: Int[Tensor, " inspected"], num_features: int
-) -> Float[Tensor, "inspected hidden"]:
-    """Rows of the first layer's weight that belong to the given features, with a graph to the weight.
-
-    An affine layer gives row j as its value at the j-th unit vector less its value at 0, so nothing of the network
-    but the protocol is needed.
-    """
-    size = len(features)
-    # One empty row stands last: its value is the bias.
-    offsets = torch.arange(size + 2, device=features.device).clamp(max=size)
-    values = network.first_layer(SparseRows(features, offsets, None, num_features))
-    return values[:-1] - values[-1]

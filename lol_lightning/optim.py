@@ -81,14 +81,14 @@ class LazyAdam(Adam):
             state["exp_avg_sq"] = torch.zeros_like(parameter)
         state["step"] += 1
         beta1, beta2 = group["betas"]
-        weight = parameter[rows]
+        weight = parameter.index_select(0, rows)
         if group["weight_decay"]:
             gradient = gradient.add(weight, alpha=group["weight_decay"])
-        mean = state["exp_avg"][rows].lerp_(gradient, 1 - beta1)
-        square = state["exp_avg_sq"][rows].mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
+        mean = state["exp_avg"].index_select(0, rows).lerp_(gradient, 1 - beta1)
+        square = state["exp_avg_sq"].index_select(0, rows).mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
         state["exp_avg"].index_copy_(0, rows, mean)
         state["exp_avg_sq"].index_copy_(0, rows, square)
-        # A tensor, so that CUDA need not wait for it; in double precision, because 1 - beta**step is a small difference.
+        # A tensor, so that CUDA need not wait for it; in double precision, because 1 - beta**step is small.
         step = state["step"].double()
         size = group["lr"] / (1 - beta1**step)
         denominator = (square / (1 - beta2**step)).sqrt_().add_(group["eps"])
@@ -96,9 +96,10 @@ class LazyAdam(Adam):
 
 
 def summed_rows(gradient: Tensor) -> tuple[Tensor, Tensor]:
-    """Distinct rows of a row-sparse gradient and their sums, by index_add: coalescing a sparse tensor is slower."""
-    if gradient.is_coalesced():
-        return gradient.indices()[0], gradient.values()
-    values = gradient._values()
-    rows, inverse = torch.unique(gradient._indices()[0], return_inverse=True)
+    """Distinct rows of a row-sparse gradient, ascending, and their sums; coalescing a sparse tensor would be slower."""
+    rows, values = gradient._indices()[0], gradient._values()
+    # Autograd forgets that a gradient was coalesced when it stores it.
+    if gradient.is_coalesced() or bool((rows[1:] > rows[:-1]).all()):
+        return rows, values
+    rows, inverse = torch.unique(rows, return_inverse=True)
     return rows, values.new_zeros(len(rows), *values.shape[1:]).index_add_(0, inverse, values)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from jaxtyping import Float
@@ -14,10 +14,13 @@ from lol_lightning.data.batch import SparseRows
 from lol_lightning.exceptions import ConfigurationError, TargetsError
 from lol_lightning.functional.gradients import model_input_gradient
 from lol_lightning.functional.smoothing import cumulative_rates, poisson_rows
-from lol_lightning.network import SplitNetwork, first_layer_rows
+from lol_lightning.network import SplitNetwork
 from lol_lightning.targets import GradientTargets
 
 __all__ = ["Phi", "SmoothedModel", "evaluation_mode"]
+
+_BLOCK = 64
+"""Steps whose samples are drawn at once."""
 
 Phi = float | Literal["document-frequency", "data"]
 
@@ -60,43 +63,60 @@ class SmoothedModel:
         self.phi = phi
         self.num_samples = num_samples
         self.seed = seed
-        self._rates: tuple[GradientTargets, Tensor] | None = None
+        self._drawn: tuple[GradientTargets, int, Tensor, Tensor] | None = None
 
-    def gradient(
+    def logits_and_gradient(
         self, network: nn.Module, targets: GradientTargets, rows: Tensor | SparseRows, step: int
-    ) -> Float[Tensor, "cls inspected"]:
-        """Gradient of the smoothed class probabilities on the inspected features, with a graph to the weights.
+    ) -> tuple[Float[Tensor, "batch cls"], Float[Tensor, "cls inspected"]]:
+        """Logits of the batch, and gradient of the smoothed class probabilities on the inspected features.
 
+        The batch goes through the network first, in the network's own mode, the samples after it in evaluation mode.
         A ``SplitNetwork`` is chained through its first layer: the cost follows the inspected features and the words of
         the samples, not the size of the vocabulary. Any other network is differentiated at dense samples.
 
         Args:
-            network: maps features to logits (N, K); run in evaluation mode here.
+            network: maps features to logits (N, K).
             targets: which features are inspected.
             rows: the batch's features, float (B, ...) or ``SparseRows``; the samples follow their dtype and device.
             step: number of the step, the same on all ranks.
 
         Returns:
-            float (K, F), in probability per ``feature_scale``, columns as in ``targets.features``.
+            logits float (B, K), and the gradient float (K, F) in probability per ``feature_scale``, columns as in
+            ``targets.features``. Both carry a graph to the weights.
         """
         samples = self._samples(targets, rows, step)
-        with evaluation_mode(network):
-            if isinstance(network, SplitNetwork):
-                hidden = model_input_gradient(network.rest, network.first_layer(samples), targets.num_classes)
-                gradient = hidden @ first_layer_rows(network, targets.features, targets.num_features).T
-            else:
-                dense = samples.to_dense() if isinstance(samples, SparseRows) else samples
-                gradient = model_input_gradient(network, dense, targets.num_classes).flatten(1)[:, targets.features]
+        if isinstance(network, SplitNetwork) and isinstance(rows, SparseRows) and isinstance(samples, SparseRows):
+            logits, gradient = self._chained(network, targets, rows, samples)
+        else:
+            logits = network(rows)
+            with evaluation_mode(network):
+                gradient = model_input_gradient(network, cast(Tensor, samples), targets.num_classes)
+            gradient = gradient.flatten(1)[:, targets.features]
         if targets.feature_scale is None:
-            return gradient
-        return gradient * targets.feature_scale[targets.features].to(gradient.dtype)
+            return logits, gradient
+        return logits, gradient * targets.feature_scale[targets.features].to(gradient.dtype)
+
+    @staticmethod
+    def _chained(
+        network: SplitNetwork, targets: GradientTargets, rows: SparseRows, samples: SparseRows
+    ) -> tuple[Tensor, Tensor]:
+        # One call of the first layer serves the batch, the samples and the inspected features. The last are unit
+        # vectors: an affine layer maps them to rows of its weight plus its bias, which is its value at the empty row.
+        inspected = SparseRows(targets.features, targets.unit_offsets, None, targets.num_features)
+        everything = SparseRows.concatenate([rows, samples, inspected])
+        sizes = [len(rows), len(samples), len(inspected)]
+        batch, smoothed, units = torch.split(network.first_layer(everything), sizes)
+        logits = network.rest(batch)
+        with evaluation_mode(cast(nn.Module, network)):
+            hidden = model_input_gradient(network.rest, smoothed, targets.num_classes)
+        return logits, hidden @ (units[:-1] - units[-1]).T
 
     def _samples(self, targets: GradientTargets, rows: Tensor | SparseRows, step: int) -> Tensor | SparseRows:
-        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
         if self.phi == "data":
+            generator = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
             chosen = torch.randperm(len(rows), generator=generator)[: self.num_samples].to(rows.device)
             return rows.rows(chosen) if isinstance(rows, SparseRows) else rows[chosen].detach()
-        indices, offsets = poisson_rows(self._cumulative_rates(targets), self.num_samples, generator)
+        indices, offsets = self._draw(targets, step)
         indices, offsets = (part.to(rows.device, non_blocking=True) for part in (indices, offsets))
         scale = None if targets.feature_scale is None else targets.feature_scale[indices]
         samples = SparseRows(indices, offsets, scale, targets.num_features)
@@ -104,16 +124,23 @@ class SmoothedModel:
             return samples
         return samples.to_dense(rows.dtype).reshape(self.num_samples, *rows.shape[1:])
 
-    def _cumulative_rates(self, targets: GradientTargets) -> Tensor:
-        if self._rates is None or self._rates[0] is not targets:
-            if isinstance(self.phi, str):
-                phi = targets.document_frequency
-                if phi is None:
-                    raise TargetsError(
-                        "phi = 'document-frequency' needs gradient targets with a document_frequency. Map the records "
-                        "with a fitted feature space, or give phi as a float."
-                    )
-            else:
-                phi = torch.full((targets.num_features,), self.phi)
-            self._rates = targets, cumulative_rates(phi)
-        return self._rates[1]
+    def _draw(self, targets: GradientTargets, step: int) -> tuple[Tensor, Tensor]:
+        # Samples of many steps are drawn at once; a step's own are a slice of them.
+        block, place = divmod(step, _BLOCK)
+        if self._drawn is None or self._drawn[:2] != (targets, block):
+            generator = torch.Generator().manual_seed(self.seed * 1_000_003 + block)
+            rates = cumulative_rates(self._chances(targets))
+            self._drawn = targets, block, *poisson_rows(rates, _BLOCK * self.num_samples, generator)
+        indices, offsets = self._drawn[2:]
+        offsets = offsets[place * self.num_samples : (place + 1) * self.num_samples + 1]
+        return indices[int(offsets[0]) : int(offsets[-1])], offsets - offsets[0]
+
+    def _chances(self, targets: GradientTargets) -> Tensor:
+        if not isinstance(self.phi, str):
+            return torch.full((targets.num_features,), self.phi)
+        if targets.document_frequency is None:
+            raise TargetsError(
+                "phi = 'document-frequency' needs gradient targets with a document_frequency. Map the records with a "
+                "fitted feature space, or give phi as a float."
+            )
+        return targets.document_frequency

@@ -57,11 +57,15 @@ class GradientTargets:
     """int64 (F,), sorted: the distinct features that some LF inspects."""
     position: Int[Tensor, " entry"] = field(init=False)
     """int64 (E,): the index into ``features`` of each entry."""
+    unit_offsets: Int[Tensor, " inspected_plus_2"] = field(init=False)
+    """int64 (F + 2,): where the rows of the F unit vectors of ``features``, and one empty row, start in bag form."""
     _moved: dict[torch.device, GradientTargets] = field(init=False, repr=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         self._check()
         self.features, self.position = torch.unique(self.feature, return_inverse=True)
+        size = len(self.features)
+        self.unit_offsets = torch.arange(size + 2).clamp(max=size)
 
     @classmethod
     def from_entries(

@@ -10,7 +10,7 @@ from jaxtyping import config, install_import_hook
 
 # Shape types in signatures are checked here, at run time, and nowhere else. Modules at the border are left out: their
 # own errors on bad input are tested.
-INNER = ["functional", "network", "smoothed_model", "optim", "penalty_watch", "data.batch", "data.dataset"]
+INNER = ["functional", "network", "bags", "optim", "penalty_watch", "data.batch", "data.dataset"]
 install_import_hook([f"lol_lightning.{module}" for module in INNER], "beartype.beartype")
 
 

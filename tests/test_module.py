@@ -4,8 +4,8 @@ import oracles
 import pytest
 import pytorch_lightning as pl
 import torch
-from toy import NUM_CLASSES, NUM_FEATURES, loader, toy_batch, toy_problem, toy_targets, trainer_options
 from torch import nn
+from toy import NUM_CLASSES, NUM_FEATURES, loader, toy_batch, toy_problem, toy_targets, trainer_options
 
 from lol_lightning.data.datamodule import LoLDataModule
 from lol_lightning.exceptions import ConfigurationError, DataError, TargetsError
@@ -82,9 +82,8 @@ def test_penalty_pulls_the_gradient_of_inspected_features_up():
 
 def test_every_nth_step_keeps_the_mean_of_the_penalty():
     every = LoLClassifier(**SIZES, penalty_every=3, alpha=2.0)
-    steps = []
-    model_penalty = LoLClassifier._penalty
-    every._penalty = lambda *args: steps.append(every.global_step) or model_penalty(every, *args)
+    steps, draw = [], every._smoothed_model._draw
+    every._smoothed_model._draw = lambda targets, step: steps.append(step) or draw(targets, step)
     fit(every, toy_batch(), max_epochs=7)
     assert steps == [0, 3, 6]
 

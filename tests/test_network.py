@@ -1,11 +1,11 @@
 import pytest
 import torch
-from toy import toy_batch
 from torch import nn
+from toy import toy_batch
 
 from lol_lightning.exceptions import ConfigurationError
 from lol_lightning.functional.gradients import model_input_gradient
-from lol_lightning.network import SparseMLP, SplitNetwork, first_layer_rows
+from lol_lightning.network import SparseMLP, SplitNetwork
 
 
 def test_sparse_and_dense_rows_give_the_same_logits():
@@ -31,18 +31,10 @@ def test_it_is_the_multilayer_perceptron_of_plain_linear_layers():
     torch.testing.assert_close(network(x), plain(x))
 
 
-def test_first_layer_rows_are_rows_of_its_weight():
-    network = SparseMLP(30, 3)
-    features = torch.tensor([4, 0, 29])
-    torch.testing.assert_close(first_layer_rows(network, features, 30), network.weight[features])
-
-
 def test_chain_through_the_first_layer_equals_the_gradient_at_the_input():
     network, z = SparseMLP(30, 3).double().eval(), toy_batch(sparse=False).features[:6].double()
     hidden = model_input_gradient(network.rest, network.first_layer(z), 3)
-    torch.testing.assert_close(
-        hidden @ first_layer_rows(network, torch.arange(30), 30).T, model_input_gradient(network, z, 3)
-    )
+    torch.testing.assert_close(hidden @ network.weight.T, model_input_gradient(network, z, 3))
 
 
 def test_row_sparse_gradient_equals_the_dense_one():

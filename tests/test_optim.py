@@ -2,8 +2,8 @@ import copy
 
 import pytest
 import torch
-from toy import toy_batch
 from torch import nn
+from toy import toy_batch
 
 from lol_lightning.network import SparseMLP
 from lol_lightning.optim import LazyAdam, summed_rows
