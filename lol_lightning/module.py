@@ -20,7 +20,7 @@ from lol_lightning.functional.losses import PENALTIES, Penalty, hinge_margins, s
 from lol_lightning.network import SparseMLP, SplitNetwork
 from lol_lightning.optim import LazyAdam
 from lol_lightning.penalty_watch import PenaltyWatch
-from lol_lightning.smoothed_model import Phi, SmoothedModel
+from lol_lightning.smoothed_model import Phi, SmoothedModel, evaluation_mode
 from lol_lightning.targets import GradientTargets
 from lol_lightning.weighting import LFWeighting, VotesForWeights, lf_weights
 
@@ -197,9 +197,10 @@ class LoLClassifier(pl.LightningModule):
         """
         if batch.gradient_targets is None:
             raise TargetsError("the batch has no gradient targets; fit on LFs whose inspected features are known.")
-        _, gradient = self._smoothed_model.logits_and_gradient(
-            self._network, batch.gradient_targets, self._readable(batch.features), step
-        )
+        with evaluation_mode(self._network):
+            _, gradient = self._smoothed_model.logits_and_gradient(
+                self._network, batch.gradient_targets, self._readable(batch.features), step
+            )
         return gradient.detach()
 
     @property
