@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -43,10 +44,10 @@ class FeatureMatch(NamedTuple):
 class VocabularyIndex:
     """Searches the entries of a fitted scikit-learn text vectorizer in the words of its own analyzer.
 
-    All entries stand in one string, so that a search is one pass of a compiled pattern however large the vocabulary
-    is. A term is normalised and tokenised as a document would be. The ends of a substring are open: the first piece
-    of ``down-regulat`` may end a token, the last may begin one, and a piece in the middle is a token of its own; a
-    blank or a mark at its end closes it (`` agoni`` begins a token).
+    All entries stand in one string, so that a search is one pass over it however large the vocabulary is. A term is
+    normalised and tokenised as a document would be. The ends of a substring are open: the first piece of
+    ``down-regulat`` may end a token, the last may begin one, and a piece in the middle is a token of its own; a blank
+    or a mark at its end closes it (`` agoni`` begins a token).
 
     Args:
         vectorizer: a fitted ``CountVectorizer`` or ``TfidfVectorizer``.
@@ -63,6 +64,8 @@ class VocabularyIndex:
     def __init__(self, vectorizer: Any, names: Sequence[str]) -> None:
         self._text = _SEPARATOR + "".join(name + _SEPARATOR for name in names)
         self._starts = np.cumsum([1, *(len(name) + 1 for name in names)])
+        self._borders = [_SEPARATOR, " "] if " " in self._text else [_SEPARATOR]
+        self._found: dict[tuple[str, bool, bool], tuple[int, ...]] = {}
         self._words = vectorizer.analyzer == "word"
         self._analyze = vectorizer.build_analyzer()
         self._preprocess = vectorizer.build_preprocessor()
@@ -119,7 +122,16 @@ class VocabularyIndex:
         return FeatureMatch(parts, "split into entries of the analyzer" if parts else OUT)
 
     def _find(self, term: str, open_left: bool, open_right: bool) -> tuple[int, ...]:
-        left = "" if open_left else rf"(?<=[ {_SEPARATOR}])"
-        right = "" if open_right else rf"(?=[ {_SEPARATOR}])"
-        hits = [hit.start() for hit in re.finditer(left + re.escape(term) + right, self._text)]
-        return tuple(np.unique(np.searchsorted(self._starts, hits, side="right") - 1).tolist())
+        key = (term, open_left, open_right)
+        if key not in self._found:
+            edges = product([""] if open_left else self._borders, [""] if open_right else self._borders)
+            hits = [hit for left, right in edges for hit in self._search(left, term, right)]
+            self._found[key] = tuple(np.unique(np.searchsorted(self._starts, hits, side="right") - 1).tolist())
+        return self._found[key]
+
+    def _search(self, left: str, term: str, right: str) -> Iterator[int]:
+        wanted = left + term + right
+        hit = self._text.find(wanted)
+        while hit >= 0:
+            yield hit + len(left)
+            hit = self._text.find(wanted, hit + 1)
