@@ -79,7 +79,10 @@ def _has_token(text: str, words: list[str]) -> bool:
 
 
 def literals_of(rules: list[dict[str, Any]]) -> set[tuple[str, int]]:
-    """Return the literals and their classes as a human reads them in ``lfs.json``, without a parser of patterns."""
+    """Return the literals and their classes as a human reads them in ``lfs.json``, without a parser of patterns.
+
+    In the alternations of sms, ``thanks.`` and ``thanks`` stand side by side.
+    """
     found = set()
     for rule in rules:
         words = [*rule.get("substring", ()), *rule.get("token", ()), *_words_of_pattern(rule.get("regex", ""))]
@@ -100,23 +103,35 @@ def found_literals(record: LFRecord) -> set[tuple[str, int]]:
     return {(f.term.strip().lower(), f.label) for f in record.features if f.kind != "length" and f.value > 0}
 
 
+def as_words(literals: set[tuple[str, int]]) -> set[tuple[str, int]]:
+    """Drop punctuation at the ends of literals: ``thanks.`` and ``thanks`` are one word."""
+    return {(re.sub(r"^\W+|\W+$", "", term) or term, label) for term, label in literals}
+
+
 def compare(root: Path, name: str, max_rows: int) -> tuple[float, float]:
-    """Print precision and recall of each LF of a set, and return those of the set as a whole."""
+    """Print precision and recall of each LF of a set, and return those of the set as a whole.
+
+    They are counted on words, that is without punctuation at the ends; the last line gives them for the exact
+    literals as well.
+    """
     entries, points, votes = read_set(root, name)
     start = time.perf_counter()
     records = trace_lfs([plain_lf(e["name"], e["rules"]) for e in entries], points, max_rows=max_rows, votes=votes)
     seconds = time.perf_counter() - start
-    counts = np.zeros(3)
+    counts, exact_counts = np.zeros(3), np.zeros(3)
     print(f"\n{name}: {len(entries)} LFs, {max_rows} rows each, {seconds:.1f} s")
     for entry, record in zip(entries, records, strict=True):
         true, found = literals_of(entry["rules"]), found_literals(record)
+        exact_counts += len(true & found), len(found), len(true)
+        true, found = as_words(true), as_words(found)
         counts += len(true & found), len(found), len(true)
         differences = [f"missed {sorted(true - found)[:5]}"] * bool(true - found)
         differences += [f"added {sorted(found - true)[:5]}"] * bool(found - true)
         scores = f"{_share(true & found, found)} {_share(true & found, true)}"
         print(f"  {entry['name']:<24} {scores}  {'; '.join([*differences, *record.notes])[:200]}")
     precision, recall = counts[0] / counts[1:].clip(min=1)
-    print(f"  {'all':<24} {precision:6.3f} {recall:6.3f}")
+    print(f"  {'all, as words':<24} {precision:6.3f} {recall:6.3f}")
+    print("  {:<24} {:6.3f} {:6.3f}".format("all, exact", *exact_counts[0] / exact_counts[1:].clip(min=1)))
     return precision, recall
 
 

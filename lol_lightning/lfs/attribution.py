@@ -35,7 +35,8 @@ class Evidence:
         against: pairs of class and query whose positive answer takes the vote away.
         lengths: for each pair of class and length, the directions in which the length brings the vote.
         rows: number of rows that voted, by class.
-        unexplained: rows that voted on nothing that was seen.
+        unexplained: number of rows that voted on nothing that was seen.
+        ambiguous: number of rows that voted otherwise than a row on which everything was answered alike.
         queries: everything that was asked, with the number of positive answers.
         looked_up: queries that came from look-ups in sets, dicts or counters.
     """
@@ -45,6 +46,7 @@ class Evidence:
     lengths: dict[tuple[int, Length], set[float]] = field(default_factory=lambda: defaultdict(set))
     rows: Counter[int] = field(default_factory=Counter)
     unexplained: int = 0
+    ambiguous: int = 0
     queries: Counter[Query] = field(default_factory=Counter)
     looked_up: set[Query] = field(default_factory=set)
 
@@ -80,6 +82,7 @@ class Explorer:
         self._run_lf, self._max_runs = run, max_runs
         self._tested: Counter[tuple[Any, ...]] = Counter()
         self._paths: dict[tuple[Any, ...], bool] = {}
+        self._votes_by_answers: dict[frozenset[Any], Counter[int]] = defaultdict(Counter)
         self._open: list[_VotedPath] = []
         self._fixed: dict[Query, dict[bool, Counter[int]]] = defaultdict(lambda: {True: Counter(), False: Counter()})
 
@@ -102,8 +105,11 @@ class Explorer:
             if vote != ABSTAIN:
                 self._open.append(_VotedPath(vote, pivotal, redundant, fixed))
         by_length = self._turn_lengths(point, vote, trace)
-        if vote != ABSTAIN and not (self._paths[path] or by_length):
-            self.evidence.unexplained += 1
+        if trace.columns and all(trace.columns.values()):
+            if vote != ABSTAIN and not (self._paths[path] or by_length):
+                self.evidence.unexplained += 1
+            elif not trace.lengths:
+                self._votes_by_answers[frozenset(trace.queries.items())][vote] += 1
 
     def conclude(self) -> Evidence:
         """Judge what could not be turned over and return the evidence."""
@@ -118,6 +124,9 @@ class Explorer:
             if not path.pivotal and not alternatives & known:
                 conjunctions[path.vote].update({frozenset({query}): None for query in alternatives})
         self._judge_absent_patterns()
+        for votes in self._votes_by_answers.values():
+            if len(votes) > 1:
+                self.evidence.ambiguous += votes.total() - votes[ABSTAIN]
         return self.evidence
 
     def _run(self, point: Any, answers: Answers) -> tuple[int, Trace] | None:

@@ -13,7 +13,18 @@ from pathlib import Path
 from types import FrameType
 from typing import Literal, NamedTuple
 
-__all__ = ["HOOK_FILES", "Length", "Query", "QueryKind", "Trace", "active_trace", "is_foreign", "recording"]
+__all__ = [
+    "HOOK_FILES",
+    "Form",
+    "Length",
+    "Origin",
+    "Query",
+    "QueryKind",
+    "Trace",
+    "active_trace",
+    "is_foreign",
+    "recording",
+]
 
 QueryKind = Literal["substring", "token", "prefix", "suffix", "pattern"]
 
@@ -26,6 +37,21 @@ _CARRIERS = ("snorkel", "pandas", "numpy", "pickle", "copy", "copyreg", "collect
 _TYPE_CHECKS = ("jaxtyping/_decorator.py", "jaxtyping\\_decorator.py")
 
 _threads = threading.local()
+
+
+Form = Literal["text", "token", "start", "end", "piece"]
+"""What part of a column's text an instrumented string is."""
+
+
+class Origin(NamedTuple):
+    """Where an instrumented string comes from.
+
+    ``capitals`` tells whether it was put into capitals, so that terms have to be lowered to be comparable.
+    """
+
+    column: str
+    form: Form = "text"
+    capitals: bool = False
 
 
 class Query(NamedTuple):
@@ -60,7 +86,7 @@ class Trace:
         fixed: those of the queries whose answers cannot be overridden, as they went through a compiled pattern.
         lengths: lengths that were asked for.
         looked_up: terms that were found by a hash look-up, as in ``token in {"a", "b"}``.
-        columns: attributes, columns or keys that were read.
+        columns: attributes, columns or keys that were read, and whether they are instrumented text.
         remarks: questions that name no term, such as ``isupper()``.
         escapes: code that was handed the text and asks where nobody sees it.
         writes: attributes that the LF set on the data point.
@@ -74,7 +100,7 @@ class Trace:
     fixed: set[Query] = field(default_factory=set)
     lengths: dict[Length, int] = field(default_factory=dict)
     looked_up: set[Query] = field(default_factory=set)
-    columns: dict[str, None] = field(default_factory=dict)
+    columns: dict[str, bool] = field(default_factory=dict)
     remarks: dict[str, None] = field(default_factory=dict)
     escapes: dict[str, None] = field(default_factory=dict)
     writes: dict[str, None] = field(default_factory=dict)

@@ -61,7 +61,7 @@ def watch_calls(trace: Trace, compiled: bool = True) -> Iterator[None]:
 
 
 def _see_c_call(trace: Trace, frame: FrameType, function: Any) -> None:
-    owner = getattr(function, "__self__", None)
+    owner: Any = getattr(function, "__self__", None)
     if isinstance(owner, TracedStr):
         if trace.is_users(frame):
             _see_bare_method(trace, owner, function.__name__)
@@ -100,7 +100,11 @@ def _hooked(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
         trace = active_trace()
         text = args[text_at] if len(args) > text_at else kwargs["string"]
         pattern = args[0] if args else kwargs["pattern"]
-        if trace is None or not isinstance(text, TracedStr) or not isinstance(getattr(pattern, "pattern", pattern), str):
+        if (
+            trace is None
+            or not isinstance(text, TracedStr)
+            or not isinstance(getattr(pattern, "pattern", pattern), str)
+        ):
             return result
         if trace.asking_library() is not None:
             return result

@@ -66,7 +66,9 @@ class _JoinRewriter(ast.NodeTransformer):
 
     def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.AST:
         self.generic_visit(node)
-        parts = [part if isinstance(part, ast.Constant) else ast.JoinedStr([part]) for part in node.values]
+        parts: list[ast.expr] = [
+            part if isinstance(part, ast.Constant) else ast.JoinedStr([part]) for part in node.values
+        ]
         return ast.Call(ast.Name("__traced_fstring", ast.Load()), parts, [])
 
     def visit_FormattedValue(self, node: ast.FormattedValue) -> ast.AST:

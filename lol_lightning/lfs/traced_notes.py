@@ -81,10 +81,16 @@ def _defeats(
     notes = []
     if escapes := _names(trace.escapes for trace in traces):
         notes.append(f"{extent}: the text is handed to {escapes}, where nobody sees what is asked")
+    total = sum(count for vote, count in evidence.rows.items() if vote != ABSTAIN)
     if evidence.unexplained:
-        total = sum(count for vote, count in evidence.rows.items() if vote != ABSTAIN)
         notes.append(f"{extent}: {evidence.unexplained} of {total} voted rows rest on nothing that was seen")
-    if not features and not notes and any(trace.columns or trace.last_text is not None for trace in traces):
+    if evidence.ambiguous:
+        notes.append(
+            f"{extent}: {evidence.ambiguous} of {total} voted rows have equals with another vote, so a part of the "
+            "condition, such as a count, a position or C code, was not seen"
+        )
+    reads_text = any(any(trace.columns.values()) for trace in traces)
+    if not features and not notes and reads_text:
         asked = "asks nothing that could be seen" if not evidence.queries else "no answer that was seen changes a vote"
         notes.append(f"{extent}: reads {_names(trace.columns for trace in traces)}, but {asked}")
     if notes and any(trace.hashed for trace in traces):

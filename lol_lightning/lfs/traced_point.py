@@ -11,7 +11,7 @@ from typing import Any, SupportsIndex
 import pandas as pd
 
 from lol_lightning.lfs.queries import HOOK_FILES, active_trace
-from lol_lightning.lfs.traced_text import TracedStr, instrument_value
+from lol_lightning.lfs.traced_text import TracedStr, TracedTokens, instrument_value
 
 __all__ = ["field_names", "instrument_point", "plain_copy"]
 
@@ -31,11 +31,11 @@ class TracedNamespace(SimpleNamespace):
         super().__setattr__(name, value)
 
 
-class TracedSeries(pd.Series):  # type: ignore[type-arg]
+class TracedSeries(pd.Series):
     """A row of a DataFrame that records which columns are read and written."""
 
     @property
-    def _constructor(self) -> type[pd.Series]:  # type: ignore[type-arg]
+    def _constructor(self) -> type[pd.Series]:
         return pd.Series
 
     def __getitem__(self, key: Any) -> Any:
@@ -68,8 +68,8 @@ def instrument_point(point: Any, column: str | None = None) -> Any:
     """Return an instrumented copy of a data point, on which a labeling function votes as on the point itself.
 
     Args:
-        point: a text, a ``SimpleNamespace``, a row of a DataFrame, a dict, a named tuple, or an object with attributes, such
-            as a dataclass.
+        point: a text, a ``SimpleNamespace``, a row of a DataFrame, a dict, a named tuple, or an object with attributes,
+            such as a dataclass.
         column: the only text to instrument; all texts by default.
 
     Returns:
@@ -105,7 +105,7 @@ def field_names(point: Any) -> tuple[str, ...]:
         return tuple(map(str, point.index))
     if isinstance(point, Mapping):
         return tuple(map(str, point))
-    return tuple(getattr(point, "_fields", None) or getattr(point, "__dict__", ()))
+    return tuple(getattr(point, "_fields", getattr(point, "__dict__", ())))
 
 
 def plain_copy(point: Any) -> Any:
@@ -113,7 +113,7 @@ def plain_copy(point: Any) -> Any:
     return point.copy() if isinstance(point, pd.Series) else copy.copy(point)
 
 
-def _traced_row(row: pd.Series, wrap: Any) -> pd.Series:  # type: ignore[type-arg]
+def _traced_row(row: pd.Series, wrap: Any) -> pd.Series:
     if pd.api.types.is_numeric_dtype(row.dtype):
         return TracedSeries(row.copy())
     values = [wrap(name, value) for name, value in zip(row.index, row.astype(object), strict=True)]
@@ -124,12 +124,13 @@ def _traced_object(point: Any, wrap: Any) -> Any:
     traced = copy.copy(point)
     for name, value in vars(point).items():
         object.__setattr__(traced, name, wrap(name, value))
-    object.__setattr__(traced, "__class__", _recording_class(type(point)))
+    cls: Any = type(point)
+    object.__setattr__(traced, "__class__", _recording_class(cls))
     return traced
 
 
 @lru_cache(maxsize=256)
-def _recording_class(cls: type) -> type:
+def _recording_class(cls: Any) -> Any:
     """Derive a class that records reading; it pickles as instances of ``cls`` with instrumented fields."""
 
     def __getattribute__(self: Any, name: str) -> Any:
@@ -152,11 +153,11 @@ def _recording_class(cls: type) -> type:
     return type(cls.__name__, (cls,), {**hooks, "__module__": cls.__module__, "__qualname__": cls.__qualname__})
 
 
-def _restore(cls: type, fields: Any) -> Any:
+def _restore(cls: Any, fields: Any) -> Any:
     traced_class = _recording_class(cls)
     if issubclass(cls, tuple):
         return tuple.__new__(traced_class, fields)
-    traced = object.__new__(traced_class)
+    traced: Any = object.__new__(traced_class)
     for name, value in fields.items():
         object.__setattr__(traced, name, value)
     return traced
@@ -166,7 +167,7 @@ def _note_read(name: Any, value: Any) -> None:
     trace = active_trace()
     if trace is None or not isinstance(name, str) or name.startswith("__"):
         return
-    trace.columns[name] = None
+    trace.columns[name] = isinstance(value, (TracedStr, TracedTokens))
     if isinstance(value, TracedStr):
         trace.last_text = value
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Literal, NamedTuple, SupportsIndex
+from typing import Any, SupportsIndex
 
-from lol_lightning.lfs.queries import HOOK_FILES, Length, Query, QueryKind, active_trace
+from lol_lightning.lfs.queries import HOOK_FILES, Form, Length, Origin, Query, QueryKind, active_trace
 
-__all__ = ["Form", "Origin", "TracedStr", "TracedTokens", "instrument_value"]
+__all__ = ["TracedStr", "TracedTokens", "instrument_value"]
 
 HOOK_FILES.add(__file__)
 
-Form = Literal["text", "token", "start", "end", "piece"]
-"""What part of a column's text an instrumented string is."""
+# A count for where a trace answers that something is there that is not.
+_MANY = 1000
 
 # What equality with a part says about the text.
 _KIND_OF_FORM: dict[Form, QueryKind] = {
@@ -23,17 +23,6 @@ _KIND_OF_FORM: dict[Form, QueryKind] = {
     "end": "suffix",
     "piece": "substring",
 }
-
-
-class Origin(NamedTuple):
-    """Where an instrumented string comes from.
-
-    ``capitals`` tells whether it was put into capitals, so that terms have to be lowered to be comparable.
-    """
-
-    column: str
-    form: Form = "text"
-    capitals: bool = False
 
 
 class TracedStr(str):
@@ -103,10 +92,10 @@ class TracedStr(str):
             trace.hashed = True
         return str.__hash__(self)
 
-    def startswith(self, prefix: str | tuple[str, ...], *span: Any) -> bool:  # type: ignore[override]  # noqa: D102
+    def startswith(self, prefix: str | tuple[str, ...], *span: Any) -> bool:  # noqa: D102
         return self._affix("prefix", str.startswith, prefix, span)
 
-    def endswith(self, suffix: str | tuple[str, ...], *span: Any) -> bool:  # type: ignore[override]  # noqa: D102
+    def endswith(self, suffix: str | tuple[str, ...], *span: Any) -> bool:  # noqa: D102
         return self._affix("suffix", str.endswith, suffix, span)
 
     def _affix(self, kind: QueryKind, method: Callable[..., bool], affix: Any, span: tuple[Any, ...]) -> bool:
@@ -114,45 +103,38 @@ class TracedStr(str):
             return self.ask(kind, affix, method(self, affix, *span))
         return any([self.ask(kind, term, method(self, term, *span)) for term in affix])
 
-    def find(self, term: str, *span: Any) -> int:  # type: ignore[override]  # noqa: D102
+    def find(self, term: str, *span: Any) -> int:  # noqa: D102
         return self._position(str.find(self, term, *span), term)
 
-    def rfind(self, term: str, *span: Any) -> int:  # type: ignore[override]  # noqa: D102
+    def rfind(self, term: str, *span: Any) -> int:  # noqa: D102
         return self._position(str.rfind(self, term, *span), term)
 
-    def index(self, term: str, *span: Any) -> int:  # type: ignore[override]  # noqa: D102
-        return self._found(self.find(term, *span))
+    def index(self, term: str, *span: Any) -> int:  # noqa: D102
+        return _found(self.find(term, *span))
 
-    def rindex(self, term: str, *span: Any) -> int:  # type: ignore[override]  # noqa: D102
-        return self._found(self.rfind(term, *span))
+    def rindex(self, term: str, *span: Any) -> int:  # noqa: D102
+        return _found(self.rfind(term, *span))
 
     def _position(self, position: int, term: str) -> int:
-        answer = self.ask("substring", term, position >= 0)
-        return -1 if not answer else max(position, 0)
+        return max(position, 0) if self.ask("substring", term, position >= 0) else -1
 
-    @staticmethod
-    def _found(position: int) -> int:
-        if position < 0:
-            raise ValueError("substring not found")
-        return position
-
-    def count(self, term: str, *span: Any) -> int:  # type: ignore[override]  # noqa: D102
+    def count(self, term: str, *span: Any) -> int:  # noqa: D102
         count = str.count(self, term, *span)
-        return overridden_count(count, self.ask("substring", term, count > 0))
+        return _overridden_count(count, self.ask("substring", term, count > 0))
 
-    def split(self, sep: str | None = None, maxsplit: SupportsIndex = -1) -> list[str]:  # type: ignore[override]  # noqa: D102
+    def split(self, sep: str | None = None, maxsplit: SupportsIndex = -1) -> list[str]:  # noqa: D102
         return self._cut(str.split(self, sep, maxsplit), sep)
 
-    def rsplit(self, sep: str | None = None, maxsplit: SupportsIndex = -1) -> list[str]:  # type: ignore[override]  # noqa: D102
+    def rsplit(self, sep: str | None = None, maxsplit: SupportsIndex = -1) -> list[str]:  # noqa: D102
         return self._cut(str.rsplit(self, sep, maxsplit), sep)
 
-    def splitlines(self, keepends: bool = False) -> list[str]:  # type: ignore[override]  # noqa: D102
+    def splitlines(self, keepends: bool = False) -> list[str]:  # noqa: D102
         return self.tokens(str.splitlines(self, keepends), "text")
 
-    def partition(self, sep: str) -> tuple[str, str, str]:  # type: ignore[override]  # noqa: D102
+    def partition(self, sep: str) -> tuple[str, str, str]:  # noqa: D102
         return self._part(str.partition(self, sep), sep, (self, "", ""))
 
-    def rpartition(self, sep: str) -> tuple[str, str, str]:  # type: ignore[override]  # noqa: D102
+    def rpartition(self, sep: str) -> tuple[str, str, str]:  # noqa: D102
         return self._part(str.rpartition(self, sep), sep, ("", "", self))
 
     def _cut(self, parts: list[str], sep: str | None) -> list[str]:
@@ -169,7 +151,7 @@ class TracedStr(str):
     def __len__(self) -> int:
         return _length(self, str.__len__(self), "characters")
 
-    def __iter__(self) -> Iterator[str]:  # type: ignore[override]
+    def __iter__(self) -> Iterator[str]:
         return (self.like(character, "piece") for character in str.__iter__(self))
 
     def __getitem__(self, key: Any) -> str:
@@ -200,15 +182,6 @@ class TracedStr(str):
     def __format__(self, spec: str) -> str:
         return self.like(str.__format__(self, spec))
 
-    def upper(self) -> TracedStr:  # type: ignore[override]  # noqa: D102
-        return TracedStr(str.upper(self), self.origin._replace(capitals=True))
-
-    def lower(self) -> TracedStr:  # type: ignore[override]  # noqa: D102
-        return TracedStr(str.lower(self), self.origin._replace(capitals=False))
-
-    def casefold(self) -> TracedStr:  # type: ignore[override]  # noqa: D102
-        return TracedStr(str.casefold(self), self.origin._replace(capitals=False))
-
 
 class TracedTokens(list[str]):
     """A list of tokens of one column that records which tokens are looked for and whether they are counted."""
@@ -229,13 +202,13 @@ class TracedTokens(list[str]):
         return map(str.__str__, list.__iter__(self))
 
     def __contains__(self, term: object) -> bool:
-        return self._ask(term, term in self._plain())
+        return self._ask(term, term in list(self._plain()))
 
-    def count(self, term: str) -> int:  # type: ignore[override]  # noqa: D102
+    def count(self, term: str) -> int:  # noqa: D102
         count = list(self._plain()).count(term)
-        return overridden_count(count, self._ask(term, count > 0))
+        return _overridden_count(count, self._ask(term, count > 0))
 
-    def index(self, term: str, *span: Any) -> int:  # type: ignore[override]  # noqa: D102
+    def index(self, term: str, *span: Any) -> int:  # noqa: D102
         tokens = list(self._plain())
         if not self._ask(term, term in tokens):
             raise ValueError(f"{term!r} is not in list")
@@ -287,10 +260,14 @@ def _make_tokens(values: Iterable[str], origin: Origin) -> list[str]:
     return tokens
 
 
-def overridden_count(count: int, answer: bool) -> int:
-    """Return a count that agrees with the answer on whether there is anything to count."""
-    many = 1000
-    return 0 if not answer else count or many
+def _found(position: int) -> int:
+    if position < 0:
+        raise ValueError("substring not found")
+    return position
+
+
+def _overridden_count(count: int, answer: bool) -> int:
+    return (count or _MANY) if answer else 0
 
 
 def _length(value: TracedStr | TracedTokens, length: int, unit: str) -> int:
@@ -299,13 +276,13 @@ def _length(value: TracedStr | TracedTokens, length: int, unit: str) -> int:
     return length if trace is None else trace.ask_length(Length(unit, column), length)
 
 
-def _carried(name: str) -> Callable[..., TracedStr]:
+def _carried(name: str, capitals: bool | None = None) -> Callable[..., TracedStr]:
     method = getattr(str, name)
 
     def carried(self: TracedStr, *args: Any, **kwargs: Any) -> TracedStr:
-        return self.like(method(self, *args, **kwargs))
+        origin = self.origin if capitals is None else self.origin._replace(capitals=capitals)
+        return TracedStr(method(self, *args, **kwargs), origin)
 
-    carried.__name__ = name
     return carried
 
 
@@ -314,3 +291,5 @@ for _name in (
     *("rstrip", "strip", "swapcase", "title", "translate", "zfill", "__mul__", "__rmul__"),
 ):
     setattr(TracedStr, _name, _carried(_name))
+for _name, _capitals in (("lower", False), ("casefold", False), ("upper", True)):
+    setattr(TracedStr, _name, _carried(_name, _capitals))

@@ -23,6 +23,7 @@ from lol_lightning.lfs.traced_calls import watch_calls
 from lol_lightning.lfs.traced_joins import carry_through_joins
 from lol_lightning.lfs.traced_notes import column_features, trace_notes
 from lol_lightning.lfs.traced_point import field_names, instrument_point, plain_copy
+from lol_lightning.lfs.traced_text import TracedStr
 
 __all__ = ["Tracer", "run_traced", "trace_lf", "trace_lfs"]
 
@@ -67,9 +68,9 @@ def trace_lf(
 ) -> LFRecord:
     """Find out what a labeling function inspects by running it on instrumented copies of data points.
 
-    The text of a copy records what it is asked: ``in``, ``==``, ``startswith``, tokens, patterns, lengths. Each answer is
-    then turned over in a run of its own: the term is a feature of class k if the vote for k rests on the answer, with
-    a negative value if a positive answer takes the vote away.
+    The text of a copy records what it is asked: ``in``, ``==``, ``startswith``, tokens, patterns, lengths. Each answer
+    is then turned over in a run of its own: the term is a feature of class k if the vote for k rests on the answer,
+    with a negative value if a positive answer takes the vote away.
 
     Args:
         lf: any labeling function of Snorkel, with or without preprocessors and resources.
@@ -169,6 +170,8 @@ class Tracer:
         """
         trace = Trace(answers or {}, self._home)
         instrumented = instrument_point(point, self.column)
+        if isinstance(instrumented, TracedStr):
+            trace.columns[instrumented.origin.column] = True
         with recording(trace), watch_calls(trace, compiled=not answers):
             vote = self._isolated(instrumented)
         return vote, trace

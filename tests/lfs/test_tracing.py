@@ -78,9 +78,15 @@ SPAM_WHERE = {
     "equal": (lambda x: SPAM if x.text == "what a song" else ABSTAIN, {("what a song", "substring")}),
     "reflected": (lambda x: SPAM if "free" in [t.lower() for t in x.text.split()] else ABSTAIN, {("free", "token")}),
     "not equal": (lambda x: ABSTAIN if all(t != "my" for t in x.text.split()) else SPAM, {("my", "token")}),
-    "startswith": (lambda x: SPAM if x.text.startswith(("Sub", "FREE")) else ABSTAIN, {("Sub", "prefix"), ("FREE", "prefix")}),
+    "startswith": (
+        lambda x: SPAM if x.text.startswith(("Sub", "FREE")) else ABSTAIN,
+        {("Sub", "prefix"), ("FREE", "prefix")},
+    ),
     "endswith": (lambda x: SPAM if x.text.endswith("out") else ABSTAIN, {("out", "suffix")}),
-    "token prefix": (lambda x: SPAM if any(t.startswith("http") for t in x.text.split()) else ABSTAIN, {("http", "prefix")}),
+    "token prefix": (
+        lambda x: SPAM if any(t.startswith("http") for t in x.text.split()) else ABSTAIN,
+        {("http", "prefix")},
+    ),
     "slice": (lambda x: SPAM if x.text[:4] == "FREE" else ABSTAIN, {("FREE", "prefix")}),
     "find": (loops_over_words, {("please", "substring"), ("plz", "substring")}),
     "count": (lambda x: SPAM if x.text.count("http") else ABSTAIN, {("http", "substring")}),
@@ -155,14 +161,16 @@ def test_ordered_rules_speak_for_their_own_classes():
 
 def test_words_that_stand_in_for_each_other_on_every_row_are_found():
     points = [SimpleNamespace(text="free cash"), SimpleNamespace(text="cash, free")]
-    record = trace(lambda x: [ABSTAIN, SPAM][any([w in x.text for w in ("free", "cash")])], points)  # noqa: C419
+    record = trace(lambda x: [ABSTAIN, SPAM][any([w in x.text for w in ("free", "cash")])], points)
     assert {f.term for f in record.features} == {"free", "cash"}
 
 
 def test_two_of_three_words_are_found():
     record = trace(lambda x: SPAM if sum(w in x.text for w in ("my", "please", "http")) >= 2 else ABSTAIN)
     assert {f.term for f in record.features} == {"my", "please", "http"}
-    assert all(len({f.group for f in record.features if f.clause == c}) == 2 for c in {f.clause for f in record.features})
+    assert all(
+        len({f.group for f in record.features if f.clause == c}) == 2 for c in {f.clause for f in record.features}
+    )
 
 
 @pytest.mark.parametrize(
@@ -208,7 +216,9 @@ def test_data_points_with_attributes(make):
     assert type(points[0].text) is str
 
 
-@pytest.mark.parametrize("read", [lambda x: x.text, lambda x: x["text"], lambda x: x.get("text"), lambda x: x.loc["text"]])
+@pytest.mark.parametrize(
+    "read", [lambda x: x.text, lambda x: x["text"], lambda x: x.get("text"), lambda x: x.loc["text"]]
+)
 @pytest.mark.parametrize("columns", [{"text": TEXTS}, {"text": TEXTS, "stars": range(7)}])
 def test_rows_of_a_frame(read, columns):
     record = trace(lambda x: SPAM if "my" in read(x) else ABSTAIN, pd.DataFrame(columns))
