@@ -19,9 +19,10 @@ class ProbeSettings:
 
     Args:
         strategy: ``"every"`` removes each unit by itself; ``"halving"`` removes groups and halves those that change
-            the vote, which finds the same if the LF is monotone (see ``critical_units``); ``"auto"`` removes every
-            unit from the first 16 documents, and goes on with halving if that, taught by half of them, finds the same
-            in the other half with fewer calls. A budget too small for that goes to halving at once.
+            the vote, which finds the same if the LF is monotone (see ``critical_units``). ``"auto"`` removes every
+            unit from the first 16 documents, and goes on with halving if that, taught by one half of them, finds the
+            same in the other half with fewer calls. A budget too small for this goes to halving at once. An LF that
+            is not monotone on one document in twenty can slip through: for models, ``"every"`` is the exact choice.
         max_calls: budget of calls for each LF; ``None`` probes the whole corpus. Documents are taken in random order.
         precision: stop probing a unit once its flip rate is known to within this (Wilson's 95% bound), and stop the
             LF once all units found are known and new ones turn up on less than this share of the documents.

@@ -179,12 +179,14 @@ class _TextProbe:
     def _audit(self) -> None:
         """Learn suspects from one half of the documents probed so far: does halving find all in the other half?"""
         middle = len(self.learned) // 2
-        tally = VoteTally()
-        for document, changed in self.learned[:middle]:
-            tally.add(document.vote, changed)
-        halved = self._halve([document for document, _ in self.learned[middle:]], tally)
-        if any(found not in (None, exact) for found, (_, exact) in zip(halved, self.learned[middle:], strict=True)):
-            self.strategy = "every"
+        halves = self.learned[:middle], self.learned[middle:]
+        for taught, audited in (halves, halves[::-1]):
+            tally = VoteTally()
+            for document, changed in taught:
+                tally.add(document.vote, changed)
+            halved = self._halve([document for document, _ in audited], tally)
+            if any(found not in (None, exact) for found, (_, exact) in zip(halved, audited, strict=True)):
+                self.strategy = "every"
 
     def _documents(self, rows: list[int]) -> list[Document]:
         texts = self.points.texts
