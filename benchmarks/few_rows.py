@@ -22,13 +22,13 @@ from lol_lightning.benchmark.report import print_results, track
 from lol_lightning.benchmark.trials import METHODS, Result, compare
 from lol_lightning.demo import wrench_rows
 
-SETS = ["youtube", "sms", "chemprot", "agnews_24k", "yelp_7.6k", "imdb"]
+SETS = ("youtube", "sms", "chemprot", "agnews_24k", "yelp_7.6k", "imdb")
 
 
 def few_rows(
     root: str = "../shared/wrench",
-    sets: list[str] = SETS,
-    methods: list[str] = list(METHODS),
+    sets: tuple[str, ...] = SETS,
+    methods: tuple[str, ...] = METHODS,
     rows: int = 100,
     seeds: int = 5,
     trials: int = 12,

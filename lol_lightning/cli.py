@@ -7,17 +7,19 @@ import sys
 import warnings
 from pathlib import Path
 from types import MethodType
-from typing import Any
+from typing import Any, cast
 
-import numpy as np
 import pandas as pd
 import pytorch_lightning as pl
+import torch
 import yaml
+from jaxtyping import Float
 from jsonargparse import ArgumentParser, auto_cli
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI, instantiate_class
 from rich.console import Console
 from rich.table import Table
+from torch import Tensor
 from torch.optim import Optimizer
 
 from lol_lightning.data.datamodule import LoLDataModule
@@ -62,7 +64,7 @@ class LoLTrainer(pl.Trainer):
             )
         batches = super().predict(*args, **kwargs)
         if output is not None:
-            write_predictions(np.concatenate([batch.float().cpu().numpy() for batch in batches]), output)
+            write_predictions(torch.cat(cast("list[Tensor]", batches)), output)
         return batches
 
 
@@ -149,12 +151,12 @@ def load_data(data: str) -> LoLDataModule:
     return parser.instantiate_classes(parser.parse_object({"data": section})).data
 
 
-def write_predictions(probabilities: np.ndarray, path: str) -> None:
+def write_predictions(probabilities: Float[Tensor, "row cls"], path: str) -> None:
     """Write class probabilities float (n, K) as a CSV: row, one column for each class, prediction."""
-    frame = pd.DataFrame(probabilities, columns=[f"class_{k}" for k in range(probabilities.shape[1])])
-    frame.insert(0, "row", np.arange(len(frame)))
-    frame["prediction"] = probabilities.argmax(1)
-    frame.to_csv(path, index=False)
+    names = [f"class_{k}" for k in range(probabilities.shape[1])]
+    frame = pd.DataFrame(probabilities.float().cpu().numpy(), columns=names)
+    frame["prediction"] = probabilities.argmax(-1).cpu().numpy()
+    frame.to_csv(path, index_label="row")
 
 
 def print_frame(console: Console, title: str, frame: pd.DataFrame, index: bool = True) -> None:

@@ -6,12 +6,12 @@ from functools import partial
 from itertools import product
 from pathlib import Path
 
-import pandas as pd
 from rich.console import Console
 
 from lol_lightning.benchmark.report import in_order, plot_results, print_results, track
 from lol_lightning.benchmark.trials import METHODS, compare
 from lol_lightning.data.datamodule import LoLDataModule
+from lol_lightning.data.synthetic import LABEL_NAMES, synthetic_comments, synthetic_lfs
 from lol_lightning.data.wrench import WrenchDataModule
 
 __all__ = ["demo", "generated_rows", "wrench_rows"]
@@ -21,7 +21,7 @@ BATCH_SIZE = 32
 
 
 def demo(
-    data: str | None = None, rows: int = 100, seeds: int = 5, trials: int = 8, jobs: int = 2, output: str = "demo"
+    data: str | None = None, rows: int = 100, seeds: int = 5, trials: int = 6, jobs: int = 2, output: str = "demo"
 ) -> None:
     """Compare majority vote, Snorkel, LoL-simple and LoL on few unlabeled rows, each with the same random trials.
 
@@ -43,6 +43,22 @@ def demo(
     in_order(results).to_csv(f"{output}.csv", index=False)
     plot_results(results, f"{output}.png", name)
     console.print(f"All results: {output}.csv, picture: {output}.png")
+
+
+def generated_rows(rows: int, seed: int) -> LoLDataModule:
+    """Generate unlabeled comments, and labeled ones below other videos for validation and test."""
+    train = synthetic_comments(rows, seed=3 * seed).drop(columns="label")
+    val, test = (synthetic_comments(size, seed=3 * seed + i, videos=(4, 5, 6, 7)) for i, size in ((1, 200), (2, 1000)))
+    return LoLDataModule(
+        train,
+        val,
+        test,
+        lfs=synthetic_lfs(),
+        label_names=LABEL_NAMES,
+        batch_size=BATCH_SIZE,
+        progress_bar=False,
+        seed=seed,
+    )
 
 
 def wrench_rows(directory: str, rows: int, seed: int) -> LoLDataModule:

@@ -52,6 +52,7 @@ def config(tmp_path, wrench_directory):
     content = {
         "trainer": {
             "max_epochs": 3,
+            "default_root_dir": str(tmp_path),
             "accelerator": "cpu",
             "devices": 1,
             "logger": False,

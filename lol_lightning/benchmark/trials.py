@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytorch_lightning as pl
@@ -90,7 +90,7 @@ def sample_configurations(seed: int, num_trials: int) -> list[Configuration]:
             lr=log_uniform(1e-3, 3e-2),
             weight_decay=log_uniform(1e-6, 1e-2),
             alpha=log_uniform(1e-1, 1e2),
-            c=log_uniform(0.05, 0.4),
+            c=log_uniform(0.01, 0.4),
             seed=int(rng.integers(2**31)),
         )
         for _ in range(num_trials)
@@ -169,7 +169,7 @@ def compare(
 
 def training_data(datamodule: LoLDataModule, method: str, seed: int) -> LoLDataset:
     """Return the rows that a method trains on: with the LFs' votes, or with one soft vote that fuses them."""
-    dataset: LoLDataset = datamodule.train_dataloader().dataset
+    dataset = cast(LoLDataset, datamodule.train_dataloader().dataset)
     if method not in PSEUDOLABELS:
         return dataset
     fused = pseudolabels(method, datamodule.train_votes, datamodule.num_classes, seed)
