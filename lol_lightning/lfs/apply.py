@@ -16,7 +16,7 @@ from lol_lightning.exceptions import LabelingFunctionError
 from lol_lightning.functional.votes import ABSTAIN
 from lol_lightning.lfs.corpus import TextBlock, text_blocks
 from lol_lightning.lfs.matrix import validate_votes
-from lol_lightning.lfs.rules import Rule, RuleFunction, read_text
+from lol_lightning.lfs.rule_types import Rule, RuleFunction, read_text
 
 __all__ = ["fast_apply", "validate_votes"]
 

@@ -12,17 +12,8 @@ from snorkel.preprocess import preprocessor
 from lol_lightning.exceptions import LabelingFunctionError
 from lol_lightning.functional.votes import ABSTAIN
 from lol_lightning.lfs.apply import fast_apply
-from lol_lightning.lfs.rules import (
-    MaxWordsRule,
-    RegexRule,
-    SubstringRule,
-    TokenRule,
-    keyword_lf,
-    parse_rule,
-    read_text,
-    regex_lf,
-    rules_lf,
-)
+from lol_lightning.lfs.rule_types import MaxWordsRule, RegexRule, SubstringRule, TokenRule, parse_rule, read_text
+from lol_lightning.lfs.rules import keyword_lf, regex_lf, rules_lf
 
 SETS = ["youtube", "sms", "chemprot", "agnews_24k", "yelp_7.6k", pytest.param("imdb", marks=pytest.mark.slow)]
 
