@@ -109,9 +109,7 @@ class LoLDataModule(pl.LightningDataModule):
         given = {"train": train, "val": val, "test": test, "predict": predict}
         self._rows = {name: as_rows(rows, text_column) for name, rows in given.items() if rows is not None}
         self._known_votes = {"train": train_votes, "val": val_votes, "test": test_votes}
-        self._voters = Voters(
-            lfs, lf_names, records, num_columns=0 if train_votes is None else np.shape(train_votes)[1]
-        )
+        self._voters = Voters(lfs, lf_names, records, train_votes)
         self.text_column, self.label_column = text_column, label_column
         self.feature_space: FeatureSpace = BagOfWords(column=text_column) if feature_space is None else feature_space
         self.batch_size, self.num_workers, self.pin_memory = batch_size, num_workers, pin_memory
@@ -208,8 +206,7 @@ class LoLDataModule(pl.LightningDataModule):
 
     def train_dataloader(self) -> LoLDataLoader:
         """Batches of training rows in random order, without gold labels."""
-        order = torch.Generator().manual_seed(self.seed)
-        return self._loader("train", shuffle=True, generator=order)
+        return self._loader("train", shuffle=True, generator=torch.Generator().manual_seed(self.seed))
 
     def val_dataloader(self) -> LoLDataLoader | list[Any]:
         """Batches of the validation rows; none where there are no such rows."""
@@ -217,8 +214,7 @@ class LoLDataModule(pl.LightningDataModule):
 
     def test_dataloader(self) -> LoLDataLoader:
         """Batches of the test rows."""
-        dataset = self._dataset("test")
-        if dataset.labels is None:
+        if self._dataset("test").labels is None:
             raise DataError(
                 f"the test rows have no labels in {self.label_column!r}. Add the column, name it with label_column=, "
                 "or pass the rows as predict= and call Trainer.predict."
@@ -245,9 +241,9 @@ class LoLDataModule(pl.LightningDataModule):
                 "Check text_column and the LFs, or give more rows."
             )
         if self.feature_space.is_fitted:
-            features = self.feature_space.transform(rows)
+            features = self.feature_space.transform(self._without_labels("train"))
         else:
-            features = self.feature_space.fit_transform(rows, self._voters.inspected)
+            features = self.feature_space.fit_transform(self._without_labels("train"), self._voters.inspected)
         targets = self._map_records()
         if dropped := len(rows) - len(self._kept):
             rank_zero_info(f"Dropped {dropped} of {len(rows)} training rows: every LF abstains on them.")
@@ -269,18 +265,21 @@ class LoLDataModule(pl.LightningDataModule):
         return targets
 
     def _add(self, split: str) -> None:
-        rows, labels = self._rows[split], self._labels(split)
+        features = self.feature_space.transform(self._without_labels(split))
         targets = self._dataset("train").gradient_targets
-        self._datasets[split] = LoLDataset(self.feature_space.transform(rows), self._vote(split), targets, labels)
+        self._datasets[split] = LoLDataset(features, self._vote(split), targets, self._labels(split))
 
     def _vote(self, split: str) -> np.ndarray:
         if split == "predict":
             return np.full((len(self._rows[split]), self.num_lfs), ABSTAIN)
-        known = self._known_votes[split]
-        return self._voters.vote(self._rows[split], known, self.progress_bar)
+        return self._voters.vote(self._rows[split], self._known_votes[split], self.progress_bar)
 
     def _labels(self, split: str) -> np.ndarray | None:
         return labels_of(self._rows[split], self.label_column) if split in self._rows else None
+
+    def _without_labels(self, split: str) -> Rows:
+        rows = self._rows[split]
+        return rows.drop(columns=self.label_column, errors="ignore") if isinstance(rows, pd.DataFrame) else rows
 
     def _dataset(self, split: str) -> LoLDataset:
         if split not in self._datasets:

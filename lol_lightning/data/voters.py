@@ -25,7 +25,7 @@ class Voters:
         names: names of the vote columns, by default those of ``lfs``. LFs that have no code here are named only.
         records: what the LFs inspect, matched by name, in place of what ``lfs`` tell: ``LFRecord`` objects, or
             anything that has them as ``.records``.
-        num_columns: m where there are neither ``lfs`` nor ``names``.
+        votes: a known vote matrix, which gives m where there are neither ``lfs`` nor ``names``.
 
     Raises:
         ConfigurationError: if names are not distinct, or an LF or record has a name that no column has.
@@ -41,14 +41,15 @@ class Voters:
         lfs: Sequence[LabelingFunction],
         names: Sequence[str] | None = None,
         records: Iterable[LFRecord] | Any | None = None,
-        num_columns: int = 0,
+        votes: Any | None = None,
     ) -> None:
         self.lfs = list(lfs)
         found: list[LFRecord] = [lf.record for lf in self.lfs if hasattr(lf, "record")]
         if records is not None:
             found = list(getattr(records, "records", records))
-        own = [lf.name for lf in self.lfs] or [f"lf_{i}" for i in range(num_columns)]
-        self.names = own if names is None else list(names)
+        if names is None and not self.lfs and votes is not None:
+            names = [f"lf_{i}" for i in range(validate_votes(votes).shape[1])]
+        self.names = [lf.name for lf in self.lfs] if names is None else list(names)
         if not self.names:
             raise ConfigurationError("there are no labeling functions: give lfs=, or votes that are known already.")
         if len(set(self.names)) < len(self.names):
