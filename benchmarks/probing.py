@@ -1,6 +1,6 @@
 """What probing finds on real labeling functions, what it costs, and how its error falls with the budget.
 
-Usage: python benchmarks/probing.py ../shared/wrench [--sets youtube imdb] [--seeds 5]
+Usage: python benchmarks/probing.py ../shared/wrench [--sets youtube imdb] [--seeds 3]
 
 1. youtube's seven LFs with rules, written as plain Snorkel functions: what ``inspect_lfs`` finds.
 2. Calls and seconds (of one process) to probe the whole training sets, beside the calls of one removal for each token.
@@ -129,7 +129,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("root", type=Path)
     parser.add_argument("--sets", nargs="+", default=["youtube", "imdb"])
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--seeds", type=int, default=3)
     arguments = parser.parse_args()
     show_findings(arguments.root)
     for name in arguments.sets:
