@@ -245,20 +245,14 @@ class LoLClassifier(pl.LightningModule):
         weighting = self.hparams["lf_weights"]
         if weighting == "uniform":
             return None
-        votes = getattr(data, "train_votes", None)
-        if votes is None:
-            if isinstance(weighting, str):
-                raise ConfigurationError(
-                    f"lf_weights = {weighting!r} needs a data module with train_votes; fit with one, or give a list."
-                )
-            return torch.tensor(weighting, device=self.device)
-        given = VotesForWeights(
-            votes,
-            self.hparams["num_classes"],
-            getattr(data, "val_votes", None),
-            getattr(data, "val_labels", None),
-        )
-        return torch.tensor(lf_weights(weighting, given), dtype=torch.get_default_dtype(), device=self.device)
+        given = VotesForWeights.of(data, self.hparams["num_classes"])
+        if given is not None:
+            weighting = lf_weights(weighting, given).tolist()
+        elif isinstance(weighting, str):
+            raise ConfigurationError(
+                f"lf_weights = {weighting!r} needs a data module with train_votes; fit with one, or give a list."
+            )
+        return torch.tensor(weighting, dtype=torch.get_default_dtype(), device=self.device)
 
     def _readable(self, features: Tensor | SparseRows) -> Tensor | SparseRows:
         network = self._network

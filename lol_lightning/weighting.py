@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -33,6 +33,14 @@ class VotesForWeights:
     num_classes: int
     labeled_votes: Int[ndarray, "labeled lf"] | None = None
     labels: Int[ndarray, " labeled"] | None = None
+
+    @classmethod
+    def of(cls, datamodule: Any, num_classes: int) -> VotesForWeights | None:
+        """Take them from a data module that has ``train_votes``; validation rows are the labeled ones."""
+        if not hasattr(datamodule, "train_votes"):
+            return None
+        labeled = (getattr(datamodule, name, None) for name in ("val_votes", "val_labels"))
+        return cls(datamodule.train_votes, num_classes, *labeled)
 
 
 def _uniform(given: VotesForWeights) -> Float[ndarray, " lf"]:
