@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 import scipy.sparse as sp
@@ -23,64 +24,72 @@ __all__ = ["BagOfWords", "FeatureSpace", "Matrix"]
 Matrix: TypeAlias = "sp.csr_matrix | sp.csr_array | np.ndarray"
 """Features float32 (n, d), sparse or dense."""
 
+SpaceT = TypeVar("SpaceT", bound="FeatureSpace")
+
 TOKEN_PATTERN = r"(?u)\d+(?:[.,]\d+)+|\w+(?:['\u2019]\w+)*|[$€£¥%!?]"
 """Numbers with their decimals, words of any length with their apostrophes, and the marks that LFs ask for."""
 
 
-@runtime_checkable
-class FeatureSpace(Protocol):
-    """What a data module asks of a feature space; fitted on the training rows only.
+class FeatureSpace(ABC):
+    """What a model reads, and what a data module asks of it; fitted on the training rows only.
 
-    ``observed_frequency`` is float32 (d,) in [0, 1], the share of the training rows in which a feature is present, and
-    ``document_frequency`` the same in (0, 1), smoothed, the distribution that the model is smoothed with.
-    ``feature_scale`` is float32 (d,), the value that a feature has where it is present (one standard deviation for a
-    numeric column).
+    A space of your own subclasses this and becomes a ``feature_space`` of any data module.
     """
 
     @property
+    @abstractmethod
     def is_fitted(self) -> bool:
         """Whether ``fit`` has seen data."""
-        ...
 
     @property
+    @abstractmethod
     def feature_names(self) -> list[str]:
         """Names of the d features."""
-        ...
 
     @property
     def num_features(self) -> int:
         """Number of features, d."""
-        ...
+        return len(self.feature_names)
 
     @property
+    @abstractmethod
     def observed_frequency(self) -> Float[Tensor, " feature"]:
-        """Share of the training rows in which each feature is present."""
-        ...
+        """float32 (d,) in [0, 1]: share of the training rows in which each feature is present."""
 
     @property
+    @abstractmethod
     def document_frequency(self) -> Float[Tensor, " feature"]:
-        """Smoothed share of the training rows in which each feature is present."""
-        ...
+        """float32 (d,) in (0, 1): ``(rows with the feature + 1) / (rows + 2)``, what models are smoothed with."""
 
     @property
+    @abstractmethod
     def feature_scale(self) -> Float[Tensor, " feature"]:
-        """Value of each feature where it is present."""
-        ...
+        """float32 (d,): value that each feature has where it is present, the unit of its gradient targets."""
 
+    @abstractmethod
     def fit_transform(self, data: Rows, inspected: Iterable[InspectedFeature] = ()) -> Matrix:
         """Learn the space from training rows (and make room for what the LFs inspect); return their features."""
-        ...
 
+    @abstractmethod
     def transform(self, data: Rows) -> Matrix:
         """Return the features of rows, float32 (n, d), sparse or dense."""
-        ...
 
+    @abstractmethod
     def map_feature(self, feature: InspectedFeature) -> FeatureMatch:
         """Find the features of this space in which an inspected feature shows."""
-        ...
+
+    def fit(self: SpaceT, data: Rows, inspected: Iterable[InspectedFeature] = ()) -> SpaceT:
+        """Learn the space from training rows; see ``fit_transform``."""
+        self.fit_transform(data, inspected)
+        return self
+
+    def _check_fitted(self) -> None:
+        if not self.is_fitted:
+            name = type(self).__name__
+            raise NotFittedError(f"this {name} is not fitted; call fit(train) with the training rows first.")
 
 
-class BagOfWords:
+class BagOfWords(FeatureSpace):
     """A bag of words from any scikit-learn ``CountVectorizer`` or ``TfidfVectorizer``, sparse throughout.
 
     An unfitted vectorizer is cloned and fitted on the training texts. Words that the LFs inspect then join the
@@ -132,11 +141,6 @@ class BagOfWords:
         return self._names
 
     @property
-    def num_features(self) -> int:
-        """d, the size of the vocabulary."""
-        return len(self.feature_names)
-
-    @property
     def observed_frequency(self) -> Float[Tensor, " feature"]:
         """float32 (d,): share of the training texts with the word; 0 for words that joined later."""
         self._check_fitted()
@@ -153,11 +157,6 @@ class BagOfWords:
         """float32 (d,): mean stored value of a word where it is present; 1 for a binary bag."""
         self._check_fitted()
         return self._feature_scale
-
-    def fit(self, data: Rows, inspected: Iterable[InspectedFeature] = ()) -> BagOfWords:
-        """Learn vocabulary and frequencies from training rows; see ``fit_transform``."""
-        self.fit_transform(data, inspected)
-        return self
 
     def fit_transform(self, data: Rows, inspected: Iterable[InspectedFeature] = ()) -> sp.csr_matrix:
         """Learn vocabulary and frequencies from training rows and return their features.
@@ -227,10 +226,6 @@ class BagOfWords:
         self._observed_frequency = torch.from_numpy((present / max(rows, 1)).astype(np.float32))
         self._document_frequency = torch.from_numpy(((present + 1) / (rows + 2)).astype(np.float32))
         self._feature_scale = torch.from_numpy(scale.astype(np.float32))
-
-    def _check_fitted(self) -> None:
-        if not self.is_fitted:
-            raise NotFittedError("this BagOfWords is not fitted; call fit(train) with the training rows first.")
 
 
 def _has_vocabulary(vectorizer: CountVectorizer) -> bool:

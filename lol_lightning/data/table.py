@@ -10,15 +10,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from lol_lightning.data.feature_space import FeatureSpace
 from lol_lightning.data.rows import Rows
 from lol_lightning.data.vocabulary import FOREIGN, MAPPED, OUT, FeatureMatch
-from lol_lightning.exceptions import DataError, FeatureSpaceError, NotFittedError
+from lol_lightning.exceptions import DataError, FeatureSpaceError
 from lol_lightning.lfs.record import InspectedFeature
 
 __all__ = ["TableFeatures"]
 
 
-class TableFeatures:
+class TableFeatures(FeatureSpace):
     """Numeric columns in standard deviations from their mean, and one 0/1 feature for each category.
 
     A numeric feature has the name of its column, a category ``column=value``; probing names them alike. Categories that
@@ -63,11 +64,6 @@ class TableFeatures:
         return self._names
 
     @property
-    def num_features(self) -> int:
-        """Number of features, d."""
-        return len(self.feature_names)
-
-    @property
     def observed_frequency(self) -> Float[Tensor, " feature"]:
         """float32 (d,): share of the training rows in a category, or above the mean of a numeric column."""
         self._check_fitted()
@@ -82,11 +78,6 @@ class TableFeatures:
     def feature_scale(self) -> Float[Tensor, " feature"]:
         """float32 (d,): 1 throughout, numeric columns being in standard deviations."""
         return torch.ones(self.num_features)
-
-    def fit(self, data: Rows, inspected: Iterable[InspectedFeature] = ()) -> TableFeatures:
-        """Learn means, deviations and categories from training rows."""
-        self.fit_transform(data, inspected)
-        return self
 
     def fit_transform(self, data: Rows, inspected: Iterable[InspectedFeature] = ()) -> np.ndarray:
         """Learn means, deviations and categories from training rows; return their features float32 (n, d)."""
@@ -131,10 +122,6 @@ class TableFeatures:
         for name, values in self._categories.items():
             blocks.append(_column(table, name).to_numpy(dtype=object)[:, None] == np.array(values, dtype=object))
         return np.concatenate(blocks, axis=1, dtype=np.float32)
-
-    def _check_fitted(self) -> None:
-        if not self.is_fitted:
-            raise NotFittedError("this TableFeatures is not fitted; call fit(train) with the training rows first.")
 
 
 def _as_table(data: Rows) -> pd.DataFrame:

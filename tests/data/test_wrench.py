@@ -2,7 +2,9 @@ import json
 
 import numpy as np
 import pytest
+from jsonargparse import ArgumentParser
 
+from lol_lightning.data.datamodule import LoLDataModule
 from lol_lightning.data.wrench import WrenchDataModule, read_wrench_lfs, read_wrench_split
 from lol_lightning.exceptions import ConfigurationError, DataError
 from lol_lightning.lfs.apply import fast_apply
@@ -146,3 +148,15 @@ def test_rules_of_real_sets_give_the_votes_of_the_file(wrench_root, name):
     names, lfs = read_wrench_lfs(wrench_root / name / "lfs.json")
     columns = [names.index(lf.name) for lf in lfs]
     np.testing.assert_array_equal(fast_apply(lfs, split.rows), split.votes[:, columns])
+
+
+def test_feature_space_and_vectorizer_by_class_path(tmp_path):
+    parser = ArgumentParser()
+    parser.add_subclass_arguments(LoLDataModule, "data")
+    vectorizer = {"class_path": "sklearn.feature_extraction.text.TfidfVectorizer", "init_args": {"min_df": 2}}
+    space = {"class_path": "lol_lightning.BagOfWords", "init_args": {"vectorizer": vectorizer}}
+    options = {"root": str(write(tmp_path)), "feature_space": space, "sources": ["declared"], "top_k": 1}
+    section = {"class_path": "lol_lightning.WrenchDataModule", "init_args": options}
+    data = parser.instantiate_classes(parser.parse_object({"data": section})).data
+    data.setup("fit")
+    assert data.feature_space.feature_names == ["song", "word1"]
