@@ -150,6 +150,7 @@ def test_rules_of_real_sets_give_the_votes_of_the_file(wrench_root, name):
     np.testing.assert_array_equal(fast_apply(lfs, split.rows), split.votes[:, columns])
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # newer jsonargparse calls it instantiate
 def test_feature_space_and_vectorizer_by_class_path(tmp_path):
     parser = ArgumentParser()
     parser.add_subclass_arguments(LoLDataModule, "data")
