@@ -28,7 +28,7 @@ $(STAMP): pyproject.toml
 			"Name another one: make PYTHON=python3.11" >&2; exit 1; }
 	@echo "Installing into $(VENV): a few minutes the first time, PyTorch is large."
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@$(BIN)/python -m pip install --quiet --quiet --editable '.[dev]'
 	@touch $@
 
 demo: $(STAMP) ## Train four methods on few unlabeled rows (DATA=a WRENCH directory, N=rows, SEEDS=seeds)
@@ -43,8 +43,8 @@ test: lint ## Check style and types, run the tests, the doctests and the noteboo
 	$(BIN)/pytest --numprocesses $(WORKERS) --dist worksteal
 	$(BIN)/pytest --nbmake notebooks
 
-bench: $(STAMP) ## Measure what the README reports (long)
-	$(BIN)/python benchmarks/few_rows.py
+bench: $(STAMP) ## Measure speed and memory, beside what is usual (ten minutes)
+	$(BIN)/python benchmarks/bench.py
 
 clean: ## Remove what the tools cached
 	rm -rf .mypy_cache .pytest_cache .ruff_cache build dist
