@@ -1,6 +1,7 @@
 """How well tracing finds the literals of plain labeling functions: precision and recall against ``lfs.json``.
 
 Usage: python benchmarks/inspected_literals.py ../shared/wrench youtube sms chemprot
+With ``--votes`` it compares the votes with and without tracing of every LF on every row instead.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import numpy as np
 from snorkel.labeling import LabelingFunction
 
 from lol_lightning.lfs.record import LFRecord
-from lol_lightning.lfs.tracing import trace_lfs
+from lol_lightning.lfs.tracing import Tracer, trace_lfs
 
 ABSTAIN = -1
 ALL_SETS = ("youtube", "sms", "chemprot", "agnews_24k", "yelp_7.6k", "imdb")
@@ -135,6 +136,21 @@ def compare(root: Path, name: str, max_rows: int) -> tuple[float, float]:
     return precision, recall
 
 
+def compare_votes(root: Path, name: str, every: int = 1) -> int:
+    """Print and return how many votes of a set differ from those without tracing or from the published ones."""
+    entries, points, published = read_set(root, name)
+    points, published = points[::every], published[::every]
+    lfs = [plain_lf(entry["name"], entry["rules"]) for entry in entries]
+    tracers = [Tracer(lf) for lf in lfs]
+    traced = np.array([[tracer.run(point)[0] for tracer in tracers] for point in points])
+    plain = np.array([[lf(point) for lf in lfs] for point in points])
+    differing = int(((traced != plain) | (traced != published)).sum())
+    print(
+        f"{name}: {differing} of {traced.size} votes differ ({traced.shape[0]} rows, {traced.shape[1]} LFs)", flush=True
+    )
+    return differing
+
+
 def _share(part: set[Any], whole: set[Any]) -> str:
     return f"{len(part) / len(whole):6.3f}" if whole else f"{'-':>6}"
 
@@ -144,6 +160,11 @@ if __name__ == "__main__":
     parser.add_argument("root", type=Path)
     parser.add_argument("sets", nargs="*", default=["youtube", "sms", "chemprot"], help=f"of {', '.join(ALL_SETS)}")
     parser.add_argument("--max-rows", type=int, default=500)
+    parser.add_argument("--votes", action="store_true", help="compare votes instead of literals")
+    parser.add_argument("--every", type=int, default=1, help="compare the votes on every so manieth row only")
     arguments = parser.parse_args()
     for each in arguments.sets:
-        compare(arguments.root, each, arguments.max_rows)
+        if arguments.votes:
+            compare_votes(arguments.root, each, arguments.every)
+        else:
+            compare(arguments.root, each, arguments.max_rows)

@@ -140,7 +140,7 @@ class Trace:
     def asking_library(self) -> str | None:
         """Name the library whose code asks, or return ``None`` where the user's own code does."""
         frame: FrameType | None = sys._getframe(1)
-        while frame is not None and _is_instrument(frame):
+        while frame is not None and _is_instrument(frame.f_code.co_filename):
             frame = frame.f_back
         if frame is None or self.is_users(frame):
             return None
@@ -149,7 +149,7 @@ class Trace:
     def is_users(self, frame: FrameType) -> bool:
         """Tell whether a frame runs code of the user, not of a library or of the instruments."""
         file = frame.f_code.co_filename
-        return not _is_instrument(frame) and not is_foreign(file, self.home)
+        return not _is_instrument(file) and not is_foreign(file, self.home)
 
 
 def active_trace() -> Trace | None:
@@ -168,9 +168,9 @@ def recording(trace: Trace | None) -> Iterator[None]:
         _threads.trace = outer
 
 
-def _is_instrument(frame: FrameType) -> bool:
-    """Tell whether a frame runs an instrument, or a check of its types where those are switched on."""
-    file = frame.f_code.co_filename
+@lru_cache(maxsize=4096)
+def _is_instrument(file: str) -> bool:
+    """Tell whether a file holds an instrument, or a check of its types where those are switched on."""
     return file in HOOK_FILES or file.startswith("<@beartype") or file.endswith(_TYPE_CHECKS)
 
 

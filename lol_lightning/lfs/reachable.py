@@ -63,7 +63,7 @@ def reach(lf: LabelingFunction) -> Reachable:
 def code_home(function: Any) -> str | None:
     """Return the folder of a callable's top-level package or module file, ``None`` where there is none."""
     function = getattr(function, "__func__", getattr(function, "func", function))
-    code = getattr(function, "__code__", None) or getattr(vars(type(function)).get("__call__"), "__code__", None)
+    code = getattr(function, "__code__", None) or getattr(type(function).__call__, "__code__", None)
     if code is None:
         return None
     file = code.co_filename.replace("\\", "/")

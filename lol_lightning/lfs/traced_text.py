@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, SupportsIndex
 
 from lol_lightning.lfs.queries import HOOK_FILES, Form, Length, Origin, Query, QueryKind, active_trace
+from lol_lightning.lfs.traced_origin import CarriedStr
 
 __all__ = ["TracedStr", "TracedTokens", "instrument_value"]
 
@@ -25,30 +26,13 @@ _KIND_OF_FORM: dict[Form, QueryKind] = {
 }
 
 
-class TracedStr(str):
-    """A string that knows where it comes from and records what is asked of it.
+class TracedStr(CarriedStr):
+    """A string that records what is asked of it, and of the strings and tokens that are made of it.
 
     Outside of ``recording`` it is a string like any other.
     """
 
-    __slots__ = ("origin",)
-
-    origin: Origin
-
-    def __new__(cls, value: str, origin: Origin) -> TracedStr:  # noqa: D102
-        self = super().__new__(cls, value)
-        self.origin = origin
-        trace = active_trace()
-        if trace is not None:
-            trace.last_text = self
-        return self
-
-    def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[Any, ...]:
-        return TracedStr, (str.__str__(self), self.origin)
-
-    def like(self, value: str, form: Form | None = None) -> TracedStr:
-        """Return ``value`` as a string that comes from the same column."""
-        return TracedStr(value, self.origin if form is None else self.origin._replace(form=form))
+    __slots__ = ()
 
     def tokens(self, values: Iterable[str], form: Form = "token") -> TracedTokens:
         """Return ``values`` as instrumented tokens of this text."""
@@ -151,37 +135,6 @@ class TracedStr(str):
     def __len__(self) -> int:
         return _length(self, str.__len__(self), "characters")
 
-    def __iter__(self) -> Iterator[str]:
-        return (self.like(character, "piece") for character in str.__iter__(self))
-
-    def __getitem__(self, key: Any) -> str:
-        return self.like(str.__getitem__(self, key), self._form_of(key))
-
-    def _form_of(self, key: Any) -> Form:
-        if not isinstance(key, slice):
-            return "start" if key == 0 else "end" if key == -1 else "piece"
-        if key.step not in (None, 1):
-            return "piece"
-        if key.start in (None, 0):
-            return self.origin.form if key.stop is None else "start"
-        return "end" if key.stop is None else "piece"
-
-    def __add__(self, other: str) -> str:
-        joined = str.__add__(self, other)
-        return joined if joined is NotImplemented else self.like(joined)
-
-    def __radd__(self, other: str) -> str:
-        return self.like(str.__add__(other, self)) if isinstance(other, str) else NotImplemented
-
-    def __rmod__(self, template: str) -> str:
-        return self.like(str.__mod__(template, str.__str__(self))) if isinstance(template, str) else NotImplemented
-
-    def __str__(self) -> str:
-        return self
-
-    def __format__(self, spec: str) -> str:
-        return self.like(str.__format__(self, spec))
-
 
 class TracedTokens(list[str]):
     """A list of tokens of one column that records which tokens are looked for and whether they are counted."""
@@ -189,6 +142,7 @@ class TracedTokens(list[str]):
     def __init__(self, values: Iterable[str], column: str) -> None:
         super().__init__(values)
         self.column = column
+        self._plain_tokens: list[str] | None = None
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[Any, ...]:
         return TracedTokens, (list(list.__iter__(self)), self.column)
@@ -198,18 +152,20 @@ class TracedTokens(list[str]):
         origin = first.origin if isinstance(first, TracedStr) else Origin(self.column, "token")
         return TracedStr("", origin).ask("token", term, answer)
 
-    def _plain(self) -> Iterator[str]:
-        return map(str.__str__, list.__iter__(self))
+    def _plain(self) -> list[str]:
+        if self._plain_tokens is None:
+            self._plain_tokens = list(map(str.__str__, list.__iter__(self)))
+        return self._plain_tokens
 
     def __contains__(self, term: object) -> bool:
-        return self._ask(term, term in list(self._plain()))
+        return self._ask(term, term in self._plain())
 
     def count(self, term: str) -> int:  # noqa: D102
-        count = list(self._plain()).count(term)
+        count = self._plain().count(term)
         return _overridden_count(count, self._ask(term, count > 0))
 
     def index(self, term: str, *span: Any) -> int:  # noqa: D102
-        tokens = list(self._plain())
+        tokens = self._plain()
         if not self._ask(term, term in tokens):
             raise ValueError(f"{term!r} is not in list")
         return tokens.index(term, *span) if term in tokens else 0
@@ -276,20 +232,18 @@ def _length(value: TracedStr | TracedTokens, length: int, unit: str) -> int:
     return length if trace is None else trace.ask_length(Length(unit, column), length)
 
 
-def _carried(name: str, capitals: bool | None = None) -> Callable[..., TracedStr]:
-    method = getattr(str, name)
+def _changing(name: str) -> Callable[..., Any]:
+    method = getattr(list, name)
 
-    def carried(self: TracedStr, *args: Any, **kwargs: Any) -> TracedStr:
-        origin = self.origin if capitals is None else self.origin._replace(capitals=capitals)
-        return TracedStr(method(self, *args, **kwargs), origin)
+    def change(self: TracedTokens, *args: Any, **kwargs: Any) -> Any:
+        self._plain_tokens = None
+        return method(self, *args, **kwargs)
 
-    return carried
+    return change
 
 
 for _name in (
-    *("capitalize", "center", "expandtabs", "ljust", "lstrip", "removeprefix", "removesuffix", "replace", "rjust"),
-    *("rstrip", "strip", "swapcase", "title", "translate", "zfill", "__mul__", "__rmul__"),
+    *("append", "clear", "extend", "insert", "pop", "remove", "reverse", "sort"),
+    *("__setitem__", "__delitem__", "__iadd__", "__imul__"),
 ):
-    setattr(TracedStr, _name, _carried(_name))
-for _name, _capitals in (("lower", False), ("casefold", False), ("upper", True)):
-    setattr(TracedStr, _name, _carried(_name, _capitals))
+    setattr(TracedTokens, _name, _changing(_name))

@@ -51,6 +51,16 @@ def test_an_instrumented_text_behaves_like_a_text(operation):
     assert result == expected
 
 
+def test_changed_tokens_are_looked_for_as_they_are():
+    tokens = instrument_value(["a", "b"], "words")
+    with recording(Trace()):
+        assert "c" not in tokens
+        tokens.append("c")
+        assert ("c" in tokens, tokens.index("c"), len(tokens)) == (True, 2, 3)
+        tokens += ["d"]
+        assert tokens.count("d") == 1
+
+
 @pytest.mark.parametrize("method", ["index", "rindex"])
 def test_a_missing_substring_raises_as_usual(method):
     with pytest.raises(ValueError, match="substring not found"):
