@@ -1,0 +1,74 @@
+"""What the measurements of accuracy share: settings that run in several processes, and a CSV that they go on from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from joblib import Parallel, delayed
+from pytorch_lightning.utilities.seed import isolate_rng
+from timing import console
+
+from lol_lightning.benchmark.report import track
+from lol_lightning.benchmark.trials import quiet, trainer
+from lol_lightning.data.datamodule import LoLDataModule
+from lol_lightning.module import LoLClassifier
+
+SETS = ["youtube", "sms", "chemprot", "agnews_24k", "yelp_7.6k", "imdb"]
+
+Setting = dict[str, Any]
+
+
+def scores(
+    data: LoLDataModule, make_model: Callable[[], LoLClassifier], seed: int, max_epochs: int
+) -> dict[str, float]:
+    """Train, and return accuracies in percent; equal seeds give equal weights, order of rows and dropout."""
+    with quiet(), isolate_rng():
+        data.setup("fit")
+        data.setup("test")
+        torch.manual_seed(seed)
+        model = make_model()
+        trainer(max_epochs=max_epochs).fit(model, data.train_dataloader())
+        (validated,) = trainer().validate(model, data.val_dataloader(), verbose=False)
+        (tested,) = trainer().test(model, data.test_dataloader(), verbose=False)
+    return {
+        "val_accuracy": 100 * validated["val_accuracy"],
+        "test_accuracy": 100 * tested["test_accuracy"],
+        "test_macro_f1": 100 * tested["test_macro_f1"],
+    }
+
+
+def resume(
+    path: Path, groups: Iterable[list[Setting]], run: Callable[[list[Setting]], list[Setting]], jobs: int
+) -> pd.DataFrame:
+    """Run the settings that a CSV does not hold yet, append what comes out, and return the lines of all settings.
+
+    Args:
+        path: the CSV; made if missing.
+        groups: settings of equal keys; a group runs in one process, one after another.
+        run: from settings to lines, each a setting with its scores.
+        jobs: processes of one thread each.
+    """
+    groups = list(groups)
+    wanted = pd.DataFrame([setting for group in groups for setting in group])
+    keys = list(wanted.columns)
+    known = set(pd.read_csv(path)[keys].itertuples(index=False, name=None)) if path.exists() else set()
+    missing = [[s for s in group if tuple(s.values()) not in known] for group in groups]
+    missing = [group for group in missing if group]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for lines in track(_parallel(missing, run, jobs), len(missing), path.stem, console):
+        pd.DataFrame(lines).to_csv(path, mode="a", header=not path.exists(), index=False)
+    return pd.read_csv(path).merge(wanted, on=keys)
+
+
+def _parallel(
+    groups: list[list[Setting]], run: Callable[[list[Setting]], list[Setting]], jobs: int
+) -> Iterator[list[Setting]]:
+    def in_one_thread(group: list[Setting]) -> list[Setting]:
+        torch.set_num_threads(1)
+        return run(group)
+
+    yield from Parallel(n_jobs=jobs, return_as="generator_unordered")(delayed(in_one_thread)(group) for group in groups)

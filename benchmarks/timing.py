@@ -1,0 +1,121 @@
+"""What the measurements share: interleaved clocks, peak memory, rows of results and the machine's description."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+import resource
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+RESULTS = Path(__file__).parent / "results"
+COLUMNS = ("case", "ours", "other", "ratio", "unit")
+PACKAGES = ("lol-lightning", "torch", "pytorch-lightning", "snorkel", "scikit-learn", "scipy", "pandas", "numpy")
+
+Row = dict[str, Any]
+
+console = Console(width=None if sys.stdout.isatty() else 140)
+
+
+def wrench_root() -> Path:
+    """Directory of the WRENCH sets."""
+    return Path(os.environ.get("WRENCH_ROOT", Path(__file__).parents[2] / "shared" / "wrench"))
+
+
+def interleaved(works: Mapping[Any, Callable[[], float | None]], rounds: int) -> dict[Any, list[float]]:
+    """Seconds of each work in each round: A B C, A B C, ... after one round that does not count.
+
+    Whatever else the machine does then slows all of them alike, and quotients within a round stay fair. A work that
+    keeps its own time returns it.
+    """
+    seconds: dict[Any, list[float]] = {name: [] for name in works}
+    for _ in range(rounds + 1):
+        for name, work in works.items():
+            start = time.perf_counter()
+            own = work()
+            seconds[name].append(time.perf_counter() - start if own is None else own)
+    return {name: times[1:] for name, times in seconds.items()}
+
+
+def speedup(case: str, ours: Sequence[float], other: Sequence[float], unit: str, goal: float | None = None) -> Row:
+    """Compare costs, round by round: the ratio tells how many times cheaper ours is, a goal is the least of it."""
+    return _row(case, ours, other, [b / a for a, b in zip(ours, other, strict=True)], unit, ">=", goal)
+
+
+def cost(case: str, ours: Sequence[float], other: Sequence[float], unit: str, goal: float | None = None) -> Row:
+    """Compare costs, round by round: the ratio tells how many times dearer ours is, a goal is the most of it."""
+    return _row(case, ours, other, [a / b for a, b in zip(ours, other, strict=True)], unit, "<=", goal)
+
+
+def _row(
+    case: str,
+    ours: Sequence[float],
+    other: Sequence[float],
+    ratios: Sequence[float],
+    unit: str,
+    sign: str,
+    goal: float | None,
+) -> Row:
+    case = case if goal is None else f"{case} [goal {sign} {goal:g}]"
+    return {"case": case, "ours": median(ours), "other": median(other), "ratio": median(ratios), "unit": unit}
+
+
+def milliseconds(seconds: Iterable[float], parts: int = 1) -> list[float]:
+    """Milliseconds of one of ``parts`` equal parts, such as the steps of an epoch."""
+    return [1000 * value / parts for value in seconds]
+
+
+def peak_megabytes() -> float:
+    """Peak resident memory of this process in MB.
+
+    Linux hands ``ru_maxrss`` on from the process that started this one, so its own count is read where there is one.
+    """
+    status = Path("/proc/self/status")
+    if status.exists() and (found := re.search(r"VmHWM:\s+(\d+) kB", status.read_text())):
+        return int(found[1]) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024**2 if sys.platform == "darwin" else 1024)
+
+
+def show(title: str, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Print dictionaries of equal keys as a table."""
+    rows = list(rows)
+    table = Table(title=title, title_justify="left")
+    for name in rows[0]:
+        table.add_column(name, justify="left" if isinstance(rows[0][name], str) else "right")
+    for row in rows:
+        table.add_row(*(f"{value:,.4g}" if isinstance(value, float) else str(value) for value in row.values()))
+    console.print(table)
+
+
+def write_environment(path: Path, seconds: float) -> None:
+    """Write beside results what they were measured with."""
+    described = {
+        "command": " ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]]),
+        "seconds": round(seconds),
+        "cpu": cpu_model(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "load": [round(value, 1) for value in os.getloadavg()],
+        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
+        "python": platform.python_version(),
+        "versions": {name: version(name) for name in PACKAGES},
+    }
+    path.write_text(json.dumps(described, indent=2) + "\n")
+
+
+def cpu_model() -> str:
+    """Name of the processor."""
+    info = Path("/proc/cpuinfo")
+    found = re.search(r"model name\s*: (.+)", info.read_text()) if info.exists() else None
+    return found[1] if found else platform.processor() or platform.machine()

@@ -1,0 +1,42 @@
+import json
+
+import numpy as np
+import timing
+
+
+def test_works_take_turns_after_a_round_that_does_not_count():
+    order = []
+    works = {name: lambda name=name: order.append(name) for name in "ab"}
+    seconds = timing.interleaved(works, rounds=3)
+    assert order == list("abababab")
+    assert [len(times) for times in seconds.values()] == [3, 3]
+    assert min(map(min, seconds.values())) >= 0
+
+
+def test_a_work_may_keep_its_own_time():
+    assert timing.interleaved({"a": lambda: 2.5}, rounds=2) == {"a": [2.5, 2.5]}
+
+
+def test_ratios_are_medians_of_rounds_in_the_direction_of_the_goal():
+    ours, other = [1.0, 2.0, 10.0], [3.0, 8.0, 20.0]
+    assert timing.speedup("x", ours, other, "s", 4) == {
+        "case": "x [goal >= 4]", "ours": 2.0, "other": 8.0, "ratio": 3.0, "unit": "s"
+    }  # fmt: skip
+    row = timing.cost("x", ours, other, "s")
+    assert (row["case"], row["ratio"]) == ("x", 1 / 3)
+    assert tuple(row) == timing.COLUMNS
+
+
+def test_peak_memory_sees_an_allocation():
+    before = timing.peak_megabytes()
+    size = int(before) + 200
+    np.ones(size * 2**17)
+    assert timing.peak_megabytes() > before + 100
+
+
+def test_environment_names_versions_and_no_directory(tmp_path):
+    timing.write_environment(tmp_path / "environment.json", seconds=1.4)
+    written = json.loads((tmp_path / "environment.json").read_text())
+    assert written["seconds"] == 1
+    assert set(written["versions"]) == set(timing.PACKAGES)
+    assert written["command"].startswith("python benchmarks/")
