@@ -17,10 +17,10 @@ from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score, M
 from lol_lightning.data.batch import LoLBatch, SparseRows
 from lol_lightning.exceptions import ConfigurationError, DataError, TargetsError
 from lol_lightning.functional.losses import PENALTIES, Penalty, hinge_margins, shared_penalty, vote_loss
-from lol_lightning.network import SparseMLP, SplitNetwork
+from lol_lightning.network import SparseMLP, as_input
 from lol_lightning.optim import LazyAdam
 from lol_lightning.penalty_watch import PenaltyWatch
-from lol_lightning.smoothed_model import Phi, SmoothedModel, evaluation_mode
+from lol_lightning.smoothed_model import Phi, Sampling, SmoothedModel, evaluation_mode
 from lol_lightning.targets import GradientTargets
 from lol_lightning.weighting import LFWeighting, VotesForWeights, lf_weights
 
@@ -51,7 +51,10 @@ class LoLClassifier(pl.LightningModule):
             weight for each LF.
         num_samples: t, number of smoothing samples a step.
         phi: chance of a feature in a smoothing sample: a float, "document-frequency", or "data" for rows of the batch.
+        sampling: how the samples are drawn: "stratified" shares each feature out evenly over them, "independent" draws
+            each by itself, "fixed" takes the same stratified samples in every step.
         penalty_every: compute the penalty in every s-th step only, with s times the weight, so that its mean is kept.
+        penalty_warmup: number of steps over which alpha rises from 0 to its value, in equal amounts.
         optimizer: "adam" (fused), "lazy-adam" (touches only the rows of a sparse first layer that occur in the step),
             or "auto": lazy for the default network from 20,000 features on. Other optimizers: override
             ``configure_optimizers``, or name a class on the command line.
@@ -86,7 +89,9 @@ class LoLClassifier(pl.LightningModule):
         lf_weights: LFWeighting | list[float] = "uniform",
         num_samples: int = 10,
         phi: Phi = "document-frequency",
+        sampling: Sampling = "stratified",
         penalty_every: int = 1,
+        penalty_warmup: int = 0,
         optimizer: Literal["auto", "adam", "lazy-adam"] = "auto",
         lr: float = 1e-2,
         weight_decay: float = 0.0,
@@ -96,15 +101,15 @@ class LoLClassifier(pl.LightningModule):
         _check_choice("method", method, ("lol", "lol-simple"))
         _check_choice("penalty", penalty, tuple(PENALTIES))
         _check_choice("optimizer", optimizer, ("auto", "adam", "lazy-adam"))
-        for name, value, low in (("alpha", alpha, 0.0), ("weight_decay", weight_decay, 0.0)):
-            if not value >= low:
-                raise ConfigurationError(f"{name} = {value} must not be below {low}.")
+        for name, value in (("alpha", alpha), ("weight_decay", weight_decay), ("penalty_warmup", penalty_warmup)):
+            if not value >= 0:
+                raise ConfigurationError(f"{name} = {value} must not be below 0.")
         for name, value in (("c", c), ("lr", lr), ("penalty_every", penalty_every)):
             if not value > 0:
                 raise ConfigurationError(f"{name} = {value} must be above 0.")
         self.save_hyperparameters(ignore="network")
         self.hparams["hidden_sizes"] = list(hidden_sizes)
-        self._smoothed_model = SmoothedModel(phi, num_samples, seed)
+        self._smoothed_model = SmoothedModel(phi, num_samples, sampling, seed)
         self._lf_weights: Float[Tensor, " lf"] | None = None
         self._watch = PenaltyWatch()
         self.network = network
@@ -136,7 +141,7 @@ class LoLClassifier(pl.LightningModule):
         Returns:
             float (B, K).
         """
-        return self._network(self._readable(features))
+        return self._network(as_input(self._network, features))
 
     def training_step(self, batch: LoLBatch, batch_idx: int) -> Tensor:
         """Return the loss of Eq. 4 for one batch, and log its parts."""
@@ -147,13 +152,13 @@ class LoLClassifier(pl.LightningModule):
             self._check_targets(targets, batch)
             hparams, watched = self.hparams, self._watch.due(self.global_step)
             logits, gradients = self._smoothed_model.logits_and_gradient(
-                self._network, targets, self._readable(batch.features), self.global_step
+                self._network, targets, as_input(self._network, batch.features), self.global_step
             )
             voted = vote_loss(logits, batch.votes, self._lf_weights)
             penalised = shared_penalty(
                 gradients, batch.votes, targets, hparams["c"], hparams["penalty"], self._lf_weights
             )
-            loss = voted + hparams["alpha"] * hparams["penalty_every"] * penalised
+            loss = voted + self._alpha() * penalised
             self._log("train_penalty", penalised, len(batch))
             if watched:
                 satisfied = (hinge_margins(gradients.detach(), targets, hparams["c"]) <= 0).float().mean()
@@ -199,7 +204,7 @@ class LoLClassifier(pl.LightningModule):
             raise TargetsError("the batch has no gradient targets; fit on LFs whose inspected features are known.")
         with evaluation_mode(self._network):
             _, gradient = self._smoothed_model.logits_and_gradient(
-                self._network, batch.gradient_targets, self._readable(batch.features), step
+                self._network, batch.gradient_targets, as_input(self._network, batch.features), step
             )
         return gradient.detach()
 
@@ -254,22 +259,16 @@ class LoLClassifier(pl.LightningModule):
             )
         return torch.tensor(weighting, dtype=torch.get_default_dtype(), device=self.device)
 
-    def _readable(self, features: Tensor | SparseRows) -> Tensor | SparseRows:
-        network = self._network
-        if not isinstance(features, SparseRows):
-            return features
-        if isinstance(network, SparseMLP) and features.num_columns != network.weight.shape[0]:
-            raise DataError(
-                f"features have {features.num_columns} columns and the model was built for {network.weight.shape[0]}. "
-                "Use the feature space that it was trained with."
-            )
-        return features if isinstance(network, SplitNetwork) else features.to_dense(next(network.parameters()).dtype)
-
     def _penalises(self, targets: GradientTargets) -> bool:
         hparams = self.hparams
         if hparams["method"] == "lol-simple" or hparams["alpha"] == 0 or not len(targets):
             return False
         return self.global_step % hparams["penalty_every"] == 0
+
+    def _alpha(self) -> float:
+        hparams, step = self.hparams, self.global_step
+        warmth = min(1.0, (step + 1) / max(hparams["penalty_warmup"], 1))
+        return hparams["alpha"] * hparams["penalty_every"] * warmth
 
     def _check_targets(self, targets: GradientTargets, batch: LoLBatch) -> None:
         num_lfs, num_classes = batch.votes.shape[1], self.hparams["num_classes"]

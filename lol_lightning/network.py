@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from lol_lightning.bags import sum_rows
 from lol_lightning.data.batch import SparseRows
-from lol_lightning.exceptions import ConfigurationError
+from lol_lightning.exceptions import ConfigurationError, DataError
 
-__all__ = ["SparseMLP", "SplitNetwork"]
+__all__ = ["SparseMLP", "SplitNetwork", "as_input"]
 
 
 @runtime_checkable
@@ -116,3 +116,19 @@ class SparseMLP(nn.Module):
     def forward(self, x: SparseRows | Float[Tensor, "batch feature"]) -> Float[Tensor, "batch cls"]:
         """Return the logits, float (B, K)."""
         return self.rest(self.first_layer(x))
+
+
+def as_input(network: nn.Module, features: Tensor | SparseRows) -> Tensor | SparseRows:
+    """Return features in the form that a network reads: sparse rows stay so only for a ``SplitNetwork``.
+
+    Raises:
+        DataError: if the default network was built for another number of features.
+    """
+    if not isinstance(features, SparseRows):
+        return features
+    if isinstance(network, SparseMLP) and features.num_columns != network.weight.shape[0]:
+        raise DataError(
+            f"features have {features.num_columns} columns and the model was built for {network.weight.shape[0]}. "
+            "Use the feature space that it was trained with."
+        )
+    return features if isinstance(network, SplitNetwork) else features.to_dense(next(network.parameters()).dtype)

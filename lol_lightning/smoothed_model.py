@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal, cast
+from typing import Literal, cast, get_args
 
 import torch
 from jaxtyping import Float
@@ -13,16 +13,17 @@ from torch import Tensor, nn
 from lol_lightning.data.batch import SparseRows
 from lol_lightning.exceptions import ConfigurationError, TargetsError
 from lol_lightning.functional.gradients import model_input_gradient
-from lol_lightning.functional.smoothing import cumulative_rates, poisson_rows
+from lol_lightning.functional.smoothing import SAMPLERS
 from lol_lightning.network import SplitNetwork
 from lol_lightning.targets import GradientTargets
 
-__all__ = ["Phi", "SmoothedModel", "evaluation_mode"]
+__all__ = ["Phi", "Sampling", "SmoothedModel", "evaluation_mode"]
 
 _BLOCK = 64
 """Steps whose samples are drawn at once."""
 
 Phi = float | Literal["document-frequency", "data"]
+Sampling = Literal["stratified", "independent", "fixed"]
 
 
 @contextmanager
@@ -47,13 +48,21 @@ class SmoothedModel:
         phi: chance of each feature in the samples: a float for all of them, "document-frequency" for
             ``targets.document_frequency``, or "data" to take rows of the batch instead of drawing samples.
         num_samples: t, at least 1.
+        sampling: "stratified" shares each feature out evenly over the samples, "independent" draws each by itself,
+            "fixed" takes the same stratified samples in every step.
         seed: of the smoothing samples.
 
     Raises:
-        ConfigurationError: if ``phi`` or ``num_samples`` lies outside its range.
+        ConfigurationError: if an argument lies outside its range.
     """
 
-    def __init__(self, phi: Phi = "document-frequency", num_samples: int = 10, seed: int = 0) -> None:
+    def __init__(
+        self,
+        phi: Phi = "document-frequency",
+        num_samples: int = 10,
+        sampling: Sampling = "stratified",
+        seed: int = 0,
+    ) -> None:
         if isinstance(phi, str) and phi not in ("document-frequency", "data"):
             raise ConfigurationError(f"phi = {phi!r}; use a float in (0, 1), 'document-frequency' or 'data'.")
         if not isinstance(phi, str) and not 0 < phi < 1:
@@ -61,7 +70,10 @@ class SmoothedModel:
         if num_samples < 1:
             raise ConfigurationError(f"num_samples = {num_samples}; at least one smoothing sample is needed.")
         self.phi = phi
+        if sampling not in get_args(Sampling):
+            raise ConfigurationError(f"sampling = {sampling!r}; use one of {', '.join(get_args(Sampling))}.")
         self.num_samples = num_samples
+        self.sampling = sampling
         self.seed = seed
         self._drawn: tuple[GradientTargets, int, Tensor, Tensor] | None = None
 
@@ -126,11 +138,11 @@ class SmoothedModel:
 
     def _draw(self, targets: GradientTargets, step: int) -> tuple[Tensor, Tensor]:
         # Samples of many steps are drawn at once; a step's own are a slice of them.
-        block, place = divmod(step, _BLOCK)
+        block, place = divmod(0 if self.sampling == "fixed" else step, _BLOCK)
         if self._drawn is None or self._drawn[:2] != (targets, block):
             generator = torch.Generator().manual_seed(self.seed * 1_000_003 + block)
-            rates = cumulative_rates(self._chances(targets))
-            self._drawn = targets, block, *poisson_rows(rates, _BLOCK * self.num_samples, generator)
+            draw = SAMPLERS["stratified" if self.sampling == "fixed" else self.sampling]
+            self._drawn = targets, block, *draw(self._chances(targets), self.num_samples, _BLOCK, generator)
         indices, offsets = self._drawn[2:]
         offsets = offsets[place * self.num_samples : (place + 1) * self.num_samples + 1]
         return indices[int(offsets[0]) : int(offsets[-1])], offsets - offsets[0]

@@ -88,6 +88,14 @@ def test_every_nth_step_keeps_the_mean_of_the_penalty():
     assert steps == [0, 3, 6]
 
 
+def test_warmup_raises_alpha_in_equal_steps():
+    model = LoLClassifier(**SIZES, penalty_warmup=4, alpha=2.0)
+    alphas, alpha_of = [], model._alpha
+    model._alpha = lambda: alphas.append(alpha_of()) or alphas[-1]
+    fit(model, toy_batch(), max_epochs=6)
+    assert alphas == [0.5, 1.0, 1.5, 2.0, 2.0, 2.0]
+
+
 def test_sizes_come_from_the_data_module(comments):
     data = LoLDataModule(comments, val=comments, test=comments, lfs=LFS, progress_bar=False)
     model = LoLClassifier()

@@ -113,6 +113,18 @@ def test_document_frequency_must_be_known():
         gradient_of(smoothed, network, targets, rows, 0)
 
 
+def test_fixed_samples_are_the_same_in_every_step():
+    network, batch = SparseMLP(NUM_FEATURES, NUM_CLASSES), toy_batch()
+    smoothed = SmoothedModel(sampling="fixed")
+    first, later = (gradient_of(smoothed, network, batch.gradient_targets, batch.features, step) for step in (0, 99))
+    assert first.equal(later)
+
+
+def test_an_unknown_sampling_is_named():
+    with pytest.raises(ConfigurationError, match="sampling = 'sobol'; use one of stratified, independent, fixed"):
+        SmoothedModel(sampling="sobol")
+
+
 @pytest.mark.parametrize(("phi", "num_samples"), [(0.0, 1), (1.5, 1), ("words", 1), (0.1, 0)])
 def test_options_out_of_range_are_named(phi, num_samples):
     with pytest.raises(ConfigurationError, match=f"{phi}|num_samples = 0"):

@@ -12,7 +12,15 @@ from torch import Tensor
 
 from lol_lightning.exceptions import TargetsError
 
-__all__ = ["all_of_gradient", "any_of_gradient", "bernoulli_rows", "keyword_gradient", "weighted_gradient"]
+__all__ = [
+    "SAMPLERS",
+    "all_of_gradient",
+    "any_of_gradient",
+    "bernoulli_rows",
+    "keyword_gradient",
+    "stratified_rows",
+    "weighted_gradient",
+]
 
 MAX_WEIGHTED_FEATURES = 20
 
@@ -99,47 +107,97 @@ def weighted_gradient(
 
 
 def bernoulli_rows(
-    phi: Float[Tensor, " feature"], num_samples: int, generator: torch.Generator | None = None
+    phi: Float[Tensor, " feature"], num_samples: int, num_draws: int = 1, generator: torch.Generator | None = None
 ) -> tuple[Int[Tensor, " nnz"], Int[Tensor, " offsets"]]:
-    r"""Draw sparse samples :math:`z \sim \mathrm{Ber}(\phi)`, independent over features, in time of the words drawn.
+    r"""Draw sparse samples :math:`z \sim \mathrm{Ber}(\phi)`, independent of each other, in time of the words drawn.
 
     A Poisson process with rate :math:`-\log(1 - \phi_j)` visits feature j at least once with chance
-    :math:`\phi_j`, so the distinct features that it visits are the sample. No vector of length d is drawn.
+    :math:`\phi_j`, so the distinct features that it visits are a sample. No vector of length d is drawn.
 
     Args:
         phi: float (d,) in [0, 1], the chance of each feature; above 1 - 1e-6 it counts as that.
         num_samples: t.
+        num_draws: number of times that t samples are drawn.
         generator: where the randomness comes from; ranks that share a seed share the samples.
 
     Returns:
-        ``indices`` int64 (nnz,) sorted within a sample, and ``offsets`` int64 (t + 1,), both on the CPU.
+        ``indices`` int64 (nnz,) ascending within a sample, and ``offsets`` int64 (num_draws * t + 1,), on the CPU.
 
     Example:
-        >>> indices, offsets = bernoulli_rows(torch.tensor([0.0, 1.0, 0.0]), num_samples=2)
-        >>> indices, offsets
+        >>> bernoulli_rows(torch.tensor([0.0, 1.0, 0.0]), num_samples=2)
         (tensor([1, 1]), tensor([0, 1, 2]))
     """
-    return poisson_rows(cumulative_rates(phi), num_samples, generator)
+    rows = num_draws * num_samples
+    sample, feature = _visits(phi, rows, generator)
+    return _rows(sample, feature, rows, len(phi))
 
 
-def cumulative_rates(phi: Float[Tensor, " feature"]) -> Float[Tensor, " feature"]:
-    """Cumulative Poisson rates that ``poisson_rows`` draws from, float64 (d,) on the CPU; computed once per ``phi``."""
-    return -torch.log1p(-phi.detach().double().cpu().clamp(max=1 - 1e-6)).cumsum(0)
-
-
-def poisson_rows(
-    rates: Float[Tensor, " feature"], num_samples: int, generator: torch.Generator | None = None
+def stratified_rows(
+    phi: Float[Tensor, " feature"], num_samples: int, num_draws: int = 1, generator: torch.Generator | None = None
 ) -> tuple[Int[Tensor, " nnz"], Int[Tensor, " offsets"]]:
-    """Draw the samples of ``bernoulli_rows`` from cumulative rates."""
-    size = len(rates)
-    total = float(rates[-1]) if size else 0.0
-    visits = torch.poisson(torch.full((num_samples,), total, dtype=torch.double), generator).long()
-    sample = torch.repeat_interleave(torch.arange(num_samples), visits)
-    where = torch.rand(len(sample), dtype=torch.double, generator=generator) * total
-    feature = torch.searchsorted(rates, where, right=True).clamp(max=max(size - 1, 0))
-    distinct = torch.unique(sample * max(size, 1) + feature)
-    offsets = torch.searchsorted(distinct, torch.arange(num_samples + 1) * max(size, 1))
-    return distinct % max(size, 1), offsets
+    r"""Draw sparse samples :math:`z \sim \mathrm{Ber}(\phi)` whose t members share each feature out evenly.
+
+    Systematic sampling, feature by feature: of t samples, :math:`\lfloor t \phi_j \rfloor` or one more hold feature j,
+    so that the mean over the samples varies less than with ``bernoulli_rows``. Each sample by itself is Bernoulli.
+
+    Args:
+        phi: float (d,) in [0, 1], the chance of each feature; above 1 - 1e-6 it counts as that.
+        num_samples: t.
+        num_draws: number of times that t samples are drawn.
+        generator: where the randomness comes from; ranks that share a seed share the samples.
+
+    Returns:
+        ``indices`` int64 (nnz,) ascending within a sample, and ``offsets`` int64 (num_draws * t + 1,), on the CPU.
+
+    Example:
+        >>> indices, offsets = stratified_rows(torch.tensor([0.5, 0.0, 1.0]), num_samples=4)
+        >>> indices.bincount().tolist()
+        [2, 0, 4]
+    """
+    phi, t = phi.detach().double().cpu(), num_samples
+    common = phi * t >= 1
+    # A rare feature is in at most one of the t samples, and in any of them with the same chance.
+    draw, rare = _visits(torch.where(common, 0, phi * t), num_draws, generator)
+    place = torch.randint(t, (len(rare),), generator=generator)
+    keep = _first_of_each(draw * len(phi) + rare)
+    features = common.nonzero().squeeze(1)
+    shift = torch.rand(num_draws, 1, len(features), dtype=torch.double, generator=generator)
+    steps = torch.arange(t, dtype=torch.double).div(t).view(1, t, 1)
+    # Which of the t strata takes the first sample is shuffled by the shift itself: it is uniform on the circle.
+    hit_draw, hit_place, hit = ((shift + steps) % 1 < phi[features]).nonzero().T
+    sample = torch.cat([draw[keep] * t + place[keep], hit_draw * t + hit_place])
+    return _rows(sample, torch.cat([rare[keep], features[hit]]), num_draws * t, len(phi))
+
+
+SAMPLERS = {"independent": bernoulli_rows, "stratified": stratified_rows}
+"""Ways to draw the smoothing samples, by name."""
+
+
+def _visits(
+    phi: Float[Tensor, " feature"], rows: int, generator: torch.Generator | None
+) -> tuple[Int[Tensor, " visit"], Int[Tensor, " visit"]]:
+    """Row and feature of each visit of a Poisson process that reaches feature j of a row with chance ``phi[j]``."""
+    rates = -torch.log1p(-phi.detach().double().cpu().clamp(max=1 - 1e-6)).cumsum(0)
+    total = float(rates[-1]) if len(rates) else 0.0
+    visits = torch.poisson(torch.full((rows,), total, dtype=torch.double), generator).long()
+    row = torch.repeat_interleave(torch.arange(rows), visits)
+    where = torch.rand(len(row), dtype=torch.double, generator=generator) * total
+    return row, torch.searchsorted(rates, where, right=True).clamp(max=max(len(rates) - 1, 0))
+
+
+def _rows(
+    sample: Int[Tensor, " visit"], feature: Int[Tensor, " visit"], rows: int, size: int
+) -> tuple[Int[Tensor, " nnz"], Int[Tensor, " offsets"]]:
+    """Bag form of visited features, each once in a sample."""
+    size = max(size, 1)
+    distinct = torch.unique(sample * size + feature)
+    return distinct % size, torch.searchsorted(distinct, torch.arange(rows + 1) * size)
+
+
+def _first_of_each(keys: Int[Tensor, " visit"]) -> Int[Tensor, " distinct"]:
+    """Positions that hold each distinct key once."""
+    ordered, order = keys.sort(stable=True)
+    return order[torch.diff(ordered, prepend=ordered.new_full((1,), -1)) != 0]
 
 
 def _product_of_others(factors: Float[Tensor, "*batch word"]) -> Float[Tensor, "*batch word"]:

@@ -10,7 +10,9 @@ from lol_lightning.functional.gradients import model_input_gradient
 def test_gradient_is_the_mean_over_samples_of_each_probability(num_classes):
     network = nn.Sequential(nn.Linear(5, 8), nn.GELU(), nn.Linear(8, num_classes)).double()
     z = torch.rand(6, 5).double()
-    torch.testing.assert_close(model_input_gradient(network, z, num_classes), oracles.input_gradient(network, z, num_classes))
+    torch.testing.assert_close(
+        model_input_gradient(network, z, num_classes), oracles.input_gradient(network, z, num_classes)
+    )
 
 
 def test_gradients_of_single_samples_average_to_the_mean():

@@ -63,7 +63,7 @@ def test_squared_losses_to_the_votes_differ_from_one_to_the_soft_vote_by_a_const
 
 def test_all_of_the_penalty_counts_only_where_its_lf_votes(network, case):
     """Eq. 4 rearranged: the sum over rows of a row-free penalty is its LF's share."""
-    x, z, votes, weights, targets = case
+    _, z, votes, weights, targets = case
     gradients = model_input_gradient(network, z, K)[:, targets.features]
     p = gradient_penalty(gradients, targets, 0.3)
     by_rows = sum(
@@ -74,7 +74,7 @@ def test_all_of_the_penalty_counts_only_where_its_lf_votes(network, case):
 
 @pytest.mark.parametrize("shape", PENALTIES)
 def test_lol_loss_matches_the_loop_of_the_paper(network, case, shape):
-    x, z, votes, weights, targets = case
+    x, z, votes, weights, _ = case
     gradient = oracles.input_gradient(network, z, K)
     expected = oracles.lol_loss(network(x), votes, weights, gradient, ENTRIES, 2.0, 0.3, shape)
     actual = loss_of(network, *case, penalty=shape)
@@ -136,7 +136,7 @@ def test_following_the_penalty_meets_the_demands(network, case):
 
 
 def test_permuting_lfs_changes_nothing(network, case):
-    x, z, votes, weights, targets = case
+    x, z, votes, weights, _ = case
     order = torch.tensor([2, 0, 3, 1])
     permuted = GradientTargets.from_entries([(int((order == i).nonzero()), k, j, v) for i, k, j, v in ENTRIES], M, K, D)
     torch.testing.assert_close(
