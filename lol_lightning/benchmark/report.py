@@ -31,8 +31,8 @@ def summary(results: Iterable[Result]) -> pd.DataFrame:
         results: in any order.
 
     Returns:
-        One row for each method, in the order of ``METHODS``; columns ``test_mean``, ``test_std``, ``val_mean`` (percent),
-        ``seeds`` and ``seconds`` (all seeds together).
+        One row for each method, in the order of ``METHODS``; columns ``test_mean``, ``test_std``, ``val_mean``
+        (percent), ``seeds`` and ``seconds`` (all seeds together).
 
     Example:
         >>> chosen = {"lr": 0.01, "weight_decay": 0.0, "alpha": 1.0, "c": 0.1}
