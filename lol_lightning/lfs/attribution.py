@@ -116,6 +116,9 @@ class Explorer:
         conjunctions = self.evidence.conjunctions
         for path in self._open:
             needed = frozenset(q for q in path.fixed if self._is_needed(q, path.vote, alone=not path.pivotal))
+            if needed:
+                # Runs under overridden answers do not see fixed queries and found the rest to be enough.
+                conjunctions[path.vote].pop(path.pivotal, None)
             if path.pivotal | needed:
                 conjunctions[path.vote][path.pivotal | needed] = None
         for path in self._open:

@@ -20,9 +20,9 @@ from lol_lightning.lfs.queries import Trace, recording
 from lol_lightning.lfs.reachable import code_home, reach
 from lol_lightning.lfs.record import LFRecord
 from lol_lightning.lfs.traced_calls import watch_calls
-from lol_lightning.lfs.traced_joins import carry_through_joins
 from lol_lightning.lfs.traced_notes import column_features, trace_notes
 from lol_lightning.lfs.traced_point import field_names, instrument_point, plain_copy
+from lol_lightning.lfs.traced_source import hook_source
 from lol_lightning.lfs.traced_text import TracedStr
 
 __all__ = ["Tracer", "run_traced", "trace_lf", "trace_lfs"]
@@ -161,7 +161,7 @@ class Tracer:
         self._home = code_home(lf._f)
         self._isolated = copy.copy(lf)
         self._isolated._pre = [_isolated_mapper(mapper) for mapper in lf._pre]
-        self._isolated._f = carry_through_joins(lf._f)
+        self._isolated._f = hook_source(lf._f)
 
     def run(self, point: Any, answers: Answers | None = None) -> tuple[Any, Trace]:
         """Return what the LF returns on an instrumented copy of the point, and the trace.
@@ -243,5 +243,5 @@ def _isolated_mapper(mapper: BaseMapper) -> BaseMapper:
     fresh.reset_cache()
     fresh._pre = [_isolated_mapper(inner) for inner in mapper._pre]
     if hasattr(mapper, "_f"):
-        fresh._f = carry_through_joins(mapper._f)
+        fresh._f = hook_source(mapper._f)
     return fresh

@@ -17,7 +17,7 @@ from lol_lightning.lfs.queries import Query, Trace, recording
 from lol_lightning.lfs.reachable import reach
 from lol_lightning.lfs.traced_calls import watch_calls
 from lol_lightning.lfs.traced_text import TracedStr, TracedTokens, instrument_value
-from lol_lightning.lfs.tracing import run_traced
+from lol_lightning.lfs.tracing import run_traced, trace_lf
 
 TEXT = "Check my song, check MY link"
 SONG, LINK, CASH = re.compile("song"), re.compile("link"), re.compile("cash")
@@ -128,15 +128,38 @@ def test_answers_override_what_is_true():
     assert run_traced(lf, SimpleNamespace(text=TEXT), answers={zebra: True, lion: True})[0] == 1
 
 
-def test_compiled_patterns_are_seen_with_their_text_and_answer():
-    lf = LabelingFunction("lf", lambda x: 1 if LINK.search(x.title) or SONG.match(x.text) else -1)
+def without_source(source):
+    return LabelingFunction("lf", eval(source, {"LINK": LINK, "SONG": SONG, "re": re}))
+
+
+@pytest.mark.parametrize("make", [without_source, lambda source: LabelingFunction("lf", plain_patterns)])
+def test_compiled_patterns_are_seen_with_their_text_and_answer(make):
+    lf = make("lambda x: 1 if LINK.search(x.title) or SONG.match(x.text) else -1")
     _, trace = run_traced(lf, SimpleNamespace(text=TEXT, title="a title"))
     flags = int(re.U)
-    assert trace.queries == {
-        Query("pattern", "link", "title", flags): False,
-        Query("pattern", "song", "text", flags): False,
-    }
-    assert trace.fixed == set(trace.queries)
+    link, song = Query("pattern", "link", "title", flags), Query("pattern", "song", "text", flags)
+    assert trace.queries == {link: False, song: False}
+    assert trace.fixed == (set(trace.queries) if make is without_source else set())
+
+
+def plain_patterns(x):
+    return 1 if LINK.search(x.title) or SONG.match(x.text) else -1
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("lambda x: 1 if LINK.search(x.text) else -1", {("link", 1, 1.0)}),
+        ("lambda x: 1 if 'my' in x.text and LINK.search(x.text) else -1", {("my", 1, 1.0), ("link", 1, 1.0)}),
+        ("lambda x: 1 if SONG.search(x.text) or LINK.search(x.text) else -1", {("song", 1, 1.0), ("link", 1, 1.0)}),
+        ("lambda x: -1 if SONG.search(x.text) else 0", {("song", 0, -1.0)}),
+        ("lambda x: 1 if 'my' in x.text or LINK.search(x.title) else -1", {("my", 1, 1.0), ("link", 1, 1.0)}),
+    ],
+)
+def test_compiled_patterns_without_source_are_judged_by_comparing_rows(source, expected):
+    texts = ["my link", "a link", "my song", "a song", "neither", "my dog"]
+    record = trace_lf(without_source(source), [SimpleNamespace(text=text, title="a title") for text in texts])
+    assert {(f.term, f.label, f.value) for f in record.features} == expected
 
 
 def test_functions_of_re_that_were_imported_by_name_are_seen():

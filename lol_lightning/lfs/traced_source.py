@@ -1,7 +1,8 @@
-"""F-strings, ``join`` and ``format`` that carry the trace along: the interpreter builds a plain ``str`` from the parts.
+"""Operations that no instrumented string can hook, hooked in the source: f-strings, joins, compiled patterns.
 
-The function is compiled anew from its source with these operations replaced by calls of helpers. It is used only where
-the source compiles to the very code that the function has.
+The interpreter and C methods build plain strings and matches from instrumented ones. The function is compiled anew from
+its source with these operations replaced by calls of helpers. That is done only where the source compiles to the very
+code that the function has; everywhere else these operations are seen less well, never wrongly.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import ast
 import copy
 import dis
 import inspect
+import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from types import CellType, CodeType, FunctionType
@@ -18,29 +20,29 @@ from typing import Any
 from lol_lightning.lfs.queries import HOOK_FILES
 from lol_lightning.lfs.traced_text import TracedStr
 
-__all__ = ["carry_through_joins"]
+__all__ = ["hook_source"]
 
 HOOK_FILES.add(__file__)
 
 
-def carry_through_joins(function: Any) -> Any:
-    """Return a function like the given one whose f-strings and joins of instrumented strings are instrumented.
+def hook_source(function: Any) -> Any:
+    """Return a function like the given one whose f-strings, joins and compiled patterns take part in a trace.
 
     Returns:
         The given one where it holds no such operation, or where its source cannot be had.
     """
-    if not isinstance(function, FunctionType) or not _joins(function.__code__):
+    if not isinstance(function, FunctionType) or not _needs_hooks(function.__code__):
         return function
     for node in _nodes_at(function):
         if _compiled(node, function) == _bare(function.__code__):
-            code = _compile(_JoinRewriter().visit(node), function, _HELPERS)
+            code = _compile(_Hooks().visit(node), function, _HELPERS)
             return function if code is None else _rebuilt(function, code)
     return function
 
 
-def _joins(code: CodeType) -> bool:
-    here = not {"join", "format"}.isdisjoint(code.co_names) or dis.opmap["BUILD_STRING"] in code.co_code[::2]
-    return here or any(map(_joins, _codes(code)))
+def _needs_hooks(code: CodeType) -> bool:
+    here = not _TELLING_NAMES.isdisjoint(code.co_names) or dis.opmap["BUILD_STRING"] in code.co_code[::2]
+    return here or any(map(_needs_hooks, _codes(code)))
 
 
 def _nodes_at(function: FunctionType) -> Iterator[ast.FunctionDef | ast.Lambda]:
@@ -61,8 +63,8 @@ def _parsed(source: str) -> ast.Module:
     return ast.parse(source)
 
 
-class _JoinRewriter(ast.NodeTransformer):
-    """Replaces f-strings and calls of methods named ``join`` and ``format`` by calls of the helpers."""
+class _Hooks(ast.NodeTransformer):
+    """Replaces f-strings and calls of methods that have a helper by calls of the helpers."""
 
     def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.AST:
         self.generic_visit(node)
@@ -77,7 +79,7 @@ class _JoinRewriter(ast.NodeTransformer):
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         self.generic_visit(node)
-        if isinstance(node.func, ast.Attribute) and node.func.attr in ("join", "format"):
+        if isinstance(node.func, ast.Attribute) and f"__traced_{node.func.attr}" in _HELPERS:
             helper = ast.Name(f"__traced_{node.func.attr}", ast.Load())
             return ast.Call(helper, [node.func.value, *node.args], node.keywords)
         return node
@@ -99,11 +101,27 @@ def _format(template: Any, *args: Any, **kwargs: Any) -> Any:
     return _carried(result, [*args, *kwargs.values()]) if isinstance(template, str) else result
 
 
+def _matching(name: str, num_args: int) -> Callable[..., Any]:
+    """Hook a method of compiled patterns through the function of ``re``; that one takes no positions in the text."""
+
+    def call(pattern: Any, *args: Any, **kwargs: Any) -> Any:
+        if isinstance(pattern, re.Pattern) and len(args) + len(kwargs) <= num_args:
+            return getattr(re, name)(pattern, *args, **kwargs)
+        return getattr(pattern, name)(*args, **kwargs)
+
+    return call
+
+
 _HELPERS: dict[str, Callable[..., Any]] = {
     "__traced_fstring": _fstring,
     "__traced_join": _join,
     "__traced_format": _format,
+    **{f"__traced_{name}": _matching(name, 1) for name in ("search", "match", "fullmatch", "findall", "finditer")},
+    **{f"__traced_{name}": _matching(name, 3) for name in ("sub", "subn")},
+    "__traced_split": _matching("split", 2),
 }
+# Names whose use makes it worth while to read the source; ``split`` is mostly that of a string.
+_TELLING_NAMES = {name.removeprefix("__traced_") for name in _HELPERS} - {"split"}
 
 
 def _carried(result: str, parts: Any) -> str:
