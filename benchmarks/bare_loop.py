@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytorch_lightning as pl
 import torch
+from timing import CLOCK
 
 from lol_lightning.benchmark.trials import quiet
 from lol_lightning.data.batch import LoLBatch
@@ -76,12 +76,12 @@ class Clock(pl.Callback):
     seconds = 0.0
 
     def on_train_epoch_start(self, *_: Any) -> None:
-        self._started = time.perf_counter()
+        self._started = CLOCK()
 
     def on_train_epoch_end(self, trainer: pl.Trainer, *_: Any) -> None:
         if trainer.strategy.root_device.type == "cuda":
             torch.cuda.synchronize()
-        self.seconds += time.perf_counter() - self._started
+        self.seconds += CLOCK() - self._started
 
 
 def fit_epoch(dataset: LoLDataset, device: str = "cpu", bf16: bool = False, **options: Any) -> float:

@@ -13,7 +13,6 @@ Written: ``results/scaling.csv`` and ``results/scaling.png``.
 from __future__ import annotations
 
 import multiprocessing
-import time
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -23,7 +22,7 @@ import pandas as pd
 import torch
 from bare_loop import BareLoop, generated, loader
 from jsonargparse import auto_cli
-from timing import RESULTS, Row, cost, peak_megabytes, show
+from timing import CLOCK, RESULTS, Row, cost, peak_megabytes, show
 
 BASE = {"n": 10_000, "V": 50_000, "m": 10, "K": 2, "F": 1_000}
 AXES = {
@@ -72,14 +71,14 @@ def measure(axis: str, size: dict[str, int], method: str, block: int = 20) -> tu
     dataset = generated(size["n"], size["V"], size["m"], size["K"], size["F"])
     loop = BareLoop(dataset, method=method)
     if axis == "n":
-        start = time.perf_counter()
+        start = CLOCK()
         loop.train(loader(dataset))
-        return 1000 * (time.perf_counter() - start), peak_megabytes() - imports
+        return 1000 * (CLOCK() - start), peak_megabytes() - imports
     batches, seconds = list(loader(dataset)), []
     for first in range(0, len(batches), block):
-        start = time.perf_counter()
+        start = CLOCK()
         loop.train(batches[first : first + block])
-        seconds.append((time.perf_counter() - start) / len(batches[first : first + block]))
+        seconds.append((CLOCK() - start) / len(batches[first : first + block]))
     return 1000 * median(seconds), peak_megabytes() - imports
 
 

@@ -21,17 +21,16 @@ def test_differences_are_taken_seed_by_seed():
         [{"dataset": "youtube", "seed": s, "path": p, "test_accuracy": value} for (p, s), value in scores.items()]
     )
     (line,) = fast_path_accuracy.summary(frame)
-    assert line == {
-        "set": "youtube", "seeds": 2, "fast": 85.0, "plain": 85.5, "fast - plain": -0.5, "standard error": 1.5
-    }  # fmt: skip
+    assert (line.pop("set"), line.pop("seeds")) == ("youtube", 2)
+    assert line == pytest.approx({"fast": 85.0, "plain": 85.5, "fast - plain": -0.5, "standard error": 1.5})
 
 
 @pytest.mark.wrench
 def test_both_paths_reach_the_same_accuracy(wrench_root):
     settings = [
-        {"dataset": "youtube", "rows": 100, "epochs": 2, "seed": 0, "path": path} for path in fast_path_accuracy.MODELS
+        {"dataset": "youtube", "rows": 400, "epochs": 6, "seed": 0, "path": path} for path in fast_path_accuracy.MODELS
     ]
     fast, plain = fast_path_accuracy.run(settings)
     assert fast["path"] == "fast"
-    assert fast["val_accuracy"] > 50
+    assert fast["val_accuracy"] > 70
     assert abs(fast["val_accuracy"] - plain["val_accuracy"]) < 5
