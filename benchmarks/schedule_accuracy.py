@@ -19,6 +19,7 @@ from accuracy import SETS, Setting, resume, scores
 from jsonargparse import auto_cli
 from timing import RESULTS, show, wrench_root
 
+from lol_lightning.benchmark.trials import quiet
 from lol_lightning.data.wrench import WrenchDataModule
 from lol_lightning.module import LoLClassifier
 
@@ -37,7 +38,8 @@ def run(settings: list[Setting]) -> list[Setting]:
         batch_size=32 if few else 128,
         seed=first["seed"],
     )
-    data.setup()
+    with quiet():
+        data.setup()
     lines = []
     for setting in settings:
         options = {name: setting[name] for name in OPTIONS}
