@@ -159,14 +159,16 @@ class LoLClassifier(pl.LightningModule):
                 gradients, batch.votes, targets, hparams["c"], hparams["penalty"], self._lf_weights
             )
             loss = voted + self._alpha() * penalised
-            self._log("train_penalty", penalised, len(batch))
+            if self._logs_now():
+                self._log("train_penalty", penalised, len(batch))
             if watched:
                 satisfied = (hinge_margins(gradients.detach(), targets, hparams["c"]) <= 0).float().mean()
                 ratio = self._watch.ratio(self._network, voted, loss - voted, satisfied)
                 self._log("train_satisfied_hinges", satisfied, len(batch))
                 self._log("train_gradient_ratio", ratio, len(batch))
-        self._log("train_vote_loss", voted, len(batch))
-        self._log("train_loss", loss, len(batch), prog_bar=True)
+        if self._logs_now():
+            self._log("train_vote_loss", voted, len(batch))
+            self._log("train_loss", loss, len(batch), prog_bar=True)
         return loss
 
     def validation_step(self, batch: LoLBatch, batch_idx: int) -> None:
@@ -184,11 +186,8 @@ class LoLClassifier(pl.LightningModule):
         return self(batch.features).softmax(-1)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        """Return the optimizer that ``optimizer`` names."""
-        options: dict[str, Any] = {"lr": self.hparams["lr"], "weight_decay": self.hparams["weight_decay"]}
-        if self._sparse_grad:
-            return LazyAdam(self.parameters(), **options)
-        return torch.optim.Adam(self.parameters(), fused=True, **options)
+        """Return Adam; it is lazy in the first layer where that layer's gradient is row-sparse."""
+        return LazyAdam(self.parameters(), lr=self.hparams["lr"], weight_decay=self.hparams["weight_decay"])
 
     def input_gradient(self, batch: LoLBatch, step: int = 0) -> Float[Tensor, "cls inspected"]:
         """Return the smoothed model's gradient on the batch's inspected features, to look at.
@@ -213,10 +212,6 @@ class LoLClassifier(pl.LightningModule):
         if self.network is None:
             raise ConfigurationError("the model has no size yet: give num_features and num_classes, or fit it.")
         return self.network
-
-    @property
-    def _sparse_grad(self) -> bool:
-        return isinstance(self.network, SparseMLP) and self.network.sparse_grad
 
     def _build(self) -> None:
         hparams = self.hparams
@@ -258,6 +253,11 @@ class LoLClassifier(pl.LightningModule):
                 f"lf_weights = {weighting!r} needs a data module with train_votes; fit with one, or give a list."
             )
         return torch.tensor(weighting, dtype=torch.get_default_dtype(), device=self.device)
+
+    def _logs_now(self) -> bool:
+        # Lightning's bookkeeping of a logged value costs as much as a small network's step.
+        every = getattr(self.trainer, "log_every_n_steps", 0) or 50
+        return self.trainer.is_last_batch or self.global_step % every == 0
 
     def _penalises(self, targets: GradientTargets) -> bool:
         hparams = self.hparams

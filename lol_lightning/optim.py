@@ -7,16 +7,18 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.optim import Adam
+from torch.optim import Optimizer
+from torch.optim.adam import adam
 
 __all__ = ["LazyAdam"]
 
 
-class LazyAdam(Adam):
-    """Fused Adam for dense gradients, lazy Adam for row-sparse ones.
+class LazyAdam(Optimizer):
+    """Adam by PyTorch's fused kernel, lazy where a gradient is row-sparse.
 
     A parameter whose gradient is a ``torch.sparse_coo`` tensor is updated in the rows that the gradient holds: the
-    work follows the words of the batch, not the vocabulary. Where every row occurs in every step, the result is Adam's.
+    work follows the words of the batch, not the vocabulary. For dense gradients, and where every row occurs in every
+    step, the result is that of ``torch.optim.Adam``.
 
     Args:
         params: parameters or parameter groups.
@@ -50,49 +52,68 @@ class LazyAdam(Adam):
         eps: float = 1e-8,
         weight_decay: float = 0.0,
     ) -> None:
-        super().__init__(params, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay, fused=True)
+        super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay})
 
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
         """Perform one step; returns what the closure returns."""
         loss = None
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        sparse: list[tuple[Tensor, Tensor]] = []
-        with torch.no_grad():
-            for group in self.param_groups:
-                for parameter in group["params"]:
-                    if parameter.grad is not None and parameter.grad.is_sparse:
-                        sparse.append((parameter, parameter.grad))
-                        self._update_rows(parameter, parameter.grad, group)
-                        parameter.grad = None
-        # What is left are dense gradients, which Adam's fused kernel takes.
-        super().step()
-        for parameter, gradient in sparse:
-            parameter.grad = gradient
+        for group in self.param_groups:
+            self._step_group(group)
         return loss
 
-    def _update_rows(self, parameter: Tensor, sparse: Tensor, group: dict[str, Any]) -> None:
-        rows, gradient = summed_rows(sparse)
-        state = self.state[parameter]
+    @torch.no_grad()
+    def _step_group(self, group: dict[str, Any]) -> None:
+        weights: list[Tensor] = []
+        means: list[Tensor] = []
+        squares: list[Tensor] = []
+        gradients, steps = [], []
+        gathered: list[tuple[list[Tensor], Tensor, list[Tensor]]] = []
+        for parameter in group["params"]:
+            if (gradient := parameter.grad) is None:
+                continue
+            state = self._state_of(parameter)
+            tensors = [parameter, state["exp_avg"], state["exp_avg_sq"]]
+            if gradient.is_sparse:
+                rows, gradient = summed_rows(gradient)
+                whole, tensors = tensors, [tensor.index_select(0, rows) for tensor in tensors]
+                gathered.append((whole, rows, tensors))
+            for into, tensor in zip((weights, means, squares), tensors, strict=True):
+                into.append(tensor)
+            gradients.append(gradient)
+            steps.append(state["step"])
+        if not weights:
+            return
+        beta1, beta2 = group["betas"]
+        adam(
+            weights,
+            gradients,
+            means,
+            squares,
+            [],
+            steps,
+            fused=True,
+            amsgrad=False,
+            beta1=beta1,
+            beta2=beta2,
+            lr=group["lr"],
+            weight_decay=group["weight_decay"],
+            eps=group["eps"],
+            maximize=False,
+        )
+        for whole, rows, updated in gathered:
+            for tensor, values in zip(whole, updated, strict=True):
+                tensor.index_copy_(0, rows, values)
+
+    def _state_of(self, parameter: Tensor) -> dict[str, Any]:
+        state: dict[str, Any] = self.state[parameter]
         if not state:
             state["step"] = torch.zeros((), dtype=torch.float32, device=parameter.device)
             state["exp_avg"] = torch.zeros_like(parameter)
             state["exp_avg_sq"] = torch.zeros_like(parameter)
-        state["step"] += 1
-        beta1, beta2 = group["betas"]
-        weight = parameter.index_select(0, rows)
-        if group["weight_decay"]:
-            gradient = gradient.add(weight, alpha=group["weight_decay"])
-        mean = state["exp_avg"].index_select(0, rows).lerp_(gradient, 1 - beta1)
-        square = state["exp_avg_sq"].index_select(0, rows).mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
-        state["exp_avg"].index_copy_(0, rows, mean)
-        state["exp_avg_sq"].index_copy_(0, rows, square)
-        # A tensor, so that CUDA need not wait for it; in double precision, because 1 - beta**step is small.
-        step = state["step"].double()
-        size = group["lr"] / (1 - beta1**step)
-        denominator = (square / (1 - beta2**step)).sqrt_().add_(group["eps"])
-        parameter.index_copy_(0, rows, weight.sub_(mean.div_(denominator).mul_(size)))
+        return state
 
 
 def summed_rows(gradient: Tensor) -> tuple[Tensor, Tensor]:

@@ -20,9 +20,7 @@ def run(devices, output, optimizer, case):
 
 @pytest.mark.ddp
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("optimizer", "case"), [("adam", "votes"), ("lazy-adam", "votes"), ("adam", "abstain")]
-)
+@pytest.mark.parametrize(("optimizer", "case"), [("adam", "votes"), ("lazy-adam", "votes"), ("adam", "abstain")])
 def test_two_gloo_processes_have_the_gradients_of_one_with_the_doubled_batch(tmp_path, optimizer, case):
     one, two = (run(devices, tmp_path / f"{devices}.pt", optimizer, case) for devices in (1, 2))
     assert len(one["gradients"]) == len(two["gradients"]) == 3
