@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float, Int
 from numpy import ndarray
+from pytorch_lightning.utilities.seed import isolate_rng
 
 from lol_lightning.exceptions import ConfigurationError
 from lol_lightning.functional.votes import ABSTAIN
@@ -58,8 +59,10 @@ def _snorkel(given: VotesForWeights) -> Float[ndarray, " lf"]:
         )
     from snorkel.labeling.model import LabelModel
 
-    model = LabelModel(cardinality=given.num_classes, verbose=False)
-    model.fit(given.votes, seed=0, progress_bar=False)
+    # Snorkel seeds the global generators.
+    with isolate_rng():
+        model = LabelModel(cardinality=given.num_classes, verbose=False)
+        model.fit(given.votes, seed=0, progress_bar=False)
     return np.asarray(model.get_weights(), dtype=float)
 
 
