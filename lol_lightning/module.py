@@ -16,6 +16,7 @@ from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score, M
 
 from lol_lightning.data.batch import LoLBatch, SparseRows
 from lol_lightning.exceptions import ConfigurationError, DataError, TargetsError
+from lol_lightning.functional.gradients import GradientUnit
 from lol_lightning.functional.losses import PENALTIES, Penalty, hinge_margins, shared_penalty, vote_loss
 from lol_lightning.network import SparseMLP, as_input
 from lol_lightning.optim import LazyAdam
@@ -45,7 +46,9 @@ class LoLClassifier(pl.LightningModule):
         dropout: of the default network.
         method: "lol" (Eq. 4), or "lol-simple" for the vote loss alone.
         alpha: weight of the gradient penalty, at least 0.
-        c: the share of an LF's gradient that the model's must reach, in probability per feature; above 0.
+        c: the share of an LF's gradient that the model's must reach, per feature; above 0.
+        gradient_unit: unit of ``c``. "probability" is the paper's Eq. 3, where 0.05 to 0.4 is in reach; in "log-odds"
+            the model's gradient is taken relative to how much its probabilities can change, and 1 to 5 is in reach.
         penalty: shape of the hinge: "square" (Eq. 3), "linear" or "exponential".
         lf_weights: "uniform", "snorkel" (LoL-sw), "coverage", "accuracy" (on the labeled validation rows), or a
             weight for each LF.
@@ -83,8 +86,9 @@ class LoLClassifier(pl.LightningModule):
         hidden_sizes: Sequence[int] = (64, 16),
         dropout: float = 0.2,
         method: Literal["lol", "lol-simple"] = "lol",
-        alpha: float = 3.0,
-        c: float = 0.03,
+        alpha: float = 0.003,
+        c: float = 1.0,
+        gradient_unit: GradientUnit = "log-odds",
         penalty: Penalty = "square",
         lf_weights: LFWeighting | list[float] = "uniform",
         num_samples: int = 10,
@@ -109,7 +113,7 @@ class LoLClassifier(pl.LightningModule):
                 raise ConfigurationError(f"{name} = {value} must be above 0.")
         self.save_hyperparameters(ignore="network")
         self.hparams["hidden_sizes"] = list(hidden_sizes)
-        self._smoothed_model = SmoothedModel(phi, num_samples, sampling, seed)
+        self._smoothed_model = SmoothedModel(phi, num_samples, sampling, gradient_unit, seed)
         self._lf_weights: Float[Tensor, " lf"] | None = None
         self._watch = PenaltyWatch()
         self.network = network
@@ -197,7 +201,8 @@ class LoLClassifier(pl.LightningModule):
             step: number that the smoothing samples are drawn for.
 
         Returns:
-            float (K, F), in probability per ``feature_scale``, columns as in ``batch.gradient_targets.features``.
+            float (K, F), in the ``gradient_unit`` per ``feature_scale``, columns as in
+            ``batch.gradient_targets.features``.
         """
         if batch.gradient_targets is None:
             raise TargetsError("the batch has no gradient targets; fit on LFs whose inspected features are known.")

@@ -124,11 +124,11 @@ def as_input(network: nn.Module, features: Tensor | SparseRows) -> Tensor | Spar
     Raises:
         DataError: if the default network was built for another number of features.
     """
-    if not isinstance(features, SparseRows):
-        return features
-    if isinstance(network, SparseMLP) and features.num_columns != network.weight.shape[0]:
+    if isinstance(network, SparseMLP) and features.shape[-1] != network.weight.shape[0]:
         raise DataError(
-            f"features have {features.num_columns} columns and the model was built for {network.weight.shape[0]}. "
+            f"features have {features.shape[-1]} columns and the model was built for {network.weight.shape[0]}. "
             "Use the feature space that it was trained with."
         )
+    if not isinstance(features, SparseRows):
+        return features
     return features if isinstance(network, SplitNetwork) else features.to_dense(next(network.parameters()).dtype)

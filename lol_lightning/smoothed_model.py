@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from lol_lightning.data.batch import SparseRows
 from lol_lightning.exceptions import ConfigurationError, TargetsError
-from lol_lightning.functional.gradients import model_input_gradient
+from lol_lightning.functional.gradients import GradientUnit, model_input_gradient
 from lol_lightning.functional.smoothing import SAMPLERS
 from lol_lightning.network import SplitNetwork
 from lol_lightning.targets import GradientTargets
@@ -50,6 +50,7 @@ class SmoothedModel:
         num_samples: t, at least 1.
         sampling: "stratified" shares each feature out evenly over the samples, "independent" draws each by itself,
             "fixed" takes the same stratified samples in every step.
+        unit: of the gradients, "probability" or "log-odds", see ``model_input_gradient``.
         seed: of the smoothing samples.
 
     Raises:
@@ -61,6 +62,7 @@ class SmoothedModel:
         phi: Phi = "document-frequency",
         num_samples: int = 10,
         sampling: Sampling = "stratified",
+        unit: GradientUnit = "probability",
         seed: int = 0,
     ) -> None:
         if isinstance(phi, str) and phi not in ("document-frequency", "data"):
@@ -73,7 +75,10 @@ class SmoothedModel:
         if sampling not in get_args(Sampling):
             raise ConfigurationError(f"sampling = {sampling!r}; use one of {', '.join(get_args(Sampling))}.")
         self.num_samples = num_samples
+        if unit not in get_args(GradientUnit):
+            raise ConfigurationError(f"gradient_unit = {unit!r}; use one of {', '.join(get_args(GradientUnit))}.")
         self.sampling = sampling
+        self.unit: GradientUnit = unit
         self.seed = seed
         self._drawn: tuple[GradientTargets, int, Tensor, Tensor] | None = None
 
@@ -93,7 +98,7 @@ class SmoothedModel:
             step: number of the step, the same on all ranks.
 
         Returns:
-            logits float (B, K), and the gradient float (K, F) in probability per ``feature_scale``, columns as in
+            logits float (B, K), and the gradient float (K, F) per ``feature_scale``, columns as in
             ``targets.features``. Both carry a graph to the weights.
         """
         samples = self._samples(targets, rows, step)
@@ -102,15 +107,14 @@ class SmoothedModel:
         else:
             logits = network(rows)
             with evaluation_mode(network):
-                gradient = model_input_gradient(network, cast(Tensor, samples), targets.num_classes)
+                gradient = model_input_gradient(network, cast(Tensor, samples), targets.num_classes, unit=self.unit)
             gradient = gradient.flatten(1)[:, targets.features]
         if targets.feature_scale is None:
             return logits, gradient
         return logits, gradient * targets.feature_scale[targets.features].to(gradient.dtype)
 
-    @staticmethod
     def _chained(
-        network: SplitNetwork, targets: GradientTargets, rows: SparseRows, samples: SparseRows
+        self, network: SplitNetwork, targets: GradientTargets, rows: SparseRows, samples: SparseRows
     ) -> tuple[Tensor, Tensor]:
         # One call of the first layer serves the batch, the samples and the inspected features. The last are unit
         # vectors: an affine layer maps them to rows of its weight plus its bias, which is its value at the empty row.
@@ -120,7 +124,7 @@ class SmoothedModel:
         batch, smoothed, units = torch.split(network.first_layer(everything), sizes)
         logits = network.rest(batch)
         with evaluation_mode(cast(nn.Module, network)):
-            hidden = model_input_gradient(network.rest, smoothed, targets.num_classes)
+            hidden = model_input_gradient(network.rest, smoothed, targets.num_classes, unit=self.unit)
         return logits, hidden @ (units[:-1] - units[-1]).T
 
     def _samples(self, targets: GradientTargets, rows: Tensor | SparseRows, step: int) -> Tensor | SparseRows:

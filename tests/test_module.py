@@ -39,7 +39,7 @@ LFS = [keyword_lf("prize", ["prize"], label=1), keyword_lf("song", ["song"], lab
 @pytest.mark.parametrize("optimizer", ["adam", "lazy-adam"])
 def test_training_learns_the_votes(method, optimizer):
     pl.seed_everything(0, verbose=False)
-    model = LoLClassifier(**SIZES, method=method, optimizer=optimizer, alpha=1.0)
+    model = LoLClassifier(**SIZES, method=method, optimizer=optimizer)
     trainer = fit(model, toy_batch(), val=toy_batch(labeled=True), max_epochs=60)
     assert trainer.callback_metrics["val_accuracy"] > 0.75
     assert set(trainer.callback_metrics) >= {"val_loss", "val_macro_f1", "val_mcc", "train_loss", "train_vote_loss"}
@@ -47,7 +47,9 @@ def test_training_learns_the_votes(method, optimizer):
 
 
 def test_one_training_step_has_the_gradients_of_the_papers_loss():
-    model = LoLClassifier(**SIZES, dropout=0.0, alpha=3.0, c=0.3, lf_weights=[1.0, 2.0, 0.5, 1.0, 1.0]).double()
+    model = LoLClassifier(
+        **SIZES, dropout=0.0, alpha=3.0, c=0.3, gradient_unit="probability", lf_weights=[1.0, 2.0, 0.5, 1.0, 1.0]
+    ).double()
     batch = toy_batch()
     network = model.network
     fit(model, batch, max_epochs=1, limit_train_batches=0, precision="64-true")
@@ -72,7 +74,7 @@ def test_penalty_pulls_the_gradient_of_inspected_features_up():
     reached = {}
     for method in ("lol", "lol-simple"):
         pl.seed_everything(1, verbose=False)
-        model = LoLClassifier(**SIZES, method=method, alpha=30.0, c=0.2)
+        model = LoLClassifier(**SIZES, method=method, alpha=30.0, c=0.2, gradient_unit="probability")
         batch = toy_batch(num_rows=6)
         fit(model, batch, max_epochs=40)
         targets = batch.gradient_targets
@@ -264,6 +266,7 @@ def test_testing_needs_labels():
         ({"lr": float("nan")}, "lr = nan"),
         ({"penalty_every": 0}, "penalty_every = 0"),
         ({"phi": 2.0}, "phi = 2.0"),
+        ({"gradient_unit": "nats"}, "gradient_unit = 'nats'"),
     ],
 )
 def test_arguments_out_of_range_are_named(options, message):

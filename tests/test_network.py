@@ -3,9 +3,9 @@ import torch
 from torch import nn
 from toy import toy_batch
 
-from lol_lightning.exceptions import ConfigurationError
+from lol_lightning.exceptions import ConfigurationError, DataError
 from lol_lightning.functional.gradients import model_input_gradient
-from lol_lightning.network import SparseMLP, SplitNetwork
+from lol_lightning.network import SparseMLP, SplitNetwork, as_input
 
 
 def test_sparse_and_dense_rows_give_the_same_logits():
@@ -63,3 +63,9 @@ def test_hidden_sizes_must_be_positive(sizes):
 def test_one_class_is_refused():
     with pytest.raises(ConfigurationError, match="num_classes = 1"):
         SparseMLP(4, 1)
+
+
+@pytest.mark.parametrize("sparse", [True, False])
+def test_rows_of_another_width_are_refused(sparse):
+    with pytest.raises(DataError, match="features have 30 columns and the model was built for 7"):
+        as_input(SparseMLP(7, 2), toy_batch(sparse=sparse).features)

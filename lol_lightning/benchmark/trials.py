@@ -89,8 +89,8 @@ def sample_configurations(seed: int, num_trials: int) -> list[Configuration]:
         Configuration(
             lr=log_uniform(1e-3, 3e-2),
             weight_decay=log_uniform(1e-6, 1e-2),
-            alpha=log_uniform(1e-1, 1e2),
-            c=log_uniform(0.05, 0.4),
+            alpha=log_uniform(1e-3, 3e-2),
+            c=log_uniform(1.0, 5.0),
             seed=int(rng.integers(2**31)),
         )
         for _ in range(num_trials)

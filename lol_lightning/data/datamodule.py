@@ -266,8 +266,13 @@ class LoLDataModule(pl.LightningDataModule):
 
     def _add(self, split: str) -> None:
         features = self.feature_space.transform(self._without_labels(split))
-        targets = self._dataset("train").gradient_targets
-        self._datasets[split] = LoLDataset(features, self._vote(split), targets, self._labels(split))
+        targets, votes = self._dataset("train").gradient_targets, self._vote(split)
+        if (largest := int(votes.max(initial=ABSTAIN))) >= self.num_classes:
+            raise DataError(
+                f"a vote on the {split} rows is {largest}, but there are only {self.num_classes} classes "
+                f"0 .. {self.num_classes - 1}. Raise num_classes (or name every class in label_names), or correct it."
+            )
+        self._datasets[split] = LoLDataset(features, votes, targets, self._labels(split))
 
     def _vote(self, split: str) -> np.ndarray:
         if split == "predict":

@@ -125,7 +125,7 @@ def read_wrench_split(path: str | Path) -> WrenchSplit:
         try:
             texts.append(row["data"]["text"])
             labels.append(row.get("label"))
-            votes.append(row["weak_labels"])
+            votes.append([*row["weak_labels"]])
         except (KeyError, TypeError, AttributeError) as error:
             raise DataError(
                 f'row {name!r} of {path} is broken ({error!r}): expected {{"label": 0, "weak_labels": [0, -1], '
@@ -148,8 +148,11 @@ def read_wrench_lfs(path: str | Path) -> tuple[list[str], list[GradientLabelingF
         DataError: if the file is missing, is not JSON, or a rule is ill-defined.
     """
     path = Path(path)
+    content = _read_json(path)
+    if not isinstance(content, list):
+        raise DataError(f"{path} must hold a list with one entry per LF, got {type(content).__name__}.")
     names, lfs = [], []
-    for column, item in enumerate(_read_json(path)):
+    for column, item in enumerate(content):
         try:
             names.append(item["name"])
             if item["rules"] is not None:

@@ -9,7 +9,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-__all__ = ["model_input_gradient"]
+__all__ = ["GradientUnit", "model_input_gradient"]
+
+GradientUnit = Literal["probability", "log-odds"]
+
+MIN_CHANGE = 1e-3
+"""Least h (1 - h) that gradients are divided by: beyond it a sure model is left alone."""
 
 
 def model_input_gradient(
@@ -17,6 +22,7 @@ def model_input_gradient(
     inputs: Float[Tensor, "sample ..."],
     num_classes: int,
     reduction: Literal["mean", "none"] = "mean",
+    unit: GradientUnit = "probability",
 ) -> Float[Tensor, "cls_or_sample ..."]:
     r"""Gradient of the class probabilities with respect to the input, with a graph to the weights.
 
@@ -33,9 +39,11 @@ def model_input_gradient(
         inputs: float (t, ...), smoothing samples or data points.
         num_classes: K, at least 2.
         reduction: "mean" averages over the samples; "none" keeps one gradient for each.
+        unit: "probability", as in the paper, or "log-odds": the same gradient over what a probability can change by,
+            :math:`h_k (1 - h_k)`, reduced in the same way and held constant.
 
     Returns:
-        float (K, ...) for "mean", (t, K, ...) for "none", in probability per unit of the input.
+        float (K, ...) for "mean", (t, K, ...) for "none", in probability or log-odds per unit of the input.
 
     Example:
         >>> weight = torch.tensor([[1.0, -1.0], [0.0, 0.0]])
@@ -45,7 +53,9 @@ def model_input_gradient(
 
     Notes:
         The published code differentiates squared logits and detaches the result, so that its penalty does not train
-        anything; here the probabilities are differentiated, as the paper writes, and the graph is kept.
+        anything; here the probabilities are differentiated, as the paper writes, and the graph is kept. A probability's
+        slope is at most a quarter of its log-odds', and vanishes as the model grows sure; in log-odds, a demand of the
+        same size means the same at any time of the training.
     """
     with torch.inference_mode(False), torch.enable_grad():
         if inputs.is_inference():
@@ -56,8 +66,13 @@ def model_input_gradient(
             repeated = repeated.detach().requires_grad_()
         probs = network(repeated).softmax(-1).reshape(free, -1, num_classes)
         selected = probs.diagonal(dim1=0, dim2=2).sum()
+        change = (probs[0] * (1 - probs[0])).detach()
         (gradient,) = torch.autograd.grad(selected, repeated, create_graph=True)
         gradient = gradient.reshape(free, *inputs.shape)
         gradient = gradient.mean(1) if reduction == "mean" else gradient.transpose(0, 1)
         axis = 0 if reduction == "mean" else 1
-        return torch.cat([gradient, -gradient.sum(axis, keepdim=True)], axis)
+        gradient = torch.cat([gradient, -gradient.sum(axis, keepdim=True)], axis)
+        if unit == "probability":
+            return gradient
+        change = (change.mean(0) if reduction == "mean" else change).clamp(min=MIN_CHANGE)
+        return gradient / change.reshape(*change.shape, *[1] * (gradient.ndim - change.ndim))

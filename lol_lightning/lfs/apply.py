@@ -58,6 +58,8 @@ def fast_apply(
     counts = Counter(lf.name for lf in lfs)
     if repeated := [name for name, count in counts.items() if count > 1]:
         raise LabelingFunctionError(f"labeling functions need distinct names; {repeated[0]!r} is there twice.")
+    if isinstance(data, pd.Series):
+        data = data.tolist()
     if not isinstance(data, pd.DataFrame) and len(data) and isinstance(data[0], str):
         data = pd.DataFrame({column: list(data)}, dtype=object)
     votes = np.full((len(data), len(lfs)), ABSTAIN, dtype=np.int64)

@@ -35,7 +35,7 @@ def test_configurations_are_shared_in_range_and_distinct():
     values = pd.DataFrame([asdict(configuration) for configuration in drawn])
     assert values["lr"].between(1e-3, 3e-2).all()
     assert values["alpha"].between(1e-1, 1e2).all()
-    assert values["c"].between(0.01, 0.4).all()
+    assert values["c"].between(1.0, 5.0).all()
     assert values["seed"].is_unique
 
 

@@ -57,8 +57,9 @@ def features_of(batch):
         [SimpleNamespace(text=text) for text in TEXTS],
         [{"text": text} for text in TEXTS],
         TEXTS,
+        pd.Series(TEXTS, index=range(3, 8)),
     ],
-    ids=["frame", "frame with other index", "objects", "mappings", "texts"],
+    ids=["frame", "frame with other index", "objects", "mappings", "texts", "series"],
 )
 def test_rows_of_every_kind_give_the_same_votes_and_features(train):
     data = ready(train)
@@ -168,6 +169,7 @@ def test_number_of_classes_is_the_smallest_with_room_for_all():
         ),
         ({"num_classes": 3, "label_names": ["a", "b"]}, ConfigurationError, "num_classes = 3, but .* label_names"),
         ({"num_classes": 1}, ConfigurationError, "at least 2 classes, got 1"),
+        ({"val_votes": [[2, 0], [1, 0]]}, DataError, "a vote on the val rows is 2, but there are only 2 classes"),
         ({"train_votes": VOTES[:3]}, VotesError, "votes on 3 rows, but 5 rows"),
         ({"train_votes": VOTES[:, :1]}, VotesError, "1 columns for 2 labeling functions"),
         ({"train_votes": np.where(VOTES == 0, -2, VOTES)}, VotesError, r"vote -2 of labeling function 1 \('song'\)"),

@@ -46,3 +46,26 @@ def test_it_works_where_lightning_evaluates(mode):
     with mode():
         made_here = z.clone()
         torch.testing.assert_close(model_input_gradient(network, made_here, 2).detach(), expected)
+
+
+@pytest.mark.parametrize("num_classes", [2, 4])
+def test_log_odds_are_the_probabilities_gradient_over_what_they_can_change_by(num_classes):
+    network = nn.Sequential(nn.Linear(5, 8), nn.Tanh(), nn.Linear(8, num_classes)).double()
+    z = torch.rand(6, 5).double()
+    probs = network(z).softmax(-1)
+    change = (probs * (1 - probs)).detach()
+    plain = oracles.input_gradient(network, z, num_classes)
+    relative = model_input_gradient(network, z, num_classes, unit="log-odds")
+    torch.testing.assert_close(relative, plain / change.mean(0).unsqueeze(-1))
+    each = model_input_gradient(network, z, num_classes, reduction="none", unit="log-odds")
+    leaf = z[:1].clone().requires_grad_()
+    logits = network(leaf)[0]
+    log_odds = logits[0] - torch.logsumexp(logits[1:], 0)
+    torch.testing.assert_close(each[0, 0], torch.autograd.grad(log_odds, leaf)[0][0])
+
+
+def test_a_sure_model_has_a_finite_gradient_in_log_odds():
+    network = nn.Linear(5, 2)
+    with torch.no_grad():
+        network.bias.copy_(torch.tensor([200.0, 0.0]))
+    assert model_input_gradient(network, torch.rand(3, 5), 2, unit="log-odds").isfinite().all()

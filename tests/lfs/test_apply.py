@@ -122,8 +122,9 @@ def test_every_cell_equals_snorkels_on_random_texts_and_rules(seed, alphabet, mo
         [Point("Free!"), Point("song")],
         ["Free!", "song"],
         np.array(["Free!", "song"]),
+        pd.Series(["Free!", "song"], index=[3, 4]),
     ],
-    ids=["frame", "objects", "namespaces", "dicts", "tuples", "texts", "array"],
+    ids=["frame", "objects", "namespaces", "dicts", "tuples", "texts", "array", "series"],
 )
 def test_data_may_have_any_form(data):
     votes = fast_apply([keyword_lf("free", ["free"], 1), regex_lf("music", "s.ng", 0)], data)
