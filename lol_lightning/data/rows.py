@@ -25,11 +25,9 @@ def as_rows(data: Rows, text_column: str) -> Rows:
     """
     if isinstance(data, pd.DataFrame):
         return data
-    if isinstance(data, pd.Series):
-        data = data.tolist()
     if isinstance(data, str | Mapping) or not hasattr(data, "__len__") or not hasattr(data, "__getitem__"):
         raise DataError(f"rows must be a pandas DataFrame or a sequence of data points, got {type(data).__name__}.")
-    if len(data) and isinstance(data[0], str):
+    if len(data) and isinstance(next(iter(data)), str):
         return pd.DataFrame({text_column: list(data)})
     return data
 

@@ -58,9 +58,7 @@ def fast_apply(
     counts = Counter(lf.name for lf in lfs)
     if repeated := [name for name, count in counts.items() if count > 1]:
         raise LabelingFunctionError(f"labeling functions need distinct names; {repeated[0]!r} is there twice.")
-    if isinstance(data, pd.Series):
-        data = data.tolist()
-    if not isinstance(data, pd.DataFrame) and len(data) and isinstance(data[0], str):
+    if not isinstance(data, pd.DataFrame) and len(data) and isinstance(next(iter(data)), str):
         data = pd.DataFrame({column: list(data)}, dtype=object)
     votes = np.full((len(data), len(lfs)), ABSTAIN, dtype=np.int64)
     if votes.size == 0:
