@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
 from typing import Any, Literal, get_args
 
 from lol_lightning.exceptions import LabelingFunctionError
 
-__all__ = ["InspectedFeature", "Kind", "LFRecord", "Source", "load_records", "save_records"]
+__all__ = ["InspectedFeature", "Kind", "LFRecord", "Source"]
 
 Kind = Literal["token", "prefix", "suffix", "substring", "entry", "column", "length"]
 """How a term is looked for.
@@ -119,20 +117,6 @@ class LFRecord:
             raise LabelingFunctionError(
                 f"not a record of a labeling function: {error}. Expected what LFRecord.to_dict() returns."
             ) from error
-
-
-def save_records(records: Sequence[LFRecord], path: str | Path) -> None:
-    """Write records as JSON."""
-    Path(path).write_text(json.dumps([record.to_dict() for record in records], indent=2, ensure_ascii=False))
-
-
-def load_records(path: str | Path) -> list[LFRecord]:
-    """Read records that ``save_records`` wrote."""
-    try:
-        data = json.loads(Path(path).read_text())
-    except json.JSONDecodeError as error:
-        raise LabelingFunctionError(f"{path} is not JSON: {error}.") from error
-    return [LFRecord.from_dict(item) for item in data]
 
 
 def _distinct(items: tuple[Any, ...]) -> tuple[Any, ...]:
