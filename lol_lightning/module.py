@@ -58,8 +58,8 @@ class LoLClassifier(pl.LightningModule):
             each by itself, "fixed" takes the same stratified samples in every step.
         penalty_every: compute the penalty in every s-th step only, with s times the weight, so that its mean is kept.
         penalty_warmup: number of steps over which alpha rises from 0 to its value, in equal amounts.
-        optimizer: "adam" (fused), "lazy-adam" (touches only the rows of a sparse first layer that occur in the step),
-            or "auto": lazy for the default network from 20,000 features on. Other optimizers: override
+        optimizer: "adam", "lazy-adam" (touches only the rows of a sparse first layer that occur in the step), or
+            "auto": lazy for the default network from 20,000 features on. For another one, override
             ``configure_optimizers``, or name a class on the command line.
         lr: learning rate.
         weight_decay: L2 penalty of the optimizer.
@@ -154,7 +154,7 @@ class LoLClassifier(pl.LightningModule):
             loss = voted = vote_loss(self(batch.features), batch.votes, self._lf_weights)
         else:
             self._check_targets(targets, batch)
-            hparams, watched = self.hparams, self._watch.due(self.global_step)
+            hparams = self.hparams
             logits, gradients = self._smoothed_model.logits_and_gradient(
                 self._network, targets, as_input(self._network, batch.features), self.global_step
             )
@@ -165,7 +165,7 @@ class LoLClassifier(pl.LightningModule):
             loss = voted + self._alpha() * penalised
             if self._logs_now():
                 self._log("train_penalty", penalised, len(batch))
-            if watched:
+            if self._watch.due(self.global_step):
                 satisfied = (hinge_margins(gradients.detach(), targets, hparams["c"]) <= 0).float().mean()
                 ratio = self._watch.ratio(self._network, voted, loss - voted, satisfied)
                 self._log("train_satisfied_hinges", satisfied, len(batch))

@@ -34,7 +34,7 @@ def test_configurations_are_shared_in_range_and_distinct():
     assert drawn != sample_configurations(seed=4, num_trials=20)
     values = pd.DataFrame([asdict(configuration) for configuration in drawn])
     assert values["lr"].between(1e-3, 3e-2).all()
-    assert values["alpha"].between(1e-1, 1e2).all()
+    assert values["alpha"].between(1e-3, 3e-2).all()
     assert values["c"].between(1.0, 5.0).all()
     assert values["seed"].is_unique
 
