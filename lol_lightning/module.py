@@ -12,18 +12,19 @@ from jaxtyping import Float
 from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torchmetrics import MetricCollection
-from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score, MulticlassMatthewsCorrCoef
 
 from lol_lightning.data.batch import LoLBatch, SparseRows
 from lol_lightning.exceptions import ConfigurationError, DataError, TargetsError
 from lol_lightning.functional.gradients import GradientUnit
 from lol_lightning.functional.losses import PENALTIES, Penalty, hinge_margins, shared_penalty, vote_loss
+from lol_lightning.functional.votes import lf_shares
+from lol_lightning.metrics import classification_metrics
 from lol_lightning.network import SparseMLP, as_input
 from lol_lightning.optim import LazyAdam
 from lol_lightning.penalty_watch import PenaltyWatch
 from lol_lightning.smoothed_model import Phi, Sampling, SmoothedModel, evaluation_mode
 from lol_lightning.targets import GradientTargets
-from lol_lightning.weighting import LFWeighting, VotesForWeights, lf_weights
+from lol_lightning.weighting import LFWeighting, VotesForWeights, checked_weights, lf_weights
 
 __all__ = ["LoLClassifier"]
 
@@ -131,6 +132,11 @@ class LoLClassifier(pl.LightningModule):
             for name in ("num_features", "num_classes"):
                 self.hparams[name] = self.hparams[name] or getattr(data, name, None)
             self._build()
+        known = getattr(data, "num_classes", None) or self.hparams["num_classes"]
+        if known != self.hparams["num_classes"]:
+            raise ConfigurationError(
+                f"the model has num_classes = {self.hparams['num_classes']}, but the data module has {known}."
+            )
         if stage == "fit":
             if isinstance(self.network, SparseMLP) and not self._takes_sparse_gradients():
                 self.network.sparse_grad = False
@@ -153,7 +159,7 @@ class LoLClassifier(pl.LightningModule):
         if targets is None or not self._penalises(targets):
             loss = voted = vote_loss(self(batch.features), batch.votes, self._lf_weights)
         else:
-            self._check_targets(targets, batch)
+            targets.check_fits(batch.votes.shape[1], self.hparams["num_classes"])
             hparams = self.hparams
             logits, gradients = self._smoothed_model.logits_and_gradient(
                 self._network, targets, as_input(self._network, batch.features), self.global_step
@@ -166,7 +172,9 @@ class LoLClassifier(pl.LightningModule):
             if self._logs_now():
                 self._log("train_penalty", penalised, len(batch))
             if self._watch.due(self.global_step):
-                satisfied = (hinge_margins(gradients.detach(), targets, hparams["c"]) <= 0).float().mean()
+                asked = lf_shares(batch.votes, self._lf_weights)[targets.lf] > 0
+                met = hinge_margins(gradients.detach(), targets, hparams["c"]) <= 0
+                satisfied = (met & asked).sum() / asked.sum().clamp(min=1)
                 ratio = self._watch.ratio(self._network, voted, loss - voted, satisfied)
                 self._log("train_satisfied_hinges", satisfied, len(batch))
                 self._log("train_gradient_ratio", ratio, len(batch))
@@ -230,13 +238,7 @@ class LoLClassifier(pl.LightningModule):
             self.network = SparseMLP(
                 hparams["num_features"], num_classes, hparams["hidden_sizes"], hparams["dropout"], sparse_grad=lazy
             )
-        metrics = MetricCollection(
-            {
-                "accuracy": MulticlassAccuracy(num_classes, average="micro"),
-                "macro_f1": MulticlassF1Score(num_classes, average="macro"),
-                "mcc": MulticlassMatthewsCorrCoef(num_classes),
-            }
-        )
+        metrics = classification_metrics(num_classes)
         self.val_metrics = metrics.clone(prefix="val_")
         self.test_metrics = metrics.clone(prefix="test_")
 
@@ -257,12 +259,14 @@ class LoLClassifier(pl.LightningModule):
             raise ConfigurationError(
                 f"lf_weights = {weighting!r} needs a data module with train_votes; fit with one, or give a list."
             )
+        else:
+            weighting = checked_weights(weighting).tolist()
         return torch.tensor(weighting, dtype=torch.get_default_dtype(), device=self.device)
 
     def _logs_now(self) -> bool:
         # Lightning's bookkeeping of a logged value costs as much as a small network's step.
         every = getattr(self.trainer, "log_every_n_steps", 0) or 50
-        return self.trainer.is_last_batch or self.global_step % every == 0
+        return self.trainer.is_last_batch or (self.global_step + 1) % every == 0
 
     def _penalises(self, targets: GradientTargets) -> bool:
         hparams = self.hparams
@@ -274,14 +278,6 @@ class LoLClassifier(pl.LightningModule):
         hparams, step = self.hparams, self.global_step
         warmth = min(1.0, (step + 1) / max(hparams["penalty_warmup"], 1))
         return hparams["alpha"] * hparams["penalty_every"] * warmth
-
-    def _check_targets(self, targets: GradientTargets, batch: LoLBatch) -> None:
-        num_lfs, num_classes = batch.votes.shape[1], self.hparams["num_classes"]
-        if targets.num_classes != num_classes or targets.num_lfs != num_lfs:
-            raise TargetsError(
-                f"gradient targets of {targets.num_lfs} LFs and {targets.num_classes} classes met votes of {num_lfs} "
-                f"LFs and a model of {num_classes} classes."
-            )
 
     def _evaluate(self, batch: LoLBatch, stage: str, metrics: MetricCollection) -> None:
         logits = self(batch.features)

@@ -52,7 +52,9 @@ class LazyAdam(Optimizer):
         eps: float = 1e-8,
         weight_decay: float = 0.0,
     ) -> None:
-        super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay})
+        # "fused" also tells load_state_dict to put the step counts of a checkpoint beside their parameters.
+        defaults = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "fused": True}
+        super().__init__(params, defaults)
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Perform one step; returns what the closure returns."""
@@ -94,7 +96,7 @@ class LazyAdam(Optimizer):
             squares,
             [],
             steps,
-            fused=True,
+            fused=group["fused"],
             amsgrad=False,
             beta1=beta1,
             beta2=beta2,

@@ -101,6 +101,14 @@ class GradientTargets:
         inspected = set(self.lf.tolist())
         return [i for i in range(self.num_lfs) if i not in inspected]
 
+    def check_fits(self, num_lfs: int, num_classes: int) -> None:
+        """Raise ``TargetsError`` unless these targets are for votes of m LFs and a model of K classes."""
+        if (self.num_lfs, self.num_classes) != (num_lfs, num_classes):
+            raise TargetsError(
+                f"gradient targets of {self.num_lfs} LFs and {self.num_classes} classes met votes of {num_lfs} LFs "
+                f"and a model of {num_classes} classes. Map the records of the LFs that vote."
+            )
+
     def to(self, device: torch.device | str, non_blocking: bool = False) -> GradientTargets:
         """Return these targets on ``device``; a copy is made once for each device and kept."""
         device = torch.device(device)

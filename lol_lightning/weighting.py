@@ -11,10 +11,10 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 from pytorch_lightning.utilities.seed import isolate_rng
 
-from lol_lightning.exceptions import ConfigurationError
+from lol_lightning.exceptions import ConfigurationError, DataError
 from lol_lightning.functional.votes import ABSTAIN
 
-__all__ = ["LF_WEIGHTS", "LFWeighting", "VotesForWeights", "lf_weights"]
+__all__ = ["LF_WEIGHTS", "LFWeighting", "VotesForWeights", "checked_weights", "lf_weights"]
 
 LFWeighting = Literal["uniform", "snorkel", "coverage", "accuracy"]
 
@@ -40,7 +40,10 @@ class VotesForWeights:
         """Take them from a data module that has ``train_votes``; validation rows are the labeled ones."""
         if not hasattr(datamodule, "train_votes"):
             return None
-        labeled = (getattr(datamodule, name, None) for name in ("val_votes", "val_labels"))
+        try:
+            labeled = datamodule.val_votes, datamodule.val_labels
+        except (AttributeError, DataError):
+            labeled = None, None
         return cls(datamodule.train_votes, num_classes, *labeled)
 
 
@@ -112,9 +115,15 @@ def lf_weights(weighting: LFWeighting | Sequence[float], given: VotesForWeights)
             raise ConfigurationError(f"lf_weights = {weighting!r}; use one of {sorted(LF_WEIGHTS)} or a list.")
         weights = LF_WEIGHTS[weighting](given)
         return weights / max(weights.mean(), np.finfo(float).tiny)
-    weights = np.asarray(weighting, dtype=float)
+    weights = checked_weights(weighting)
     if weights.shape != (num_lfs,):
         raise ConfigurationError(f"lf_weights has {weights.size} entries for {num_lfs} LFs; give one for each.")
+    return weights
+
+
+def checked_weights(weighting: Sequence[float]) -> Float[ndarray, " lf"]:
+    """Given weights as an array; they must be finite and not negative."""
+    weights = np.asarray(weighting, dtype=float)
     if not (np.isfinite(weights) & (weights >= 0)).all():
         raise ConfigurationError(f"lf_weights = {weights.tolist()} must be finite and not negative.")
     return weights

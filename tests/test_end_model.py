@@ -92,7 +92,7 @@ def test_votes_alone_are_answered_by_conditionals_from_the_classifiers_posterior
 
 def test_gradient_teaches_a_word_that_no_text_holds():
     lfs = [keyword_lf("subscribe", ["subscribe", "sub4sub"], label=1), *LFS[1:]]
-    unguided, guided = (fitted(lfs=lfs, alpha=alpha).predict_proba(None, X=["sub4sub"])[0, 1] for alpha in (0.0, 10.0))
+    unguided, guided = (fitted(lfs=lfs, alpha=alpha).predict_proba(None, X=["sub4sub"])[0, 1] for alpha in (0.0, 0.1))
     assert guided > 0.6
     assert guided > unguided + 0.1
 

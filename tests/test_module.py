@@ -4,11 +4,12 @@ import oracles
 import pytest
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.loggers import Logger
 from torch import nn
 from toy import NUM_CLASSES, NUM_FEATURES, loader, toy_batch, toy_problem, toy_targets, trainer_options
 
 from lol_lightning.data.datamodule import LoLDataModule
-from lol_lightning.exceptions import ConfigurationError, DataError, TargetsError
+from lol_lightning.exceptions import ConfigurationError, DataError, TargetsError, VotesError
 from lol_lightning.lfs.rules import keyword_lf
 from lol_lightning.module import LoLClassifier
 from lol_lightning.network import SparseMLP
@@ -235,6 +236,82 @@ def test_accuracy_weights_are_read_from_validation_labels(comments):
     missed = sum(row["text"] == "song number1" for row in comments)
     expected = torch.tensor([voted + 1, voted + 1 - missed, voted + 1]) / (voted + 2)
     torch.testing.assert_close(model._lf_weights, expected / expected.mean())
+
+
+@pytest.mark.parametrize("weighting", ["coverage", "snorkel", [1.0, 2.0, 0.5]])
+def test_weights_need_no_validation_rows(comments, weighting):
+    data = LoLDataModule(comments, lfs=LFS, progress_bar=False)
+    model = LoLClassifier(lf_weights=weighting)
+    pl.Trainer(**trainer_options(max_epochs=1, limit_val_batches=0)).fit(model, datamodule=data)
+    assert model._lf_weights.shape == (3,)
+    assert (model._lf_weights > 0).all()
+
+
+def test_accuracy_weights_ask_for_labeled_rows(comments):
+    data = LoLDataModule(comments, lfs=LFS, progress_bar=False)
+    with pytest.raises(ConfigurationError, match="labeled `val`"):
+        pl.Trainer(**trainer_options(max_epochs=1, limit_val_batches=0)).fit(
+            LoLClassifier(lf_weights="accuracy"), datamodule=data
+        )
+
+
+@pytest.mark.usefixtures("unchecked_types")
+def test_a_list_of_weights_of_the_wrong_length_is_refused():
+    with pytest.raises(VotesError, match="2 lf_weights met votes of 5 LFs"):
+        fit(LoLClassifier(**SIZES, lf_weights=[1.0, 2.0]), toy_batch())
+
+
+def test_model_and_data_must_agree_on_the_number_of_classes(comments):
+    data = LoLDataModule(comments, lfs=LFS, progress_bar=False)
+    with pytest.raises(ConfigurationError, match="num_classes = 3, but the data module has 2"):
+        pl.Trainer(**trainer_options(max_epochs=1)).fit(
+            LoLClassifier(num_classes=3, method="lol-simple"), datamodule=data
+        )
+
+
+def test_a_network_with_too_many_outputs_is_refused():
+    model = LoLClassifier(nn.Linear(NUM_FEATURES, 2 * NUM_CLASSES), num_classes=NUM_CLASSES)
+    with pytest.raises(TargetsError, match=r"logits of shape \(20, 6\) for 20 samples and 3 classes"):
+        fit(model, toy_batch())
+
+
+class Recorder(Logger):
+    """A logger that keeps what it is told."""
+
+    name, version = "recorder", 0
+
+    def __init__(self):
+        super().__init__()
+        self.rows = {}
+
+    def log_hyperparams(self, *args, **kwargs):
+        pass
+
+    def log_metrics(self, metrics, step=None):
+        self.rows.setdefault(step, {}).update(metrics)
+
+
+def test_the_logger_gets_the_values_of_the_step_it_names():
+    model, logger, losses = LoLClassifier(**SIZES, method="lol-simple"), Recorder(), []
+    step = model.training_step
+    model.training_step = lambda *args: losses.append(step(*args)) or losses[-1]
+    fit(model, *[toy_batch()] * 7, max_epochs=1, logger=logger, log_every_n_steps=3)
+    assert logger.rows[2]["train_loss"] == pytest.approx(losses[2].item())
+    assert logger.rows[5]["train_loss"] == pytest.approx(losses[5].item())
+
+
+def test_demands_of_silent_lfs_do_not_make_the_penalty_look_dead():
+    batch = toy_batch()
+    batch.votes[:, 1:4] = -1
+    batch.votes[:, 0] = 0
+    model = LoLClassifier(**SIZES, c=1e-6)
+    with torch.no_grad():
+        model.network.weight[0] = 0.0
+        model.network.weight[0] += 5 * model.network.tail[2].weight.T @ model.network.tail[5].weight[0]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", DeadPenaltyWarning)
+        trainer = fit(model, batch, max_epochs=1)
+    assert trainer.callback_metrics["train_satisfied_hinges"] == 1
 
 
 def test_targets_that_do_not_fit_the_votes_are_refused():

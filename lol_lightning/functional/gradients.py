@@ -9,6 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from lol_lightning.exceptions import TargetsError
+
 __all__ = ["GradientUnit", "model_input_gradient"]
 
 GradientUnit = Literal["probability", "log-odds"]
@@ -45,6 +47,9 @@ def model_input_gradient(
     Returns:
         float (K, ...) for "mean", (t, K, ...) for "none", in probability or log-odds per unit of the input.
 
+    Raises:
+        TargetsError: if the network's output does not have the shape (N, K).
+
     Example:
         >>> weight = torch.tensor([[1.0, -1.0], [0.0, 0.0]])
         >>> model_input_gradient(lambda z: z @ weight, torch.zeros(4, 2), num_classes=2)
@@ -64,7 +69,13 @@ def model_input_gradient(
         repeated = inputs.unsqueeze(0).expand(free, *inputs.shape).reshape(-1, *inputs.shape[1:])
         if not repeated.requires_grad:
             repeated = repeated.detach().requires_grad_()
-        probs = network(repeated).softmax(-1).reshape(free, -1, num_classes)
+        logits = network(repeated)
+        if logits.shape != (len(repeated), num_classes):
+            raise TargetsError(
+                f"the network gave logits of shape {tuple(logits.shape)} for {len(repeated)} samples and {num_classes} "
+                "classes; it must give one row for each sample and one column for each class."
+            )
+        probs = logits.softmax(-1).reshape(free, -1, num_classes)
         selected = probs.diagonal(dim1=0, dim2=2).sum()
         change = (probs[0] * (1 - probs[0])).detach()
         (gradient,) = torch.autograd.grad(selected, repeated, create_graph=True)

@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
+from lol_lightning.exceptions import VotesError
+
 __all__ = ["ABSTAIN", "lf_shares", "soft_votes", "vote_mask", "vote_probabilities", "votes_per_row"]
 
 ABSTAIN = -1
@@ -116,4 +118,6 @@ def _weights(votes: Tensor, lf_weights: Tensor | None) -> Tensor:
     dtype = votes.dtype if votes.is_floating_point() else torch.get_default_dtype()
     if lf_weights is None:
         return torch.ones(votes.shape[1], dtype=dtype, device=votes.device)
+    if lf_weights.shape != (votes.shape[1],):
+        raise VotesError(f"{len(lf_weights)} lf_weights met votes of {votes.shape[1]} LFs; give one for each.")
     return lf_weights.to(votes.device)
