@@ -225,8 +225,18 @@ def _probed_columns(
         columns = [name for name in known if name != text_column and name in data.columns]
         if not columns and not known and text_column not in data.columns:
             columns = list(data.columns)
+        texts = [name for name in columns if _holds_text(data[name])]
+        columns = [name for name in columns if name not in texts]
+        if texts:
+            yield LFRecord(lf.name, notes=(f"not probed: {', '.join(texts)} holds text; pass column= to probe it",))
         if columns:
             yield from probe_table([lf], data, **{"columns": columns, **settings})
+
+
+def _holds_text(values: pd.Series) -> bool:
+    """Tell sentences from categories: most texts have several words."""
+    strings = values[[isinstance(value, str) for value in values]].astype(str)
+    return len(strings) > 0 and bool(strings.str.strip().str.contains(r"\s").mean() > 0.5)
 
 
 def _shown(record: LFRecord, max_terms: int) -> str:

@@ -75,6 +75,9 @@ class LoLClassifier(pl.LightningModule):
         torch.Size([3, 2])
 
     Notes:
+        The paper's demands are in probability, whose slope no model that is sure can raise: most penalties drawn
+        there harmed. The default therefore takes gradients in log-odds; with "probability" it is Eq. 3 to the letter.
+
         The penalty's samples go through the network in evaluation mode after the batch went through it in training
         mode, and both end up in one loss, so that gradients are the same under DistributedDataParallel.
     """

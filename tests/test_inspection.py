@@ -203,3 +203,16 @@ def test_the_words_of_real_plain_lfs_are_found(wrench_root):
         assert words <= {f.term for f in record.features if f.source == "traced"}
     assert [f.kind for f in inspection.records[-1].features] == ["length"]
     assert inspection.summary().Agreement[:6].tolist() == [1.0] * 6
+
+
+def test_text_in_another_column_is_named_and_not_taken_for_categories():
+    @labeling_function()
+    def song(x):
+        return 1 if "song" in x.comment else -1
+
+    data = pd.DataFrame({"comment": ["nice song", "a bad day", "my song rocks", "so it goes"] * 5})
+    record = inspect_lfs([song], data, traced=False, probed=True, progress_bar=False).records[0]
+    assert record.features == ()
+    found = inspect_lfs([song], data, progress_bar=False)
+    assert any("comment holds text; pass column=" in note for note in found.records[0].notes)
+    assert {feature.source for feature in found.records[0].features} == {"traced"}

@@ -21,6 +21,9 @@ from lol_lightning.lfs.units import TextUnits
 
 __all__ = ["Probe", "probe_lf"]
 
+NOISY_SUPPORT = 10
+"""Least number of documents for a finding about an LF that is not deterministic."""
+
 FIRST_CHUNK, LARGEST_CHUNK = 16, 512
 AUDITED = 16
 SUSPECT_RATE = 0.1
@@ -233,6 +236,8 @@ class _TextProbe:
         features: list[InspectedFeature] = self.tally.features(least, kind, column)
         removed = {(f.term, f.label) for f in features}
         inserted = [f for f in self.inserted.features(least, kind, column) if (f.term, f.label) not in removed]
+        if self.noisy:
+            features, inserted = ([f for f in found if _beyond_chance(f)] for found in (features, inserted))
         notes = [*self.notes, *self.calls.notes]
         if rows_left:
             notes.append(
@@ -244,3 +249,8 @@ class _TextProbe:
         if inserted:
             notes.append(f"found by insertion alone: {', '.join(f.term for f in inserted)}")
         return LFRecord(self.lf.name, (*features, *inserted), (), tuple(notes))
+
+
+def _beyond_chance(feature: InspectedFeature) -> bool:
+    """Tell whether votes that change by themselves cannot explain a finding."""
+    return (feature.support or 0) >= NOISY_SUPPORT and abs(feature.value) > 3 * (feature.std_error or 0)
