@@ -45,6 +45,9 @@ class BareClassifier(LoLClassifier):
     def log(self, *args: Any, **kwargs: Any) -> None:
         pass
 
+    def _logs_now(self) -> bool:
+        return False
+
 
 class BareLoop:
     """The least code that trains: what a step costs in itself."""
