@@ -4,8 +4,8 @@
     python benchmarks/record_sources.py --sets '[youtube]' --seeds 1 --trials 2
 
 100 unlabeled rows, equal random trials chosen on validation, the test set read once for each source and seed. LFs are
-inspected on those rows alone. LFs whose code is not known, which the paper had to drop, get a surrogate of their votes:
-it counts as probed. Interrupted runs go on where they stopped.
+inspected on those rows alone, or on ``--inspected_rows`` unlabeled rows. LFs whose code is not known, which the paper
+had to drop, get a surrogate of their votes: it counts as probed. Interrupted runs go on where they stopped.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ def record_sources(
     rows: int = 100,
     seeds: int = 5,
     trials: int = 12,
+    inspected_rows: int | None = None,
     jobs: int = 2,
     output: str = "benchmarks/results/record_sources.csv",
 ) -> None:
@@ -51,6 +52,8 @@ def record_sources(
         rows: number of unlabeled training rows.
         seeds: repetitions.
         trials: random configurations for each source, set and seed.
+        inspected_rows: number of unlabeled rows that the LFs are inspected on, the training rows by default; give the
+            results another ``output``.
         jobs: processes.
         output: CSV, one line for each set, source and seed.
     """
@@ -59,7 +62,7 @@ def record_sources(
         for name in sets
         for seed in range(seeds)
     ]
-    frame = resume(Path(output), groups, partial(run_group, root), jobs)
+    frame = resume(Path(output), groups, partial(run_group, root, inspected_rows), jobs)
     table = Table("dataset", "source", "test accuracy %", "validation %", "gradient targets", "LFs with gradients")
     for (name, source), lines in frame.groupby(["dataset", "source"], sort=False):
         spread = lines.test_accuracy.std() if len(lines) > 1 else 0.0
@@ -74,16 +77,16 @@ def record_sources(
     console.print(table)
 
 
-def run_group(root: str, settings: list[Setting]) -> list[Setting]:
+def run_group(root: str, inspected_rows: int | None, settings: list[Setting]) -> list[Setting]:
     """Inspect the LFs on the rows of one set and seed, then run the trials of each source."""
     first = settings[0]
     path, seed = Path(root) / first["dataset"], first["seed"]
-    make = partial(WrenchDataModule, path, first["rows"], batch_size=BATCH_SIZE, seed=seed, progress_bar=False)
-    records = inspected(make())
+    make = partial(WrenchDataModule, path, batch_size=BATCH_SIZE, seed=seed, progress_bar=False)
+    records = inspected(make(max_train_rows=inspected_rows or first["rows"]))
     lines = []
     for setting in settings:
         sources = SOURCES[setting["source"]]
-        data = make(records=[record.from_sources(sources) for record in records])  # type: ignore[arg-type]
+        data = make(max_train_rows=first["rows"], records=[record.from_sources(sources) for record in records])  # type: ignore[arg-type]
         result = run_trials(data, "lol" if sources else "lol-simple", seed, setting["trials"])
         lines.append(
             {
