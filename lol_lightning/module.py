@@ -158,7 +158,7 @@ class LoLClassifier(pl.LightningModule):
 
     def training_step(self, batch: LoLBatch, batch_idx: int) -> Tensor:
         """Return the loss of Eq. 4 for one batch, and log its parts."""
-        targets = batch.gradient_targets
+        targets, logs_now = batch.gradient_targets, self._logs_now()
         if targets is None or not self._penalises(targets):
             loss = voted = vote_loss(self(batch.features), batch.votes, self._lf_weights)
         else:
@@ -172,7 +172,7 @@ class LoLClassifier(pl.LightningModule):
                 gradients, batch.votes, targets, hparams["c"], hparams["penalty"], self._lf_weights
             )
             loss = voted + self._alpha() * penalised
-            if self._logs_now():
+            if logs_now:
                 self._log("train_penalty", penalised, len(batch))
             if self._watch.due(self.global_step):
                 asked = lf_shares(batch.votes, self._lf_weights)[targets.lf] > 0
@@ -181,7 +181,7 @@ class LoLClassifier(pl.LightningModule):
                 ratio = self._watch.ratio(self._network, voted, loss - voted, satisfied)
                 self._log("train_satisfied_hinges", satisfied, len(batch))
                 self._log("train_gradient_ratio", ratio, len(batch))
-        if self._logs_now():
+        if logs_now:
             self._log("train_vote_loss", voted, len(batch))
             self._log("train_loss", loss, len(batch), prog_bar=True)
         return loss

@@ -71,12 +71,12 @@ class SmoothedModel:
             raise ConfigurationError(f"phi = {phi} must lie strictly between 0 and 1.")
         if num_samples < 1:
             raise ConfigurationError(f"num_samples = {num_samples}; at least one smoothing sample is needed.")
-        self.phi = phi
         if sampling not in get_args(Sampling):
             raise ConfigurationError(f"sampling = {sampling!r}; use one of {', '.join(get_args(Sampling))}.")
-        self.num_samples = num_samples
         if unit not in get_args(GradientUnit):
             raise ConfigurationError(f"gradient_unit = {unit!r}; use one of {', '.join(get_args(GradientUnit))}.")
+        self.phi = phi
+        self.num_samples = num_samples
         self.sampling = sampling
         self.unit: GradientUnit = unit
         self.seed = seed

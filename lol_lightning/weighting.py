@@ -47,6 +47,16 @@ class VotesForWeights:
         return cls(datamodule.train_votes, num_classes, *labeled)
 
 
+def snorkel_label_model(votes: Int[ndarray, "row lf"], num_classes: int, n_epochs: int = 100, seed: int = 0) -> Any:
+    """Fit Snorkel's ``LabelModel``; the global generators, which it seeds, are left as they were."""
+    from snorkel.labeling.model import LabelModel
+
+    with isolate_rng():
+        model = LabelModel(cardinality=num_classes, verbose=False)
+        model.fit(votes, n_epochs=n_epochs, seed=seed, progress_bar=False)
+    return model
+
+
 def _uniform(given: VotesForWeights) -> Float[ndarray, " lf"]:
     return np.ones(given.votes.shape[1])
 
@@ -60,13 +70,7 @@ def _snorkel(given: VotesForWeights) -> Float[ndarray, " lf"]:
         raise ConfigurationError(
             f"lf_weights = 'snorkel' needs at least 3 LFs, there are {given.votes.shape[1]}. Use 'uniform' or a list."
         )
-    from snorkel.labeling.model import LabelModel
-
-    # Snorkel seeds the global generators.
-    with isolate_rng():
-        model = LabelModel(cardinality=given.num_classes, verbose=False)
-        model.fit(given.votes, seed=0, progress_bar=False)
-    return np.asarray(model.get_weights(), dtype=float)
+    return np.asarray(snorkel_label_model(given.votes, given.num_classes).get_weights(), dtype=float)
 
 
 def _accuracy(given: VotesForWeights) -> Float[ndarray, " lf"]:

@@ -11,9 +11,8 @@ from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
-from pytorch_lightning.utilities.seed import isolate_rng
-from snorkel.labeling.model import LabelModel
 
+from lol_lightning import weighting
 from lol_lightning.exceptions import ConfigurationError
 
 __all__ = ["PSEUDOLABELS", "majority_vote", "pseudolabels", "snorkel_label_model"]
@@ -62,10 +61,8 @@ def snorkel_label_model(votes: Votes, num_classes: int, seed: int = 0) -> SoftLa
             f"Snorkel's LabelModel needs at least 3 labeling functions, got {votes.shape[1]}: "
             "use the majority vote, or LoLLabelModel."
         )
-    with isolate_rng():
-        model = LabelModel(cardinality=num_classes, verbose=False)
-        model.fit(votes, n_epochs=500, seed=seed, progress_bar=False)
-        return model.predict_proba(votes).astype(np.float32)
+    model = weighting.snorkel_label_model(votes, num_classes, n_epochs=500, seed=seed)
+    return model.predict_proba(votes).astype(np.float32)
 
 
 PSEUDOLABELS: dict[str, Callable[[Votes, int, int], SoftLabels]] = {

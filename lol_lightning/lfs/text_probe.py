@@ -86,7 +86,7 @@ class _TextProbe:
         self.noisy = False
         self.guess = 1.0
         self.abstaining: list[int] = []
-        self.num_votes = self.num_probed = self.num_explained = self.since_new = 0
+        self.num_probed = self.num_explained = self.since_new = 0
         self.notes: list[str] = []
         self.learned: list[tuple[Document, dict[str, int]]] = []
 
