@@ -17,7 +17,7 @@ from lol_lightning.data.feature_space import BagOfWords, FeatureSpace
 from lol_lightning.data.mapping import records_to_targets
 from lol_lightning.data.rows import Rows, as_rows, labels_of, take_rows
 from lol_lightning.data.summary import lf_summary
-from lol_lightning.data.voters import Voters, infer_num_classes
+from lol_lightning.data.voters import Voters, check_largest_vote, infer_num_classes
 from lol_lightning.exceptions import DataError, NotFittedError, TargetsError
 from lol_lightning.functional.votes import ABSTAIN
 from lol_lightning.lfs.record import LFRecord, Source
@@ -267,11 +267,7 @@ class LoLDataModule(pl.LightningDataModule):
     def _add(self, split: str) -> None:
         features = self.feature_space.transform(self._without_labels(split))
         targets, votes = self._dataset("train").gradient_targets, self._vote(split)
-        if (largest := int(votes.max(initial=ABSTAIN))) >= self.num_classes:
-            raise DataError(
-                f"a vote on the {split} rows is {largest}, but there are only {self.num_classes} classes "
-                f"0 .. {self.num_classes - 1}. Raise num_classes (or name every class in label_names), or correct it."
-            )
+        check_largest_vote(votes, self.num_classes, split)
         self._datasets[split] = LoLDataset(features, votes, targets, self._labels(split))
 
     def _vote(self, split: str) -> np.ndarray:

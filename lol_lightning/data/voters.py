@@ -14,7 +14,7 @@ from lol_lightning.functional.votes import ABSTAIN
 from lol_lightning.lfs.apply import fast_apply, validate_votes
 from lol_lightning.lfs.record import InspectedFeature, LFRecord
 
-__all__ = ["Voters", "infer_num_classes"]
+__all__ = ["Voters", "check_largest_vote", "infer_num_classes"]
 
 
 class Voters:
@@ -134,3 +134,12 @@ def infer_num_classes(
                 "Raise num_classes (or name every class in label_names), or correct it."
             )
     return num_classes
+
+
+def check_largest_vote(votes: np.ndarray, num_classes: int, split: str) -> None:
+    """Raise ``DataError`` where a vote names a class that the training rows have not."""
+    if (largest := int(votes.max(initial=ABSTAIN))) >= num_classes:
+        raise DataError(
+            f"a vote on the {split} rows is {largest}, but there are only {num_classes} classes "
+            f"0 .. {num_classes - 1}. Raise num_classes (or name every class in label_names), or correct it."
+        )
