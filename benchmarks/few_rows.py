@@ -14,15 +14,13 @@ from dataclasses import asdict, fields
 from functools import partial
 from pathlib import Path
 
-import pandas as pd
+from accuracy import SETS, Setting, resume
 from jsonargparse import auto_cli
-from rich.console import Console
+from timing import console
 
-from lol_lightning.benchmark.report import print_results, track
-from lol_lightning.benchmark.trials import METHODS, Result, compare
+from lol_lightning.benchmark.report import print_results
+from lol_lightning.benchmark.trials import METHODS, Result, run_trials
 from lol_lightning.demo import wrench_rows
-
-SETS = ("youtube", "sms", "chemprot", "agnews_24k", "yelp_7.6k", "imdb")
 
 
 def few_rows(
@@ -47,28 +45,26 @@ def few_rows(
         jobs: processes.
         output: CSV, one line for each set, method and seed.
     """
-    console = Console()
-    path = Path(output)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    setting = {"rows": rows, "trials": trials}
-    for name in sets:
-        known = load(path, name, setting)
-        tasks = [(s, m) for s in range(seeds) for m in methods if (s, m) not in known]
-        results = compare(partial(wrench_rows, str(Path(root) / name), rows), tasks, trials, jobs)
-        for result in track(results, len(tasks), name, console):
-            line = pd.DataFrame([{"dataset": name, **setting, **asdict(result)}])
-            line.to_csv(path, mode="a", header=not path.exists(), index=False)
-        wanted = {(s, m) for s in range(seeds) for m in methods}
-        print_results([r for key, r in load(path, name, setting).items() if key in wanted], console, title=name)
+    groups = [
+        [{"dataset": name, "rows": rows, "trials": trials, "method": method, "seed": seed}]
+        for name in sets
+        for seed in range(seeds)
+        for method in methods
+    ]
+    frame = resume(Path(output), groups, partial(run_group, root), jobs)
+    names = [field.name for field in fields(Result)]
+    for name, lines in frame.groupby("dataset", sort=False):
+        print_results([Result(**line) for line in lines[names].to_dict("records")], console, title=str(name))
 
 
-def load(path: Path, name: str, setting: dict[str, int]) -> dict[tuple[int, str], Result]:
-    """Read the results of one set that were computed with this setting."""
-    if not path.exists():
-        return {}
-    frame = pd.read_csv(path).query("dataset == @name and rows == @setting['rows'] and trials == @setting['trials']")
-    results = [Result(**row) for row in frame[[f.name for f in fields(Result)]].to_dict("records")]
-    return {(result.seed, result.method): result for result in results}
+def run_group(root: str, settings: list[Setting]) -> list[Setting]:
+    """Run the trials of each setting: one method on the rows of one set and seed."""
+    lines = []
+    for setting in settings:
+        data = wrench_rows(str(Path(root) / setting["dataset"]), setting["rows"], setting["seed"])
+        result = run_trials(data, setting["method"], setting["seed"], setting["trials"])
+        lines.append({**setting, **asdict(result)})
+    return lines
 
 
 if __name__ == "__main__":
