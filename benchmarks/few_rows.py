@@ -25,7 +25,7 @@ from lol_lightning.demo import wrench_rows
 
 def few_rows(
     root: str = "../shared/wrench",
-    sets: tuple[str, ...] = SETS,
+    sets: list[str] = SETS,
     methods: tuple[str, ...] = METHODS,
     rows: int = 100,
     seeds: int = 5,
