@@ -26,8 +26,8 @@ def benchmark(
     methods: list[str] | None = None,
     seeds: int = 5,
     trials: int = 15,
-    train_rows: list[int | str] = ["all"],  # noqa: B006
-    val_per_class: list[int | str] = ["all"],  # noqa: B006
+    train_rows: int | str | list[int | str] = "all",
+    val_per_class: int | str | list[int | str] = "all",
     whole_small_classes: bool = False,
     jobs: int = 2,
     output: str = "results.csv",

@@ -119,11 +119,13 @@ def _wrench(root: str, seed: int) -> LoLDataModule:
 def _fingerprint_of_module(data: LoLDataModule) -> str:
     data.setup("fit")
     data.setup("test")
+    val = data.val_dataloader()
+    if isinstance(val, list):
+        raise DataError("the data module has no validation rows; trials are chosen on them. Give val=.")
     digest = hashlib.sha256()
-    # Asking for these loaders also tells now, not after the trials, where labels are missing.
-    for loader in (data.train_dataloader(), data.val_dataloader(), data.test_dataloader()):
-        if isinstance(loader, list) or (dataset := cast(LoLDataset, loader.dataset)) is None:
-            raise DataError("the data module has no validation rows; trials are chosen on them. Give val=.")
+    # Asking for the test rows tells now, and not after the trials, if their labels are missing.
+    for loader in (data.train_dataloader(), val, data.test_dataloader()):
+        dataset = cast(LoLDataset, loader.dataset)
         features = dataset.features
         arrays = [features.data, features.indices, features.indptr] if sp.issparse(features) else [features]
         for array in (*arrays, dataset.votes, dataset.labels):
@@ -208,7 +210,7 @@ def labeled_rows(
 
     Example:
         >>> labeled_rows(np.array([0, 0, 1, 1, 1]), 2, num_classes=2, seed=0)
-        array([0, 1, 2, 3])
+        array([0, 1, 2, 4])
     """
     if labels is None or not len(labels):
         raise DataError("the validation rows have no labels, and trials are chosen on them. Give labeled rows.")

@@ -49,12 +49,20 @@ class Method:
     @property
     def defaults(self) -> dict[str, Any]:
         """Values of the tuned arguments in the first trial: those in ``options``, or the LightningModule's own."""
-        own = inspect.signature(self._class.__init__).parameters
-        return {name: self.options[name] if name in self.options else own[name].default for name in self.ranges}
+        arguments = self._arguments
+        return {name: arguments[name] for name in self.ranges}
 
     def settings(self) -> dict[str, Any]:
-        """All that defines the method, as plain types."""
-        return asdict(replace(self, options=dict(self.options), ranges=dict(self.ranges)))
+        """All that defines the method, as plain types; with the arguments that it leaves at their defaults."""
+        given = set(self.ranges) | {"network", "num_features", "num_classes", "num_lfs", "seed"}
+        fixed = {name: value for name, value in self._arguments.items() if name not in given}
+        return {**asdict(replace(self, options=fixed, ranges=dict(self.ranges))), "first_trial": self.defaults}
+
+    @property
+    def _arguments(self) -> dict[str, Any]:
+        own = inspect.signature(self._class.__init__).parameters
+        defaults = {name: p.default for name, p in own.items() if p.default is not inspect.Parameter.empty}
+        return {**defaults, **self.options}
 
     def train_data(self, prepared: Prepared, labeled: np.ndarray, seed: int) -> LoLDataset:
         """Return the rows that the method trains on, with its votes.

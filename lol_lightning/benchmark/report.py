@@ -130,7 +130,8 @@ def _grid(header: list[str], rows: Cells) -> str:
 
 
 def _print(console: Console, title: str, header: list[str], rows: Cells) -> None:
-    table = Table(title=title, title_justify="left")
+    console.print(f"\n{title}")
+    table = Table()
     for number, name in enumerate(header):
         table.add_column(name, justify="right" if number else "left")
     for row in rows:

@@ -112,11 +112,7 @@ class ResultFiles:
 
 def _chosen(plan: StudyPlan, outcome: Outcome) -> dict[str, Any]:
     of_trial = {"trial": outcome.trial, "check": outcome.check, "pruned": outcome.pruned}
-    return {**{name: _text(name, value) for name, value in plan.key.items()}, **of_trial, **outcome.hyperparameters}
-
-
-def _text(name: str, value: Any) -> Any:
-    return str(value) if name in ("train_rows", "val_per_class") else value
+    return {**plan.key, **of_trial, **outcome.hyperparameters}
 
 
 def _in_order(frame: pd.DataFrame) -> pd.DataFrame:

@@ -109,8 +109,8 @@ class StudyPlan:
             "dataset": self.dataset.name,
             "method": self.method.name,
             "seed": self.seed,
-            "train_rows": "all" if self.train_rows is None else self.train_rows,
-            "val_per_class": "all" if self.val_per_class is None else self.val_per_class,
+            "train_rows": "all" if self.train_rows is None else str(self.train_rows),
+            "val_per_class": "all" if self.val_per_class is None else str(self.val_per_class),
         }
 
     @property

@@ -25,9 +25,7 @@ class Conditions(NamedTuple):
     def __str__(self) -> str:
         """Return a title."""
         rows = "all unlabeled rows" if self.train_rows == "all" else f"{self.train_rows} unlabeled rows"
-        labeled = (
-            "the validation split" if self.val_per_class == "all" else f"{self.val_per_class} labeled rows a class"
-        )
+        labeled = "the validation split" if self.val_per_class == "all" else f"{self.val_per_class} rows of each class"
         return f"{rows}, chosen on {labeled}"
 
 
