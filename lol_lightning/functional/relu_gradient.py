@@ -15,7 +15,7 @@ __all__ = ["relu_network_gradient"]
 
 def relu_network_gradient(
     inputs: Float[Tensor, "sample hidden"],
-    layers: Sequence[tuple[Float[Tensor, "out in"], Float[Tensor, " out"]]],
+    layers: Sequence[tuple[Float[Tensor, "_out _in"], Float[Tensor, " _out"]]],
     unit: GradientUnit = "probability",
 ) -> Float[Tensor, "cls hidden"]:
     r"""``model_input_gradient`` of a multi-layer perceptron that begins with a ReLU, in closed form.
