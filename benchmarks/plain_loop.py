@@ -79,7 +79,7 @@ class PlainLoop:
         lr: float = 1e-2,
     ) -> None:
         targets = dataset.gradient_targets
-        self.features = torch.from_numpy(dataset.features.toarray())
+        self.features = dataset.features.to_dense()
         self.votes = dataset.votes.long()
         self.demands, self.frequency = demands_of(targets), targets.document_frequency
         self.batch_size, self.alpha, self.c, self.num_samples = batch_size, alpha, c, num_samples

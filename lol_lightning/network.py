@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from lol_lightning.bags import sum_rows
 from lol_lightning.data.batch import SparseRows
 from lol_lightning.exceptions import ConfigurationError, DataError
+from lol_lightning.functional.gradients import GradientUnit
+from lol_lightning.functional.relu_gradient import relu_network_gradient
 
 __all__ = ["SparseMLP", "SplitNetwork", "as_input"]
 
@@ -113,6 +115,11 @@ class SparseMLP(nn.Module):
         """Return the logits, float (B, K), of first pre-activations."""
         return self.tail(a)
 
+    def rest_gradient(self, a: Float[Tensor, "sample hidden"], unit: GradientUnit) -> Float[Tensor, "cls hidden"]:
+        """Return the mean gradient of the class probabilities at pre-activations, float (K, H), without dropout."""
+        linear = [(layer.weight, layer.bias) for layer in self.tail if isinstance(layer, nn.Linear)]
+        return relu_network_gradient(a, linear, unit)
+
     def forward(self, x: SparseRows | Float[Tensor, "batch feature"]) -> Float[Tensor, "batch cls"]:
         """Return the logits, float (B, K)."""
         return self.rest(self.first_layer(x))
@@ -124,11 +131,13 @@ def as_input(network: nn.Module, features: Tensor | SparseRows) -> Tensor | Spar
     Raises:
         DataError: if the default network was built for another number of features.
     """
-    if isinstance(network, SparseMLP) and features.shape[-1] != network.weight.shape[0]:
-        raise DataError(
-            f"features have {features.shape[-1]} columns and the model was built for {network.weight.shape[0]}. "
-            "Use the feature space that it was trained with."
-        )
+    if isinstance(network, SparseMLP):
+        if features.shape[-1] != network.weight.shape[0]:
+            raise DataError(
+                f"features have {features.shape[-1]} columns and the model was built for {network.weight.shape[0]}. "
+                "Use the feature space that it was trained with."
+            )
+        return features
     if not isinstance(features, SparseRows):
         return features
     return features if isinstance(network, SplitNetwork) else features.to_dense(next(network.parameters()).dtype)

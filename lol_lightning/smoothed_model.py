@@ -14,7 +14,7 @@ from lol_lightning.data.batch import SparseRows
 from lol_lightning.exceptions import ConfigurationError, TargetsError
 from lol_lightning.functional.gradients import GradientUnit, model_input_gradient
 from lol_lightning.functional.smoothing import SAMPLERS
-from lol_lightning.network import SplitNetwork
+from lol_lightning.network import SparseMLP, SplitNetwork
 from lol_lightning.targets import GradientTargets
 
 __all__ = ["Phi", "Sampling", "SmoothedModel", "evaluation_mode"]
@@ -123,8 +123,11 @@ class SmoothedModel:
         sizes = [len(rows), len(samples), len(inspected)]
         batch, smoothed, units = torch.split(network.first_layer(everything), sizes)
         logits = network.rest(batch)
-        with evaluation_mode(cast(nn.Module, network)):
-            hidden = model_input_gradient(network.rest, smoothed, targets.num_classes, unit=self.unit)
+        if isinstance(network, SparseMLP):
+            hidden = network.rest_gradient(smoothed, self.unit)
+        else:
+            with evaluation_mode(cast(nn.Module, network)):
+                hidden = model_input_gradient(network.rest, smoothed, targets.num_classes, unit=self.unit)
         return logits, hidden @ (units[:-1] - units[-1]).T
 
     def _samples(self, targets: GradientTargets, rows: Tensor | SparseRows, step: int) -> Tensor | SparseRows:

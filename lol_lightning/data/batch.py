@@ -24,7 +24,7 @@ class SparseRows:
     Row ``b`` holds ``values[offsets[b]:offsets[b + 1]]`` at the columns ``indices[offsets[b]:offsets[b + 1]]``.
 
     Args:
-        indices: int64 (nnz,), columns in [0, num_columns).
+        indices: int64 or int32 (nnz,), columns in [0, num_columns); batches hold int64.
         offsets: int64 (B + 1,), as the ``indptr`` of a CSR matrix.
         values: float (nnz,), or ``None`` where every stored value is 1.
         num_columns: d.
@@ -43,15 +43,11 @@ class SparseRows:
 
     @classmethod
     def from_csr(cls, matrix: Any) -> SparseRows:
-        """Wrap a SciPy CSR matrix or array; values that are all 1 are dropped."""
+        """Wrap a SciPy CSR matrix or array, whose indices keep their type; values that are all 1 are dropped."""
         data = np.asarray(matrix.data)
         values = None if (data == 1).all() else torch.from_numpy(data.astype(np.float32, copy=False))
-        return cls(
-            torch.from_numpy(matrix.indices.astype(np.int64, copy=False)),
-            torch.from_numpy(matrix.indptr.astype(np.int64, copy=False)),
-            values,
-            matrix.shape[1],
-        )
+        offsets = torch.from_numpy(matrix.indptr.astype(np.int64, copy=False))
+        return cls(torch.from_numpy(matrix.indices), offsets, values, matrix.shape[1])
 
     def __len__(self) -> int:
         """Return B, the number of rows."""
@@ -67,16 +63,25 @@ class SparseRows:
         """Where the tensors are."""
         return self.indices.device
 
-    def rows(self, index: Int[Tensor, " selected"]) -> SparseRows:
-        """Cut out the given rows, in the given order, without a loop over rows."""
+    def rows(self, index: Int[Tensor, " selected"], nnz: int | None = None) -> SparseRows:
+        """Cut out the given rows, in the given order, without a loop over rows.
+
+        Args:
+            index: int64 (b,), positions of rows.
+            nnz: number of values that these rows store, where it is known: an accelerator then need not be asked.
+
+        Returns:
+            b rows with indices of int64.
+        """
         starts = self.offsets[index]
         lengths = self.offsets[index + 1] - starts
         offsets = torch.zeros(len(index) + 1, dtype=torch.long, device=self.device)
         torch.cumsum(lengths, 0, out=offsets[1:])
-        take = torch.arange(int(offsets[-1]), device=self.device)
-        take += torch.repeat_interleave(starts - offsets[:-1], lengths)
-        values = None if self.values is None else self.values[take]
-        return SparseRows(self.indices[take], offsets, values, self.num_columns)
+        nnz = int(offsets[-1]) if nnz is None else nnz
+        take = torch.repeat_interleave(starts - offsets[:-1], lengths, output_size=nnz)
+        take += torch.arange(nnz, device=self.device)
+        values = None if self.values is None else self.values.index_select(0, take)
+        return SparseRows(self.indices.index_select(0, take).long(), offsets, values, self.num_columns)
 
     @classmethod
     def concatenate(cls, parts: Sequence[SparseRows]) -> SparseRows:

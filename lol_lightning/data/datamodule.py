@@ -58,6 +58,7 @@ class LoLDataModule(pl.LightningDataModule):
         sources: use findings of these sources only, see ``records_to_targets``.
         num_workers: processes that cut batches; 0 is fastest for a bag of words.
         pin_memory: whether batches go to page-locked memory.
+        on_device: keep all rows on the trainer's device and cut the batches there, for rows that fit into its memory.
         seed: of the order of the training rows.
         progress_bar: whether to show the progress of the LFs.
 
@@ -102,10 +103,15 @@ class LoLDataModule(pl.LightningDataModule):
         sources: Sequence[Source] | None = None,
         num_workers: int = 0,
         pin_memory: bool = False,
+        on_device: bool = False,
         seed: int = 0,
         progress_bar: bool = True,
     ) -> None:
         super().__init__()
+        if on_device and (num_workers or pin_memory):
+            raise ConfigurationError(
+                f"on_device leaves nothing to num_workers = {num_workers} and pin_memory = {pin_memory}; drop them."
+            )
         given = {"train": train, "val": val, "test": test, "predict": predict}
         self._rows = {name: as_rows(rows, text_column) for name, rows in given.items() if rows is not None}
         self._known_votes = {"train": train_votes, "val": val_votes, "test": test_votes}
@@ -113,6 +119,7 @@ class LoLDataModule(pl.LightningDataModule):
         self.text_column, self.label_column = text_column, label_column
         self.feature_space: FeatureSpace = BagOfWords(column=text_column) if feature_space is None else feature_space
         self.batch_size, self.num_workers, self.pin_memory = batch_size, num_workers, pin_memory
+        self.on_device = on_device
         self.label_names = None if label_names is None else list(label_names)
         self.seed, self.progress_bar = seed, progress_bar
         self._num_classes = num_classes if label_names is None else len(label_names)
@@ -312,8 +319,11 @@ class LoLDataModule(pl.LightningDataModule):
         return self._datasets[split]
 
     def _loader(self, split: str, **options: Any) -> LoLDataLoader:
+        dataset = self._dataset(split)
+        if self.on_device and self.trainer is not None:
+            dataset = dataset.to(self.trainer.strategy.root_device)
         return LoLDataLoader(
-            self._dataset(split),
+            dataset,
             batch_size=self.batch_size,
             num_workers=self.num_workers,
             pin_memory=self.pin_memory,

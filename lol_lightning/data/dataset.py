@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -30,7 +31,7 @@ class LoLDataset(Dataset[LoLBatch]):
     """Features, votes and gradient targets; whole batches are cut out at once, without a loop over rows.
 
     Args:
-        features: float (n, ...), dense, or SciPy sparse (n, d), which is kept as CSR.
+        features: float (n, ...), dense, or sparse (n, d): a SciPy matrix or ``SparseRows``.
         votes: int (n, m) with class ids or ``ABSTAIN``, or probabilities float (n, m, K). Class ids are kept in one
             byte where they fit; batches hold int64.
         gradient_targets: what the LFs demand of the model's input gradient, part of every batch.
@@ -50,12 +51,13 @@ class LoLDataset(Dataset[LoLBatch]):
 
     def __init__(
         self,
-        features: Matrix | Shaped[Tensor, "row ..."],
+        features: Matrix | SparseRows | Shaped[Tensor, "row ..."],
         votes: np.ndarray | Shaped[Tensor, "row lf *cls"],
         gradient_targets: GradientTargets | None = None,
         labels: np.ndarray | Int[Tensor, " row"] | None = None,
     ) -> None:
-        self.features: Any = sp.csr_matrix(features) if sp.issparse(features) else torch.as_tensor(features)
+        self.features = _as_tensors(features)
+        self._row_lengths = self.features.offsets.diff() if isinstance(self.features, SparseRows) else None
         self.votes = _compact(torch.as_tensor(votes))
         self.gradient_targets = gradient_targets
         self.labels = None if labels is None else torch.as_tensor(labels).long()
@@ -67,15 +69,14 @@ class LoLDataset(Dataset[LoLBatch]):
 
     def __getitem__(self, index: int) -> LoLBatch:
         """Return a batch of one row."""
-        return self.__getitems__([index])
+        return self.__getitems__([range(len(self))[index]])
 
     def __getitems__(self, indices: Sequence[int]) -> LoLBatch:
         """Return the rows at the given positions as one batch; ``DataLoader`` calls this."""
         index = torch.as_tensor(indices)
-        if sp.issparse(self.features):
-            features: Any = SparseRows.from_csr(self.features[index.numpy()])
-        else:
-            features = self.features[index]
+        nnz = None if self._row_lengths is None else int(self._row_lengths[index].sum())
+        index = index.to(self.votes.device, non_blocking=True)
+        features = self.features.rows(index, nnz) if isinstance(self.features, SparseRows) else self.features[index]
         votes = self.votes[index]
         return LoLBatch(
             features,
@@ -85,6 +86,14 @@ class LoLDataset(Dataset[LoLBatch]):
             None if self.labels is None else self.labels[index],
         )
 
+    def to(self, device: torch.device | str) -> LoLDataset:
+        """Return this dataset with all of its rows on ``device``, where its batches are then cut."""
+        moved = copy.copy(self)
+        moved.features, moved.votes = self.features.to(device), self.votes.to(device)
+        moved.labels = None if self.labels is None else self.labels.to(device)
+        moved.gradient_targets = None if self.gradient_targets is None else self.gradient_targets.to(device)
+        return moved
+
     def _check(self) -> None:
         lengths = {"features": len(self), "votes": len(self.votes)}
         if self.labels is not None:
@@ -93,13 +102,13 @@ class LoLDataset(Dataset[LoLBatch]):
             raise DataError(f"features, votes and labels must have one row per data point, got {lengths}.")
         if self.votes.ndim not in (2, 3):
             raise DataError(f"votes must have the shape (n, m) or (n, m, K), got {tuple(self.votes.shape)}.")
-        values = torch.from_numpy(self.features.data) if sp.issparse(self.features) else self.features
-        finite = torch.isfinite(values)
-        if not finite.all():
-            row = int((~finite).nonzero()[0, 0])
-            if sp.issparse(self.features):
-                row = int(np.searchsorted(self.features.indptr, row, side="right")) - 1
-            raise DataError(f"row {row} holds a feature that is not finite (NaN or infinite); fill or drop such rows.")
+        values = self.features.values if isinstance(self.features, SparseRows) else self.features
+        if values is None or (finite := torch.isfinite(values)).all():
+            return
+        row = int((~finite).nonzero()[0, 0])
+        if isinstance(self.features, SparseRows):
+            row = int(torch.searchsorted(self.features.offsets, row, right=True)) - 1
+        raise DataError(f"row {row} holds a feature that is not finite (NaN or infinite); fill or drop such rows.")
 
 
 class LoLDataLoader(_Loader):
@@ -117,6 +126,12 @@ class LoLDataLoader(_Loader):
 def identity(batch: LoLBatch) -> LoLBatch:
     """Return a batch that the dataset has already put together."""
     return batch
+
+
+def _as_tensors(features: Any) -> SparseRows | Tensor:
+    if isinstance(features, SparseRows):
+        return features
+    return SparseRows.from_csr(sp.csr_matrix(features)) if sp.issparse(features) else torch.as_tensor(features)
 
 
 def _compact(votes: Tensor) -> Tensor:

@@ -46,6 +46,7 @@ class WrenchDataModule(LoLDataModule):
         sources: use findings of these sources only, see ``records_to_targets``.
         num_workers: processes that cut batches; 0 is fastest for a bag of words.
         pin_memory: whether batches go to page-locked memory.
+        on_device: keep all rows on the trainer's device, for rows that fit into its memory.
         seed: of the choice and the order of the training rows.
         progress_bar: whether to show the progress of LFs that run.
 
@@ -69,6 +70,7 @@ class WrenchDataModule(LoLDataModule):
         sources: list[Source] | None = None,
         num_workers: int = 0,
         pin_memory: bool = False,
+        on_device: bool = False,
         seed: int = 0,
         progress_bar: bool = True,
     ) -> None:
@@ -104,6 +106,7 @@ class WrenchDataModule(LoLDataModule):
             sources=sources,
             num_workers=num_workers,
             pin_memory=pin_memory,
+            on_device=on_device,
             seed=seed,
             progress_bar=progress_bar,
         )

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from lol_lightning.exceptions import TargetsError
 
-__all__ = ["GradientUnit", "model_input_gradient"]
+__all__ = ["GradientUnit", "in_unit", "model_input_gradient"]
 
 GradientUnit = Literal["probability", "log-odds"]
 
@@ -77,13 +77,23 @@ def model_input_gradient(
             )
         probs = logits.softmax(-1).reshape(free, -1, num_classes)
         selected = probs.diagonal(dim1=0, dim2=2).sum()
-        change = (probs[0] * (1 - probs[0])).detach()
         (gradient,) = torch.autograd.grad(selected, repeated, create_graph=True)
         gradient = gradient.reshape(free, *inputs.shape)
         gradient = gradient.mean(1) if reduction == "mean" else gradient.transpose(0, 1)
         axis = 0 if reduction == "mean" else 1
         gradient = torch.cat([gradient, -gradient.sum(axis, keepdim=True)], axis)
-        if unit == "probability":
-            return gradient
-        change = (change.mean(0) if reduction == "mean" else change).clamp(min=MIN_CHANGE)
-        return gradient / change.reshape(*change.shape, *[1] * (gradient.ndim - change.ndim))
+        return in_unit(gradient, probs[0], unit, reduction)
+
+
+def in_unit(
+    gradient: Float[Tensor, "cls_or_sample ..."],
+    probs: Float[Tensor, "sample cls"],
+    unit: GradientUnit,
+    reduction: Literal["mean", "none"],
+) -> Float[Tensor, "cls_or_sample ..."]:
+    """Turn a gradient in probability, of the shape that ``reduction`` gives it, into another unit."""
+    if unit == "probability":
+        return gradient
+    change = (probs * (1 - probs)).detach()
+    change = (change.mean(0) if reduction == "mean" else change).clamp(min=MIN_CHANGE)
+    return gradient / change.reshape(*change.shape, *[1] * (gradient.ndim - change.ndim))

@@ -78,7 +78,8 @@ def hinge_margins(
     Returns:
         float (E,); at most 0 where the demand is met.
     """
-    return c * targets.value.abs() - targets.value.sign() * gradients[targets.cls, targets.position]
+    reached = gradients.flatten().index_select(0, targets.cls * gradients.shape[1] + targets.position)
+    return c * targets.value.abs() - targets.value.sign() * reached
 
 
 def gradient_penalty(

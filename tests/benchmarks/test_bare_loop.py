@@ -7,7 +7,7 @@ def test_generated_corpora_have_the_sizes_asked_for():
     targets = dataset.gradient_targets
     assert dataset.features.shape == (300, 400)
     assert (targets.num_lfs, targets.num_classes, len(targets.features)) == (4, 3, 20)
-    share = torch.from_numpy(dataset.features.toarray()).mean(0)
+    share = dataset.features.to_dense().mean(0)
     torch.testing.assert_close(targets.document_frequency, share)
 
 

@@ -279,3 +279,18 @@ def test_two_processes_share_rows_and_agree_on_targets(tmp_path):
     ranks = [json.loads((tmp_path / f"{rank}.json").read_text()) for rank in (0, 1)]
     assert sorted(ranks[0]["rows"] + ranks[1]["rows"]) == list(range(40))
     assert ranks[0]["targets"] == ranks[1]["targets"] != []
+
+
+def test_rows_on_the_device_are_cut_there_and_leave_workers_nothing_to_do():
+    lfs = [keyword_lf("prize", ["prize"], label=1), keyword_lf("song", ["song"], label=0)]
+    texts = ["win a prize", "nice song", "a song", "prize"]
+    batches = []
+    for on_device in (False, True):
+        data = LoLDataModule(texts, lfs=lfs, on_device=on_device, progress_bar=False)
+        data.trainer = pl.Trainer(accelerator="cpu", logger=False, barebones=True)
+        data.setup("fit")
+        (batch,) = data.train_dataloader()
+        batches.append((batch.features.to_dense(), batch.votes))
+    torch.testing.assert_close(*batches)
+    with pytest.raises(ConfigurationError, match=r"num_workers = 2 .*drop them"):
+        LoLDataModule(texts, lfs=lfs, on_device=True, num_workers=2)

@@ -91,3 +91,21 @@ def test_features_that_are_not_finite_name_their_row(kind, value, dense, votes):
     dense[13, 4] = value
     with pytest.raises(DataError, match="row 13 holds a feature that is not finite"):
         LoLDataset(kind(dense), votes)
+
+
+@pytest.mark.parametrize("kind", [sp.csr_array, np.asarray])
+def test_a_dataset_on_a_device_cuts_the_same_batches_there(kind, dense, votes, targets):
+    dataset = LoLDataset(kind(dense), votes, targets, np.arange(N) % 2)
+    moved = dataset.to("meta")
+    batch = moved.__getitems__([3, 4])
+    assert {batch.votes.device.type, batch.features.device.type, batch.labels.device.type} == {"meta"}
+    assert batch.gradient_targets.value.device.type == "meta"
+    assert batch.features.shape == (2, D)
+    assert dataset.votes.device.type == "cpu"
+
+
+def test_rows_are_counted_from_the_end_and_none_lies_beyond(dense, votes):
+    dataset = LoLDataset(sp.csr_array(dense), votes)
+    torch.testing.assert_close(dataset[-1].features.to_dense(), torch.from_numpy(dense[[-1]]))
+    with pytest.raises(IndexError):
+        dataset[N]

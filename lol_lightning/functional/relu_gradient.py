@@ -1,0 +1,55 @@
+"""The input gradient of a ReLU network in closed form."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from lol_lightning.functional.gradients import GradientUnit, in_unit
+
+__all__ = ["relu_network_gradient"]
+
+
+def relu_network_gradient(
+    inputs: Float[Tensor, "sample hidden"],
+    layers: Sequence[tuple[Float[Tensor, "_out _in"], Float[Tensor, " _out"]]],
+    unit: GradientUnit = "probability",
+) -> Float[Tensor, "cls hidden"]:
+    r"""``model_input_gradient`` of a multi-layer perceptron that begins with a ReLU, in closed form.
+
+    .. math:: \nabla \tilde h = \frac{1}{t} \sum_z \big(\mathrm{diag}(h) - h h^\top\big)\, W_L D_L \cdots W_1 D_1
+
+    where :math:`D_l` is 1 where the l-th ReLU lets its input through. It takes no backward pass of its own, so that
+    the backward pass of a penalty on it is an ordinary one.
+
+    Args:
+        inputs: float (t, H), smoothing samples at the first pre-activation.
+        layers: weight float (out, in) and bias float (out,) of each linear layer, a ReLU before each of them; the
+            last one's outputs are the logits (K).
+        unit: as for ``model_input_gradient``.
+
+    Returns:
+        float (K, H), the mean over the samples, with a graph to inputs, weights and biases.
+
+    Example:
+        >>> import torch
+        >>> weight, bias = torch.tensor([[1.0, 0.0], [-1.0, 0.0]]), torch.zeros(2)
+        >>> relu_network_gradient(torch.tensor([[0.0, 1.0], [1e-9, 1.0]]), [(weight, bias)])
+        tensor([[ 0.2500,  0.0000],
+                [-0.2500,  0.0000]])
+    """
+    passed, x = [], inputs
+    for weight, bias in layers:
+        x = x.relu()
+        passed.append(x > 0)
+        x = F.linear(x, weight, bias)
+    probs = x.softmax(-1)
+    # d h_k / d x = h_k (w_k - sum_l h_l w_l) at the last layer, then down through the others, (K, t, out) throughout.
+    last = layers[-1][0]
+    slopes = probs.T.unsqueeze(-1) * (last.unsqueeze(1) - probs @ last) * passed[-1]
+    for (weight, _), mask in zip(layers[-2::-1], passed[-2::-1], strict=True):
+        slopes = (slopes @ weight) * mask
+    return in_unit(slopes.mean(1), probs, unit, "mean")
