@@ -19,14 +19,14 @@ from jsonargparse import auto_cli
 from timing import console
 
 from lol_lightning.benchmark.report import print_results
-from lol_lightning.benchmark.trials import METHODS, Result, run_trials
-from lol_lightning.demo import wrench_rows
+from lol_lightning.benchmark.trials import Result, run_trials
+from lol_lightning.demo import DEMO_METHODS, wrench_rows
 
 
 def few_rows(
     root: str = "../shared/wrench",
     sets: list[str] = SETS,
-    methods: tuple[str, ...] = METHODS,
+    methods: tuple[str, ...] = DEMO_METHODS,
     rows: int = 100,
     seeds: int = 5,
     trials: int = 12,

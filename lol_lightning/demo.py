@@ -9,12 +9,14 @@ from pathlib import Path
 from rich.console import Console
 
 from lol_lightning.benchmark.report import in_order, plot_results, print_results, track
-from lol_lightning.benchmark.trials import METHODS, compare
+from lol_lightning.benchmark.trials import compare
 from lol_lightning.data.datamodule import LoLDataModule
 from lol_lightning.data.synthetic import LABEL_NAMES, synthetic_comments, synthetic_lfs
 from lol_lightning.data.wrench import WrenchDataModule
 
-__all__ = ["demo", "generated_rows", "wrench_rows"]
+__all__ = ["DEMO_METHODS", "demo", "generated_rows", "wrench_rows"]
+
+DEMO_METHODS = ("mv", "snorkel", "lol-simple", "lol")
 
 BATCH_SIZE = 32
 """Few rows: several steps an epoch."""
@@ -37,7 +39,7 @@ def demo(
     name = f"{Path(data).name if data else 'generated comments'}, {rows} unlabeled rows"
     console.print(f"{name}: {seeds} seeds, {trials} random trials a method and seed, chosen on validation")
     make = partial(wrench_rows, data, rows) if data else partial(generated_rows, rows)
-    tasks = list(product(range(seeds), METHODS))
+    tasks = list(product(range(seeds), DEMO_METHODS))
     results = list(track(compare(make, tasks, trials, jobs), len(tasks), "training", console))
     print_results(results, console)
     in_order(results).to_csv(f"{output}.csv", index=False)

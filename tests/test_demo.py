@@ -2,9 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lol_lightning.benchmark.trials import METHODS
 from lol_lightning.cli import main
-from lol_lightning.demo import generated_rows, wrench_rows
+from lol_lightning.demo import DEMO_METHODS, generated_rows, wrench_rows
 
 
 def test_demo_compares_four_methods_and_saves_what_it_found(tmp_path, monkeypatch, capsys):
@@ -12,9 +11,9 @@ def test_demo_compares_four_methods_and_saves_what_it_found(tmp_path, monkeypatc
     main(["demo", "--rows", "60", "--seeds", "1", "--trials", "1", "--jobs", "1"])
     printed = capsys.readouterr().out
     assert "60 unlabeled rows" in printed
-    assert all(method in printed for method in METHODS)
+    assert all(method in printed for method in DEMO_METHODS)
     frame = pd.read_csv("demo.csv")
-    assert frame["method"].tolist() == list(METHODS)
+    assert frame["method"].tolist() == list(DEMO_METHODS)
     assert frame["test_accuracy"].between(0.5, 1).all()
     assert (tmp_path / "demo.png").stat().st_size > 1000
 

@@ -9,13 +9,13 @@ from lol_lightning.benchmark.trials import Result
 CHOSEN = {"lr": 0.01, "weight_decay": 0.0, "alpha": 1.0, "c": 0.1}
 RESULTS = [
     Result(method, seed, val_accuracy=0.9, test_accuracy=accuracy, test_macro_f1=0.5, seconds=2.0, **CHOSEN)
-    for method, seed, accuracy in (("lol", 1, 0.8), ("majority-vote", 0, 0.6), ("lol", 0, 0.9))
+    for method, seed, accuracy in (("lol", 1, 0.8), ("mv", 0, 0.6), ("lol", 0, 0.9))
 ]
 
 
 def test_order_is_that_of_methods_then_seeds():
     frame = in_order(RESULTS)
-    assert frame["method"].tolist() == ["majority-vote", "lol", "lol"]
+    assert frame["method"].tolist() == ["mv", "lol", "lol"]
     assert frame["seed"].tolist() == [0, 0, 1]
 
 

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 import torch
 
-from lol_lightning.baselines.pseudolabels import majority_vote
+from lol_lightning.baselines.majority import majority_vote
 from lol_lightning.benchmark.trials import METHODS, compare, run_trials, sample_configurations, training_data
 from lol_lightning.data.datamodule import LoLDataModule
 from lol_lightning.exceptions import ConfigurationError
@@ -51,7 +51,7 @@ def test_training_data(method):
     else:
         assert dataset.votes.shape == (len(data.train_votes), 1, 2)
         assert dataset.gradient_targets is None
-    if method == "majority-vote":
+    if method == "mv":
         np.testing.assert_array_equal(dataset.votes[:, 0], majority_vote(data.train_votes, 2))
 
 
@@ -83,7 +83,7 @@ def test_global_random_state_is_left_alone():
 
 
 def test_compare_runs_every_task_in_two_processes():
-    tasks = list(product((0, 1), ("majority-vote", "lol")))
+    tasks = list(product((0, 1), ("mv", "lol")))
     results = list(compare(comments, tasks, num_trials=1, num_jobs=2, max_epochs=2))
     assert {(result.seed, result.method) for result in results} == set(tasks)
     alone = run_trials(comments(1), "lol", seed=1, num_trials=1, max_epochs=2)
