@@ -17,7 +17,7 @@ from lol_lightning.exceptions import ConfigurationError
 
 __all__ = ["METHODS", "demo", "generated_rows"]
 
-METHODS = ("majority-vote", "snorkel", "lol-simple", "lol")
+METHODS = ("mv", "snorkel", "lol-simple", "lol")
 
 
 def demo(

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, TypeAlias, cast
 
 import numpy as np
-import scipy.sparse as sp
+from torch import Tensor
 
+from lol_lightning.data.batch import SparseRows
 from lol_lightning.data.datamodule import LoLDataModule
 from lol_lightning.data.dataset import LoLDataset
 from lol_lightning.data.wrench import WrenchDataModule
@@ -127,14 +128,19 @@ def _fingerprint_of_module(data: LoLDataModule) -> str:
     for loader in (data.train_dataloader(), val, data.test_dataloader()):
         dataset = cast(LoLDataset, loader.dataset)
         features = dataset.features
-        arrays = [features.data, features.indices, features.indptr] if sp.issparse(features) else [features]
-        for array in (*arrays, dataset.votes, dataset.labels):
-            if array is not None:
-                digest.update(np.ascontiguousarray(array).tobytes())
+        if isinstance(features, SparseRows):
+            _update(digest, features.indices, features.offsets, features.values)
+        else:
+            _update(digest, features)
+        _update(digest, dataset.votes, dataset.labels)
     targets = data.gradient_targets
-    for tensor in (targets.lf, targets.cls, targets.feature, targets.value):
-        digest.update(tensor.numpy().tobytes())
+    _update(digest, targets.lf, targets.cls, targets.feature, targets.value)
     return digest.hexdigest()
+
+
+def _update(digest: Any, *tensors: Tensor | None) -> None:
+    for tensor in tensors:
+        digest.update(b"" if tensor is None else tensor.contiguous().numpy().tobytes())
 
 
 def prepare(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, cast, get_args
 
 import numpy as np
+from torch import Tensor
 
-from lol_lightning.baselines.pseudolabels import PSEUDOLABELS, pseudolabels
+from lol_lightning.baselines.end_to_end import EndToEndClassifier
+from lol_lightning.baselines.pseudolabels import pseudolabels
 from lol_lightning.benchmark.data import Prepared
 from lol_lightning.data.dataset import LoLDataset
 from lol_lightning.exceptions import ConfigurationError
@@ -21,6 +23,8 @@ __all__ = ["METHODS", "Method", "as_methods"]
 
 OPTIMIZER = {"lr": (1e-3, 3e-2), "weight_decay": (1e-6, 1e-2)}
 PENALTY = {"alpha": (1e-3, 3e-2), "c": (1.0, 5.0)}
+SIMPLE = {"method": "lol-simple"}
+FUSED = {**SIMPLE, "lf_weights": "uniform"}
 TEMPERATURE = {"temperature": (0.3, 10.0)}
 
 Ranges = Mapping[str, tuple[float, float]]
@@ -35,7 +39,7 @@ class Method:
         trains_on: "votes" of the LFs, "labels" of labeled rows, or a key of ``PSEUDOLABELS``.
         options: arguments of the LightningModule that are not tuned.
         ranges: arguments that are tuned, each drawn evenly in its logarithm from (low, high).
-        end_to_end: whether the LightningModule is ``EndToEndClassifier``; ``LoLClassifier`` else.
+        model: the LightningModule.
         sources: of the gradients, "all" findings of an inspection or only some; ``None`` for what the LFs tell.
     """
 
@@ -43,7 +47,7 @@ class Method:
     trains_on: str = "votes"
     options: Mapping[str, Any] = field(default_factory=dict)
     ranges: Ranges = field(default_factory=lambda: OPTIMIZER)
-    end_to_end: bool = False
+    model: type[LoLClassifier] = LoLClassifier
     sources: tuple[Source, ...] | None = None
 
     @property
@@ -56,11 +60,18 @@ class Method:
         """All that defines the method, as plain types; with the arguments that it leaves at their defaults."""
         given = set(self.ranges) | {"network", "num_features", "num_classes", "num_lfs", "seed"}
         fixed = {name: value for name, value in self._arguments.items() if name not in given}
-        return {**asdict(replace(self, options=fixed, ranges=dict(self.ranges))), "first_trial": self.defaults}
+        return {
+            "trains_on": self.trains_on,
+            "model": self.model.__name__,
+            "sources": self.sources,
+            "first_trial": self.defaults,
+            "ranges": dict(self.ranges),
+            "options": fixed,
+        }
 
     @property
     def _arguments(self) -> dict[str, Any]:
-        own = inspect.signature(self._class.__init__).parameters
+        own = inspect.signature(self.model.__init__).parameters
         defaults = {name: p.default for name, p in own.items() if p.default is not inspect.Parameter.empty}
         return {**defaults, **self.options}
 
@@ -75,8 +86,8 @@ class Method:
         if self.trains_on == "votes":
             return prepared.train_with(self.sources)
         if self.trains_on == "labels":
-            labels = cast(np.ndarray, prepared.data.val_labels)
-            return LoLDataset(prepared.val.features[labeled], labels[labeled][:, None])
+            batch = prepared.val.__getitems__(labeled.tolist())
+            return LoLDataset(batch.features, cast(Tensor, batch.labels)[:, None])
         data = prepared.data
         fused = pseudolabels(self.trains_on, data.train_votes, data.num_classes, seed)
         return LoLDataset(prepared.train.features, fused[:, None, :])
@@ -88,7 +99,7 @@ class Method:
             prepared: the data.
             seen: validation rows whose labels may be looked at.
         """
-        weighting = self.options.get("lf_weights", "uniform")
+        weighting = self._arguments.get("lf_weights", "uniform")
         if self.trains_on != "votes" or not isinstance(weighting, str) or weighting == "uniform":
             return self
         data, labels = prepared.data, prepared.data.val_labels
@@ -102,39 +113,30 @@ class Method:
         """Build the LightningModule; its weights follow torch's global random state."""
         data = prepared.data
         sizes: dict[str, Any] = {"num_features": data.num_features, "num_classes": data.num_classes}
-        if self.end_to_end:
+        if issubclass(self.model, EndToEndClassifier):
             sizes["num_lfs"] = data.num_lfs
-        return self._class(**sizes, seed=seed, **{**self.options, **hyperparameters})
-
-    @property
-    def _class(self) -> type[LoLClassifier]:
-        if not self.end_to_end:
-            return LoLClassifier
-        from lol_lightning.baselines.end_to_end import EndToEndClassifier
-
-        return EndToEndClassifier
+        return self.model(**sizes, seed=seed, **{**self.options, **hyperparameters})
 
 
-def _methods() -> dict[str, Method]:
-    simple = {"method": "lol-simple"}
-    penalised = {**OPTIMIZER, **PENALTY}
-    methods = [
-        *(Method(name, name, simple) for name in PSEUDOLABELS),
-        Method("e2e", ranges={**OPTIMIZER, **TEMPERATURE}, end_to_end=True),
-        Method("lol-simple", options=simple),
-        Method("lol", options={"method": "lol"}, ranges=penalised),
-        Method("lol-sw", options={"method": "lol", "lf_weights": "snorkel"}, ranges=penalised),
-        Method("valsup", "labels", simple),
-    ]
-    order = ("mv", "snorkel", "t-mean", "t-median", "e2e", "dawid-skene", "lol-simple", "lol", "lol-sw", "valsup")
-    return {method.name: method for method in sorted(methods, key=lambda method: _position(order, method.name))}
+def _pseudolabeled(name: str) -> Method:
+    return Method(name, name, FUSED)
 
 
-def _position(order: tuple[str, ...], name: str) -> int:
-    return order.index(name) if name in order else -1
-
-
-METHODS: dict[str, Method] = _methods()
+METHODS: dict[str, Method] = {
+    method.name: method
+    for method in (
+        _pseudolabeled("mv"),
+        _pseudolabeled("snorkel"),
+        _pseudolabeled("t-mean"),
+        _pseudolabeled("t-median"),
+        Method("e2e", ranges={**OPTIMIZER, **TEMPERATURE}, model=EndToEndClassifier),
+        _pseudolabeled("dawid-skene"),
+        Method("lol-simple", options=SIMPLE),
+        Method("lol", options={"method": "lol"}, ranges={**OPTIMIZER, **PENALTY}),
+        Method("lol-sw", options={"method": "lol", "lf_weights": "snorkel"}, ranges={**OPTIMIZER, **PENALTY}),
+        Method("valsup", "labels", FUSED),
+    )
+}
 """Every method by name, in the order of the paper's tables; all train the same network by the same code."""
 
 
@@ -172,9 +174,9 @@ def _variant(name: str, given: Mapping[str, Any]) -> Method:
         raise ConfigurationError(f"variant {name!r} needs a `method`, one of {', '.join(METHODS)}; it has {base!r}.")
     method = METHODS[base]
     ranges: dict[str, Any] = {**method.ranges, **(options.pop("ranges", None) or {})}
-    known = inspect.signature(method._class.__init__).parameters
+    known = inspect.signature(method.model.__init__).parameters
     if unknown := [argument for argument in (*options, *ranges) if argument not in known]:
-        raise ConfigurationError(f"variant {name!r} sets {unknown[0]!r}, which {method._class.__name__} has not.")
+        raise ConfigurationError(f"variant {name!r} sets {unknown[0]!r}, which {method.model.__name__} has not.")
     for argument, limits in ranges.items():
         if limits is not None and not (len(limits) == 2 and 0 < limits[0] < limits[1]):
             raise ConfigurationError(
