@@ -91,11 +91,12 @@ def comparison_cells(frame: pd.DataFrame) -> tuple[list[str], Cells]:
 
 
 def unequal_trials(frame: pd.DataFrame) -> str | None:
-    """Return a warning where methods had different numbers of trials."""
-    per_method = frame.groupby("method")["trials"].unique().map(sorted)
-    if len({trials for of_method in per_method for trials in of_method}) == 1:
-        return None
-    return f"The numbers of trials differ, so this is no fair comparison: {per_method.to_dict()}."
+    """Return a warning where methods had different numbers of trials on a set."""
+    for place, of_set in frame.groupby(["dataset", "train_rows", "val_per_class"], sort=False):
+        if of_set["trials"].nunique() > 1:
+            per_method = of_set.groupby("method")["trials"].unique().map(lambda trials: sorted(map(int, trials)))
+            return f"The numbers of trials differ on {place[0]}, this is no fair comparison: {per_method.to_dict()}."
+    return None
 
 
 def _markdown(frame: pd.DataFrame, name: str, pictures: list[Path]) -> str:

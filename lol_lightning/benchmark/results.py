@@ -30,7 +30,13 @@ def results_of(finished: Iterable[Finished]) -> pd.DataFrame:
     ``train_rows`` and ``val_per_class`` are texts, a number or "all".
     """
     lines = [
-        {**plan.key, "metric": metric, "value": value, "trials": plan.budget.trials, "seconds": outcome.seconds}
+        {
+            **plan.key,
+            "metric": metric,
+            "value": value,
+            "trials": plan.budget.trials,
+            "seconds": round(outcome.seconds, 2),
+        }
         for plan, outcome in finished
         for metric, value in outcome.metrics.items()
     ]

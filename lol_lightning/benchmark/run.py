@@ -113,13 +113,16 @@ def run_benchmark(
     ]
     files = None
     if output is not None:
-        shared = {**{name: value for name, value in vars(budget).items()}, **settings}
+        # Sets may have different numbers of trials, which the results tell.
+        shared = {**{name: value for name, value in vars(budget).items() if name != "trials"}, **settings}
         files = ResultFiles(output, shared, {method.name: method.settings() for method in chosen})
     store = TrialStore(storage)
     finished, open_plans, done = _known(plans, store)
     try:
         for finished_now in _run(open_plans, storage, jobs, console, done, budget.trials * len(plans)):
             finished.append(finished_now)
+            if console is not None and not console.is_terminal:
+                _tell(console, finished, len(plans))
             if files is not None:
                 files.write(finished)
     finally:
@@ -129,18 +132,26 @@ def run_benchmark(
     return results_of(finished)
 
 
+def _tell(console: Console, finished: Sequence[Finished], total: int) -> None:
+    """Print a line where there is no terminal for a progress bar."""
+    plan, outcome = finished[-1]
+    place = "{dataset}, {method}, seed {seed}, {train_rows} rows, {val_per_class} a class".format(**plan.key)
+    score = f"validation {100 * outcome.metrics['val_accuracy']:.1f}%, {outcome.seconds:.0f} s"
+    console.print(f"{len(finished)}/{total} {place}: {score}", soft_wrap=True)
+
+
 def _known(plans: Sequence[StudyPlan], store: TrialStore) -> tuple[list[Finished], list[StudyPlan], int]:
     """Return the finished studies of a store, the plans of those that are not, and the number of finished trials."""
     finished, open_plans, done = [], [], 0
-    known = store.known()
+    trials = plans[0].budget.trials
+    outcomes = store.outcomes(trials)
     for plan in plans:
-        outcome = store.outcome(plan.name, plan.budget.trials) if plan.name in known else None
-        if outcome is not None:
+        if (outcome := outcomes.get(plan.name)) is not None:
             finished.append((plan, Outcome(**outcome)))
-            done += plan.budget.trials
+            done += trials
         else:
             open_plans.append(plan)
-            done += min(len(store.trials(plan.name)), plan.budget.trials) if plan.name in known else 0
+            done += min(len(store.trials(plan.name)), trials) if plan.name in outcomes else 0
     return finished, open_plans, done
 
 
@@ -153,14 +164,17 @@ def _run(
     with tempfile.TemporaryDirectory() as directory, _one_thread():
         ticks = Path(directory) / "trials"
         ticks.touch()
-        arguments = ticks, None if storage is None else str(storage), os.getpid()
+        # By its inode, too: a process that still holds a file which was deleted must open the new one.
+        arguments = ticks, storage and str(storage), storage and os.stat(storage).st_ino, os.getpid()
         tasks = (delayed(_run_one)(number, plan, *arguments) for number, plan in enumerate(plans))
         with _progress(console, ticks, done, total):
             for number, outcome in Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)(tasks):
                 yield plans[number], outcome
 
 
-def _run_one(number: int, plan: StudyPlan, ticks: Path, storage: str | None, parent: int) -> tuple[int, Outcome]:
+def _run_one(
+    number: int, plan: StudyPlan, ticks: Path, storage: str | None, inode: int | None, parent: int
+) -> tuple[int, Outcome]:
     alone = os.getpid() == parent
     if not alone:
         # Whoever started the run ends it; this process must not outlive it and write beside the next run.
@@ -173,11 +187,11 @@ def _run_one(number: int, plan: StudyPlan, ticks: Path, storage: str | None, par
         with ticks.open("ab") as file:
             file.write(b".")
 
-    return number, run_study(plan, _store(storage), after_trial)
+    return number, run_study(plan, _store(storage, inode), after_trial)
 
 
 @lru_cache(maxsize=1)
-def _store(storage: str | None) -> TrialStore:
+def _store(storage: str | None, inode: int | None) -> TrialStore:
     return TrialStore(storage)
 
 

@@ -55,26 +55,35 @@ class TrialStore:
                 f"sqlite:///{Path(path).as_posix()}", engine_kwargs={"connect_args": {"timeout": TIMEOUT_S}}
             )
 
-    def known(self) -> dict[str, Study]:
-        """Return the studies that are kept, by name."""
+    def outcomes(self, trials: int) -> dict[str, dict[str, Any] | None]:
+        """Return what came out of the first ``trials`` trials of each study that is kept, ``None`` where it is open."""
         if self._storage is None:
             return {}
-        return {study.study_name: study for study in self._storage.get_all_studies()}
+        return {study.study_name: study.user_attrs.get(_key(trials)) for study in self._storage.get_all_studies()}
 
     def trials(self, name: str) -> list[FrozenTrial]:
         """Return the finished trials of a study, in their order."""
         return [] if self._storage is None else self._study(name).get_trials(deepcopy=False)
 
     def add(self, name: str, trial: FrozenTrial) -> None:
-        """Keep a finished trial."""
-        if self._storage is not None:
-            self._study(name).add_trial(trial)
+        """Keep a finished trial.
+
+        Raises:
+            ConfigurationError: if the trial is not the next one of its study, since someone else writes there.
+        """
+        if self._storage is None:
+            return
+        study = self._study(name)
+        if (kept := len(study.get_trials(deepcopy=False))) != trial.number:
+            raise ConfigurationError(
+                f"the study {name!r} has {kept} trials where {trial.number} were expected: another run writes to the "
+                "same storage. Wait for it, or give another storage."
+            )
+        study.add_trial(trial)
 
     def outcome(self, name: str, trials: int) -> dict[str, Any] | None:
         """Return what came out of the first ``trials`` trials of a study, ``None`` where that is not known."""
-        if self._storage is None or name not in self.known():
-            return None
-        return self._study(name).user_attrs.get(_key(trials))
+        return None if self._storage is None else self._study(name).user_attrs.get(_key(trials))
 
     def set_outcome(self, name: str, trials: int, outcome: dict[str, Any]) -> None:
         """Keep what came out of a study; plain types."""

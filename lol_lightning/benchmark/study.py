@@ -189,7 +189,7 @@ def run_study(plan: StudyPlan, store: TrialStore, after_trial: Callable[[], None
         metrics = {**rows.test(kept[1]), "val_accuracy": cast(float, chosen.value)}
     trials = study.get_trials(deepcopy=False)
     outcome = Outcome(
-        metrics,
+        {name: round(value, 6) for name, value in metrics.items()},
         seconds=preparing + time.perf_counter() - start + sum(trial.user_attrs["seconds"] for trial in trials),
         trial=chosen.number,
         check=check,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import signal
 import threading
@@ -15,6 +16,7 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 from torch import Tensor
+from torch.utils.data import Sampler
 
 from lol_lightning.data.batch import LoLBatch
 from lol_lightning.data.dataset import LoLDataLoader, LoLDataset
@@ -60,6 +62,28 @@ class Fit:
         return self.model
 
 
+class _Passes(Sampler[list[int]]):
+    """Batches of several passes over the rows, each in an order of its own, as one epoch.
+
+    To Lightning, an epoch of a few steps costs as much as its steps do.
+    """
+
+    def __init__(self, num_rows: int, batch_size: int, num_steps: int) -> None:
+        self.num_rows, self.batch_size, self.num_steps = num_rows, batch_size, num_steps
+        self.generator = torch.Generator().manual_seed(int(torch.randint(2**62, ())))
+
+    def __len__(self) -> int:
+        return self.num_steps
+
+    def __iter__(self) -> Iterator[list[int]]:
+        return itertools.islice(self._batches(), self.num_steps)
+
+    def _batches(self) -> Iterator[list[int]]:
+        while True:
+            order = torch.randperm(self.num_rows, generator=self.generator)
+            yield from (batch.tolist() for batch in torch.split(order, self.batch_size))
+
+
 class _Checks(pl.Callback):
     """Evaluates after the given numbers of steps."""
 
@@ -96,11 +120,11 @@ def fit(
         on_check: from the check's number and accuracy to whether the fit shall stop there.
     """
     result = Fit(model)
-    loader = LoLDataLoader(train, batch_size=batch_size, shuffle=True)
+    loader = LoLDataLoader(train, batch_sampler=_Passes(len(train), batch_size, at[-1]))
     handler = signal.getsignal(signal.SIGINT)
     try:
         checks = _Checks(result, validation, at, on_check)
-        trainer(max_steps=at[-1], max_epochs=-1, callbacks=[checks]).fit(model, loader)
+        trainer(max_epochs=1, callbacks=[checks]).fit(model, loader)
     except SystemExit:
         # Lightning switches Ctrl-C off and ends the process; whoever called may want to say something first.
         if threading.current_thread() is threading.main_thread():

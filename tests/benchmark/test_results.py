@@ -20,8 +20,8 @@ def plans(tmp_path):
     return {seed: plan_of(directory, "lol", seed=seed, train_rows=seed or None) for seed in (0, 9, 10)}
 
 
-def files(path, trials=3, **methods):
-    return ResultFiles(path, {"trials": trials}, {"lol": {"c": 1}, **methods})
+def files(path, epochs=3, **methods):
+    return ResultFiles(path, {"epochs": epochs}, {"lol": {"c": 1}, **methods})
 
 
 def test_rows_are_tidy_and_in_order(plans):
@@ -64,7 +64,7 @@ def test_a_run_adds_to_results_of_the_same_settings(plans, tmp_path):
 def test_results_of_other_settings_are_not_touched(plans, tmp_path):
     path = tmp_path / "r.csv"
     files(path).write([(plans[0], OUTCOME)])
-    for options in ({"trials": 4}, {"lol": {"c": 2}}):
+    for options in ({"epochs": 4}, {"lol": {"c": 2}}):
         with pytest.raises(ConfigurationError, match=r"r\.csv holds results of other settings"):
             files(path, **options)
     path.with_suffix(".json").unlink()

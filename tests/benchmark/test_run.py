@@ -24,9 +24,10 @@ def directory(tmp_path):
 
 def trial_counts(path):
     store = TrialStore(path)
-    return {name: len(store.trials(name)) for name in store.known()}
+    return {name: len(store.trials(name)) for name in store.outcomes(1)}
 
 
+@pytest.mark.slow
 def test_two_processes_give_the_results_of_one(directory, tmp_path):
     frames = []
     for jobs in (1, 2):
@@ -79,9 +80,10 @@ def test_pieces_share_a_storage_and_an_output(directory, tmp_path):
     frame = run_benchmark([directory], ["lol-simple", "lol"], **shared)
     assert frame["seconds"].tolist() == both["seconds"].tolist()
     with pytest.raises(ConfigurationError, match="holds results of other settings"):
-        run_benchmark([directory], ["lol"], **{**options, "trials": 4})
+        run_benchmark([directory], ["lol"], **{**options, "epochs": 4})
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_and_ends_as_an_uninterrupted_one(directory, tmp_path):
     killed, whole = tmp_path / "killed.csv", tmp_path / "whole.csv"
     options = {"seeds": 1, "trials": 7, "epochs": 25, "checks": 3}
@@ -101,7 +103,7 @@ def test_a_killed_run_goes_on_and_ends_as_an_uninterrupted_one(directory, tmp_pa
     process.send_signal(signal.SIGKILL)
     process.wait()
     store = TrialStore(storage)
-    known = {(name, trial.number): trial.datetime_start for name in store.known() for trial in store.trials(name)}
+    known = {(name, trial.number): trial.datetime_start for name in store.outcomes(7) for trial in store.trials(name)}
     assert 2 <= len(known) < 14
     run_benchmark([directory], ["lol-simple", "lol"], output=killed, **options)
     assert set(trial_counts(storage).values()) == {7}
