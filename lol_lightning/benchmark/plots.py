@@ -58,11 +58,17 @@ def plot_results(
 
 
 def _curves(panel: Any, of_set: pd.DataFrame, methods: list[str]) -> None:
+    sizes = sorted(of_set["val_per_class"].unique(), key=lambda size: float("inf") if size == "all" else int(size))
     style: dict[str, Any] = {"marker": "o", "markersize": 3, "capsize": 2}
     for number, method in enumerate(methods):
-        groups = of_set[of_set["method"] == method].groupby("val_per_class", sort=False)["value"]
-        means, stds = 100 * groups.mean(), 100 * groups.std().fillna(0.0)
-        panel.errorbar(list(means.index), means, stds, color=f"C{number}", label=method, **style)
+        values = of_set[of_set["method"] == method]
+        groups = [100 * values.loc[values["val_per_class"] == size, "value"] for size in sizes]
+        # Beside each other, so that no error bar hides another one.
+        places = np.arange(len(sizes)) + 0.06 * (number - (len(methods) - 1) / 2)
+        means = [group.mean() for group in groups]
+        stds = [group.std() if len(group) > 1 else 0.0 for group in groups]
+        panel.errorbar(places, means, stds, color=f"C{number}", label=method, **style)
+    panel.set_xticks(range(len(sizes)), sizes)
 
 
 def _bars(panel: Any, of_set: pd.DataFrame, methods: list[str]) -> None:
@@ -73,10 +79,8 @@ def _bars(panel: Any, of_set: pd.DataFrame, methods: list[str]) -> None:
             panel.plot(values, np.full(len(values), position), "o", color=f"C{position}", markersize=4)
     panel.set_yticks(range(len(methods)), methods)
     panel.invert_yaxis()
-    lowest = 100 * of_set["value"].min()
-    panel.set_xlim(
-        left=max(0.0, lowest - 10), right=100 if lowest > 60 else min(100.0, 100 * of_set["value"].max() + 5)
-    )
+    lowest, highest = 100 * of_set["value"].min(), 100 * of_set["value"].max()
+    panel.set_xlim(max(0.0, lowest - 10), min(100.0, highest + 3))
 
 
 def _figure() -> Any:
