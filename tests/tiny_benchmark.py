@@ -6,7 +6,7 @@ import numpy as np
 
 from lol_lightning.benchmark.data import as_sets
 from lol_lightning.benchmark.methods import METHODS
-from lol_lightning.benchmark.study import Budget, StudyPlan
+from lol_lightning.benchmark.plan import Budget, StudyPlan
 from lol_lightning.data.datamodule import LoLDataModule
 from lol_lightning.data.synthetic import LABEL_NAMES, synthetic_comments
 from lol_lightning.data.wrench import read_wrench_lfs

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import pandas as pd
 
 from lol_lightning.benchmark.environment import PACKAGES, command_line, environment
-from lol_lightning.benchmark.study import Outcome, StudyPlan
+from lol_lightning.benchmark.plan import Outcome, StudyPlan
 from lol_lightning.exceptions import ConfigurationError, DataError
 
 __all__ = ["COLUMNS", "KEY", "Finished", "ResultFiles", "read_results", "results_of"]

@@ -21,9 +21,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from lol_lightning.benchmark.data import Datasets, as_sets, forget
 from lol_lightning.benchmark.methods import as_methods
+from lol_lightning.benchmark.plan import Budget, Outcome, StudyPlan
 from lol_lightning.benchmark.results import Finished, ResultFiles, results_of
 from lol_lightning.benchmark.store import TrialStore
-from lol_lightning.benchmark.study import Budget, Outcome, StudyPlan, run_study
+from lol_lightning.benchmark.study import run_study
 from lol_lightning.benchmark.training import quiet
 from lol_lightning.exceptions import ConfigurationError
 

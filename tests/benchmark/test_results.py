@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from tiny_benchmark import plan_of, write_wrench
 
+from lol_lightning.benchmark.plan import Outcome
 from lol_lightning.benchmark.results import COLUMNS, ResultFiles, read_results, results_of
-from lol_lightning.benchmark.study import Outcome
 from lol_lightning.exceptions import ConfigurationError, DataError
 
 OUTCOME = Outcome(

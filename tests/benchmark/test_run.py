@@ -131,3 +131,13 @@ def test_a_killed_run_goes_on_and_ends_as_an_uninterrupted_one(directory, tmp_pa
 def test_bad_arguments_are_named(options, error, message, directory):
     with pytest.raises(error, match=message):
         run_benchmark([directory], **{"methods": ["lol"], "seeds": 1, **BUDGET, **options})
+
+
+@pytest.mark.wrench
+def test_real_sets_with_every_source_of_gradients(wrench_root):
+    variants = {"lol-probed": {"method": "lol", "sources": ["probed", "surrogate"]}}
+    options = {"seeds": 1, "trials": 1, "train_rows": 100, "val_per_class": 20, "variants": variants}
+    frame = run_benchmark([wrench_root / "youtube"], ["snorkel", "lol", "lol-probed", "valsup"], **options)
+    accuracy = frame[frame["metric"] == "test_accuracy"].set_index("method")["value"]
+    assert len(accuracy) == 4
+    assert accuracy.min() > 0.6

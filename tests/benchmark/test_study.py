@@ -9,7 +9,7 @@ from tiny_benchmark import comments, plan_of, spoiled, write_wrench
 from lol_lightning.benchmark.data import as_sets, forget
 from lol_lightning.benchmark.methods import METHODS
 from lol_lightning.benchmark.store import TrialStore
-from lol_lightning.benchmark.study import Budget, run_study
+from lol_lightning.benchmark.study import run_study
 from lol_lightning.exceptions import ConfigurationError
 
 MANY = {"trials": 7, "epochs": 2, "checks": 4}
@@ -167,21 +167,6 @@ def test_only_the_labeled_rows_asked_for_are_seen(directory, store):
     assert supervised.metrics["val_accuracy"] in (0, 0.5, 1)
 
 
-def test_a_name_for_all_that_a_trial_depends_on(directory):
-    plan = plan_of(directory)
-    others = [
-        replace(plan, seed=1),
-        replace(plan, train_rows=40),
-        replace(plan, val_per_class=5),
-        replace(plan, inspect=True),
-        replace(plan, method=METHODS["lol-sw"]),
-        replace(plan, budget=replace(plan.budget, max_steps=9)),
-        replace(plan, dataset=replace(plan.dataset, fingerprint="other")),
-        replace(plan, method=replace(plan.method, options={**plan.method.options, "penalty": "linear"})),
-    ]
-    assert len({other.name for other in others} | {plan.name}) == len(others) + 1
-
-
 def test_random_states_are_left_alone(directory):
     torch.manual_seed(1)
     np.random.seed(1)
@@ -190,16 +175,6 @@ def test_random_states_are_left_alone(directory):
     np.random.seed(1)
     run_study(plan_of(directory, budget={"trials": 1}), NOWHERE)
     assert (torch.rand(1), np.random.rand()) == expected
-
-
-def test_budget():
-    assert Budget().batch_size_of(1000) == 32
-    assert Budget().batch_size_of(1001) == 128
-    assert Budget(batch_size=7).batch_size_of(10) == 7
-    assert Budget().check_steps(100) == list(range(20, 201, 20))
-    assert Budget().check_steps(20_000)[-1] == 1500
-    with pytest.raises(ConfigurationError, match="trials = 0 must be at least 1"):
-        Budget(trials=0)
 
 
 def test_missing_optuna_is_named(monkeypatch):
