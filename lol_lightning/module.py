@@ -203,7 +203,8 @@ class LoLClassifier(pl.LightningModule):
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Return Adam; it is lazy in the first layer where that layer's gradient is row-sparse."""
-        return LazyAdam(self.parameters(), lr=self.hparams["lr"], weight_decay=self.hparams["weight_decay"])
+        hparams = self.hparams
+        return LazyAdam(self._parameter_groups(), lr=hparams["lr"], weight_decay=hparams["weight_decay"])
 
     def input_gradient(self, batch: LoLBatch, step: int = 0) -> Float[Tensor, "cls inspected"]:
         """Return the smoothed model's gradient on the batch's inspected features, to look at.
@@ -229,6 +230,9 @@ class LoLClassifier(pl.LightningModule):
         if self.network is None:
             raise ConfigurationError("the model has no size yet: give num_features and num_classes, or fit it.")
         return self.network
+
+    def _parameter_groups(self) -> list[dict[str, Any]]:
+        return [{"params": list(self.parameters())}]
 
     def _build(self) -> None:
         hparams = self.hparams

@@ -1,0 +1,263 @@
+"""The data of a benchmark: sets by name, prepared once for all methods, and the labeled rows that methods may see."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any, TypeAlias, cast
+
+import numpy as np
+from torch import Tensor
+
+from lol_lightning.data.batch import SparseRows
+from lol_lightning.data.datamodule import LoLDataModule
+from lol_lightning.data.dataset import LoLDataset
+from lol_lightning.data.wrench import WrenchDataModule
+from lol_lightning.exceptions import ConfigurationError, DataError
+from lol_lightning.inspection import inspect_lfs
+from lol_lightning.lfs.record import LFRecord, Source
+
+__all__ = ["BenchmarkSet", "Datasets", "Prepared", "as_sets", "labeled_rows", "prepare", "split_80_20"]
+
+MakeDataModule: TypeAlias = Callable[[int], LoLDataModule]
+"""From a seed to the data module of that seed, not set up."""
+
+Datasets: TypeAlias = "Mapping[str, str | Path | MakeDataModule] | Iterable[str | Path]"
+"""WRENCH directories, or by name WRENCH directories and functions from a seed to a data module."""
+
+
+@dataclass(frozen=True)
+class BenchmarkSet:
+    """A set by its name and content.
+
+    Args:
+        name: as in the results.
+        fingerprint: of its content; trials on other content are not taken for trials on this one.
+        make: from a seed to a data module that is not set up.
+        seeded: whether the rows follow the seed by themselves.
+    """
+
+    name: str
+    fingerprint: str
+    make: MakeDataModule = field(compare=False, repr=False)
+    seeded: bool = True
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A data module whose training and validation rows are ready.
+
+    Args:
+        data: the data module.
+        declared: records of what the LFs tell by themselves; ``None`` where ``data`` holds no others.
+    """
+
+    data: LoLDataModule
+    declared: list[LFRecord] | None = None
+
+    @property
+    def train(self) -> LoLDataset:
+        """Training rows on which some LF votes, with the LFs' votes and gradient targets."""
+        return cast(LoLDataset, self.data.train_dataloader().dataset)
+
+    @property
+    def val(self) -> LoLDataset:
+        """Validation rows with their labels."""
+        return cast(LoLDataset, cast(Any, self.data.val_dataloader()).dataset)
+
+    def train_with(self, sources: tuple[Source, ...] | None) -> LoLDataset:
+        """Return the training rows with the gradient targets of some sources; ``None`` for what the LFs tell."""
+        if self.declared is None:
+            return self.train
+        targets = self.data.targets_from(("declared",) if sources is None else sources)
+        return LoLDataset(self.train.features, self.train.votes, targets)
+
+
+def as_sets(datasets: Datasets, seed: int = 0) -> list[BenchmarkSet]:
+    """Give each set its name and fingerprint.
+
+    Args:
+        datasets: see ``Datasets``; a directory without a name gets its own name.
+        seed: functions are called with it for the fingerprint.
+
+    Raises:
+        DataError: if a directory is missing or two have the same name, or test rows have no labels.
+        ConfigurationError: if there are no sets.
+    """
+    if isinstance(datasets, str | Path):
+        datasets = [datasets]
+    if isinstance(datasets, Mapping):
+        named = list(datasets.items())
+    else:
+        named = [(Path(directory).resolve().name, directory) for directory in datasets]
+    if not named:
+        raise ConfigurationError("there are no data: name at least one WRENCH directory.")
+    names = [name for name, _ in named]
+    if len(set(names)) < len(names):
+        raise DataError(f"two sets have the same name: {names}. Give them names of their own in a mapping.")
+    return [_as_set(name, given, seed) for name, given in named]
+
+
+def _as_set(name: str, given: str | Path | MakeDataModule, seed: int) -> BenchmarkSet:
+    if callable(given):
+        return BenchmarkSet(name, _fingerprint_of_module(given(seed)), given)
+    root = Path(given)
+    if not root.is_dir():
+        raise DataError(f"there is no WRENCH directory {str(given)!r}; it would hold train.json, valid.json, ...")
+    digest = hashlib.sha256()
+    for path in sorted(root.glob("*.json")):
+        digest.update(path.name.encode() + path.read_bytes())
+    return BenchmarkSet(name, digest.hexdigest(), partial(_wrench, str(root)), seeded=False)
+
+
+def _wrench(root: str, seed: int) -> LoLDataModule:
+    return WrenchDataModule(root, seed=seed, progress_bar=False)
+
+
+def _fingerprint_of_module(data: LoLDataModule) -> str:
+    data.setup("fit")
+    data.setup("test")
+    val = data.val_dataloader()
+    if isinstance(val, list):
+        raise DataError("the data module has no validation rows; trials are chosen on them. Give val=.")
+    digest = hashlib.sha256()
+    # Asking for the test rows tells now, and not after the trials, if their labels are missing.
+    for loader in (data.train_dataloader(), val, data.test_dataloader()):
+        dataset = cast(LoLDataset, loader.dataset)
+        features = dataset.features
+        if isinstance(features, SparseRows):
+            _update(digest, features.indices, features.offsets, features.values)
+        else:
+            _update(digest, features)
+        _update(digest, dataset.votes, dataset.labels)
+    targets = data.gradient_targets
+    _update(digest, targets.lf, targets.cls, targets.feature, targets.value)
+    return digest.hexdigest()
+
+
+def _update(digest: Any, *tensors: Tensor | None) -> None:
+    for tensor in tensors:
+        digest.update(b"" if tensor is None else tensor.contiguous().numpy().tobytes())
+
+
+def prepare(
+    dataset: BenchmarkSet, train_rows: int | None, seed: int, inspect: bool = False, inspected_rows: int | None = None
+) -> Prepared:
+    """Prepare training and validation rows; what was prepared last is kept for the next method.
+
+    Args:
+        dataset: what to prepare.
+        train_rows: number of unlabeled rows to draw with ``seed``, ``None`` for all.
+        seed: of the rows.
+        inspect: find out what the LFs inspect by every means, not only what they tell.
+        inspected_rows: number of unlabeled rows to inspect the LFs on, the training rows if ``None``.
+    """
+    drawn = train_rows is not None or inspected_rows is not None
+    return _prepare(dataset, train_rows, seed if drawn or dataset.seeded else 0, inspect, inspected_rows)
+
+
+@lru_cache(maxsize=2)
+def _prepare(
+    dataset: BenchmarkSet, train_rows: int | None, seed: int, inspect: bool, inspected_rows: int | None
+) -> Prepared:
+    data = _drawn(dataset, train_rows, seed)
+    if not inspect:
+        data.setup("fit")
+        return Prepared(data)
+    looked_at = _drawn(dataset, inspected_rows or train_rows, seed)
+    looked_at.setup("fit")
+    known = {lf.name: lf for lf in looked_at.lfs}
+    found = inspect_lfs(
+        [known.get(name, name) for name in looked_at.lf_names],
+        looked_at.train_rows,
+        looked_at.feature_space,
+        votes=looked_at.train_votes,
+        column=looked_at.text_column,
+        progress_bar=False,
+    )
+    declared = looked_at.records
+    data.use_records([told.merge(record) for told, record in zip(declared, found.records, strict=True)])
+    data.setup("fit")
+    return Prepared(data, declared)
+
+
+def _drawn(dataset: BenchmarkSet, train_rows: int | None, seed: int) -> LoLDataModule:
+    data = dataset.make(seed)
+    if train_rows is not None:
+        data.draw_train_rows(train_rows, seed)
+    return data
+
+
+def forget() -> None:
+    """Drop what was prepared."""
+    _prepare.cache_clear()
+
+
+def labeled_rows(
+    labels: np.ndarray | None, per_class: int | None, num_classes: int, seed: int, whole_small_classes: bool = False
+) -> np.ndarray:
+    """Draw the validation rows that a study may see.
+
+    Args:
+        labels: int64 (n,), of the validation rows.
+        per_class: number of rows of each class, ``None`` for all rows.
+        num_classes: K.
+        seed: of the draw; a larger ``per_class`` draws the same rows and more.
+        whole_small_classes: let a class that has fewer rows give all of them.
+
+    Returns:
+        int64, ascending row numbers.
+
+    Raises:
+        DataError: if there are no labels, or a class has fewer rows.
+
+    Example:
+        >>> labeled_rows(np.array([0, 0, 1, 1, 1]), 2, num_classes=2, seed=0)
+        array([0, 1, 2, 4])
+    """
+    if labels is None or not len(labels):
+        raise DataError("the validation rows have no labels, and trials are chosen on them. Give labeled rows.")
+    if per_class is None:
+        return np.arange(len(labels))
+    counts = np.bincount(labels, minlength=num_classes)
+    if counts.min() < per_class and not whole_small_classes:
+        raise DataError(
+            f"val_per_class = {per_class}, but class {counts.argmin()} has {counts.min()} validation rows. Ask for "
+            "fewer, or take all rows of such classes with whole_small_classes."
+        )
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(len(labels))
+    return np.sort(np.concatenate([order[labels[order] == cls][:per_class] for cls in range(num_classes)]))
+
+
+def split_80_20(labels: np.ndarray, rows: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Split labeled rows class by class, 80% to train on and 20% to choose on, at least one row for each.
+
+    Args:
+        labels: int64 (n,), of the validation rows.
+        rows: those of them that are seen.
+        seed: of the split.
+
+    Returns:
+        Row numbers to train on and to choose on, ascending.
+
+    Raises:
+        DataError: if a class has a single row.
+
+    Example:
+        >>> split_80_20(np.zeros(10, int), np.arange(10), seed=0)
+        (array([0, 1, 2, 3, 5, 7, 8, 9]), array([4, 6]))
+    """
+    rng = np.random.default_rng(seed)
+    parts: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
+    for cls in np.unique(labels[rows]):
+        of_class = rng.permutation(rows[labels[rows] == cls])
+        if len(of_class) < 2:
+            raise DataError(f"class {cls} has one labeled row; valsup needs two, one to train and one to choose on.")
+        held_out = max(1, round(len(of_class) / 5))
+        parts[0].append(of_class[held_out:])
+        parts[1].append(of_class[:held_out])
+    return tuple(np.sort(np.concatenate(part)) for part in parts)  # type: ignore[return-value]
