@@ -53,9 +53,7 @@ class VoteEncoder(nn.Module):
         if self.reads_features:
             self.from_votes = nn.Linear(num_lfs * num_classes, hidden_sizes[0], bias=False)
 
-    def forward(
-        self, votes: Float[Tensor, "batch lf cls"], features: Tensor | SparseRows
-    ) -> Float[Tensor, "batch lf"]:
+    def forward(self, votes: Float[Tensor, "batch lf cls"], features: Tensor | SparseRows) -> Float[Tensor, "batch lf"]:
         """Return a raw score for each LF.
 
         Args:
@@ -65,7 +63,7 @@ class VoteEncoder(nn.Module):
         Returns:
             float (B, m).
         """
-        flat = votes.flatten(1)
+        flat = votes.flatten(1).to(self.body.weight.dtype)
         if not self.reads_features:
             return self.body(flat)
         return self.body.rest(self.body.first_layer(as_input(self.body, features)) + self.from_votes(flat))
