@@ -25,7 +25,8 @@ OPTIMIZER = {"lr": (1e-3, 3e-2), "weight_decay": (1e-6, 1e-2)}
 PENALTY = {"alpha": (1e-3, 1.0), "c": (0.5, 10.0)}
 SIMPLE = {"method": "lol-simple"}
 FUSED = {**SIMPLE, "lf_weights": "uniform"}
-TEMPERATURE = {"temperature": (0.3, 10.0)}
+# Two networks that learn from each other need smaller steps than one.
+END_TO_END = {"lr": (1e-4, 1e-2), "temperature": (0.3, 10.0)}
 
 Ranges = Mapping[str, tuple[float, float]]
 
