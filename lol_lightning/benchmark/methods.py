@@ -130,7 +130,7 @@ METHODS: dict[str, Method] = {
         _pseudolabeled("snorkel"),
         _pseudolabeled("t-mean"),
         _pseudolabeled("t-median"),
-        Method("e2e", ranges={**OPTIMIZER, **TEMPERATURE}, model=EndToEndClassifier),
+        Method("e2e", ranges={**OPTIMIZER, **END_TO_END}, model=EndToEndClassifier),
         _pseudolabeled("dawid-skene"),
         Method("lol-simple", options=SIMPLE),
         Method("lol", options={"method": "lol"}, ranges={**OPTIMIZER, **PENALTY}),
