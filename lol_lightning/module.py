@@ -48,8 +48,8 @@ class LoLClassifier(pl.LightningModule):
         method: "lol" (Eq. 4), or "lol-simple" for the vote loss alone.
         alpha: weight of the gradient penalty, at least 0.
         c: the share of an LF's gradient that the model's must reach, per feature; above 0.
-        gradient_unit: unit of ``c``. "probability" is the paper's Eq. 3, where 0.05 to 0.4 is in reach; in "log-odds"
-            the model's gradient is taken relative to how much its probabilities can change, and 1 to 5 is in reach.
+        gradient_unit: unit of ``c``. "probability" is the paper's Eq. 3, where 0.05 to 0.4 is in reach; "log-odds"
+            takes the gradient of log h / (1 - h), where 1 to 12 is in reach.
         penalty: shape of the hinge: "square" (Eq. 3), "linear" or "exponential".
         lf_weights: "uniform", "snorkel" (LoL-sw), "coverage", "accuracy" (on the labeled validation rows), or a
             weight for each LF.
@@ -75,8 +75,9 @@ class LoLClassifier(pl.LightningModule):
         torch.Size([3, 2])
 
     Notes:
-        The paper's demands are in probability, whose slope no model that is sure can raise: most penalties drawn
-        there harmed. The default therefore takes gradients in log-odds; with "probability" it is Eq. 3 to the letter.
+        The paper's demands are in probability, whose slope no model that is sure can raise: it meets them soonest by
+        being sure of nothing, and most penalties drawn there harmed. The default therefore takes gradients in
+        log-odds; with "probability" it is Eq. 3 to the letter.
 
         The penalty's samples go through the network in evaluation mode after the batch went through it in training
         mode, and both end up in one loss, so that gradients are the same under DistributedDataParallel.
@@ -90,7 +91,7 @@ class LoLClassifier(pl.LightningModule):
         hidden_sizes: Sequence[int] = (64, 16),
         dropout: float = 0.2,
         method: Literal["lol", "lol-simple"] = "lol",
-        alpha: float = 0.003,
+        alpha: float = 0.03,
         c: float = 1.0,
         gradient_unit: GradientUnit = "log-odds",
         penalty: Penalty = "square",

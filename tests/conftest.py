@@ -11,6 +11,7 @@ from jaxtyping import config, install_import_hook
 # Shape types in signatures are checked here, at run time, and nowhere else. Modules at the border are left out: their
 # own errors on bad input are tested.
 INNER = ["functional", "network", "bags", "optim", "penalty_watch", "data.batch", "data.dataset"]
+INNER += ["baselines.majority", "baselines.vote_encoder"]
 install_import_hook([f"lol_lightning.{module}" for module in INNER], "beartype.beartype")
 
 

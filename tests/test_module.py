@@ -181,7 +181,7 @@ def test_an_optimizer_of_ones_own_gets_dense_gradients():
 
 
 def test_a_saturated_penalty_is_warned_of():
-    model = LoLClassifier(**SIZES)
+    model = LoLClassifier(**SIZES, gradient_unit="probability")
     with torch.no_grad():
         model.network.tail[-1].bias.copy_(torch.tensor([200.0, 0.0, 0.0]))
     with pytest.warns(DeadPenaltyWarning, match="dead|saturated"):
@@ -271,7 +271,7 @@ def test_model_and_data_must_agree_on_the_number_of_classes(comments):
 
 def test_a_network_with_too_many_outputs_is_refused():
     model = LoLClassifier(nn.Linear(NUM_FEATURES, 2 * NUM_CLASSES), num_classes=NUM_CLASSES)
-    with pytest.raises(TargetsError, match=r"logits of shape \(20, 6\) for 20 samples and 3 classes"):
+    with pytest.raises(TargetsError, match=r"logits of shape \(30, 6\) for 30 samples and 3 classes"):
         fit(model, toy_batch())
 
 

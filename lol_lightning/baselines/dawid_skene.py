@@ -48,12 +48,13 @@ class DawidSkene:
         ConfigurationError: if an argument lies outside its range.
 
     Notes:
-        "outcome" is the default, as in the WRENCH benchmark: an LF that knows one class only says nothing by its vote
-        if its abstentions are missing at random. On the validation rows of six WRENCH sets, whose LFs are of that
-        kind, "missing" found 55% of the labels of youtube and "outcome" 89%.
+        "outcome" is the default, as in the WRENCH benchmark: the vote of an LF that knows one class only says nothing
+        if its abstentions are missing at random. Of the labels of the validation rows with a vote, "outcome" found 69%
+        on average over six WRENCH sets, and "missing" 59% (youtube 89% and 55%; on imdb, whose LFs vote both ways, 59%
+        and 74%).
 
         Smoothing is ours: it keeps a vote never seen for a class from ruling that class out. It is a Dirichlet prior,
-        and EM climbs the posterior under it. From 1 on, small samples of those sets drowned in it.
+        and EM climbs the posterior under it. From 1 on, samples of 100 rows of those sets drowned in it.
 
     Example:
         >>> votes = np.array([[1, 1, 1], [1, 1, -1], [0, 0, 1], [0, 0, -1], [0, 0, 0]])

@@ -91,7 +91,7 @@ class EndToEndClassifier(LoLClassifier):
     Notes:
         The softmax runs over all LFs, abstaining ones included; the hidden sizes and the default temperature are the
         authors'. As theirs, it takes no loss from rows on which every LF abstains. Their encoder also normalises its
-        hidden layers over the batch, which made no difference here.
+        hidden layers over the batch, which under the defaults below changed little.
 
         The authors give both networks one learning rate, of 0.0001. At the rates that suit the end model the encoder
         then follows its first guesses before the end model has learnt the votes. Mean validation accuracy after 100

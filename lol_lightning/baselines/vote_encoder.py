@@ -63,7 +63,7 @@ class VoteEncoder(nn.Module):
         Returns:
             float (B, m).
         """
-        flat = votes.flatten(1)
+        flat = votes.flatten(1).to(self.body.weight.dtype)
         if not self.reads_features:
             return self.body(flat)
         return self.body.rest(self.body.first_layer(as_input(self.body, features)) + self.from_votes(flat))

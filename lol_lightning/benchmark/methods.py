@@ -22,10 +22,11 @@ from lol_lightning.weighting import VotesForWeights, lf_weights
 __all__ = ["METHODS", "Method", "as_methods"]
 
 OPTIMIZER = {"lr": (1e-3, 3e-2), "weight_decay": (1e-6, 1e-2)}
-PENALTY = {"alpha": (1e-3, 3e-2), "c": (1.0, 5.0)}
+PENALTY = {"alpha": (1e-3, 1.0), "c": (0.5, 10.0)}
 SIMPLE = {"method": "lol-simple"}
 FUSED = {**SIMPLE, "lf_weights": "uniform"}
-TEMPERATURE = {"temperature": (0.3, 10.0)}
+# Two networks that learn from each other need smaller steps than one.
+END_TO_END = {"lr": (1e-4, 1e-2), "temperature": (0.3, 10.0)}
 
 Ranges = Mapping[str, tuple[float, float]]
 
@@ -129,7 +130,7 @@ METHODS: dict[str, Method] = {
         _pseudolabeled("snorkel"),
         _pseudolabeled("t-mean"),
         _pseudolabeled("t-median"),
-        Method("e2e", ranges={**OPTIMIZER, **TEMPERATURE}, model=EndToEndClassifier),
+        Method("e2e", ranges={**OPTIMIZER, **END_TO_END}, model=EndToEndClassifier),
         _pseudolabeled("dawid-skene"),
         Method("lol-simple", options=SIMPLE),
         Method("lol", options={"method": "lol"}, ranges={**OPTIMIZER, **PENALTY}),
