@@ -19,7 +19,7 @@ from jsonargparse import auto_cli
 from pytorch_lightning.utilities.seed import isolate_rng
 from timing import RESULTS, show, wrench_root
 
-from lol_lightning.benchmark.study import Budget
+from lol_lightning.benchmark.plan import Budget
 from lol_lightning.benchmark.training import evaluation_batches, fit, quiet
 from lol_lightning.data.wrench import WrenchDataModule
 from lol_lightning.module import LoLClassifier

@@ -45,7 +45,7 @@ def benchmark(
         data: WRENCH directories.
         methods: mv, snorkel, t-mean, t-median, e2e, dawid-skene, lol-simple, lol, lol-sw, valsup, or variants.
         seeds: repetitions, each with other drawn rows, trials and networks.
-        trials: hyperparameters tried for each method, set and seed; the first ones are the method's defaults.
+        trials: hyperparameters tried for each method, set and seed, its defaults first.
         train_rows: number of unlabeled rows, or all; or several of these.
         val_per_class: number of labeled rows of each class that trials are chosen on, or all; or several of these.
         whole_small_classes: let a class with fewer rows give all it has.
@@ -118,7 +118,7 @@ def spelled(options: Sequence[str]) -> list[str]:
             continue
         name = name.replace("-", "_").replace("__", "--", 1)
         values = [value] if given else []
-        while not given and position < len(options) and not options[position].startswith("--"):
+        while not given and position < len(options) and not re.match(r"-\D", options[position]):
             values.append(options[position])
             position += 1
         result.append(name)

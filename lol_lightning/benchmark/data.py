@@ -51,11 +51,11 @@ class Prepared:
 
     Args:
         data: the data module.
-        declared: records of what the LFs tell by themselves; ``None`` where ``data`` holds no others.
+        told: the data module's own records where ``data`` holds those of an inspection; ``None`` else.
     """
 
     data: LoLDataModule
-    declared: list[LFRecord] | None = None
+    told: list[LFRecord] | None = None
 
     @property
     def train(self) -> LoLDataset:
@@ -68,19 +68,19 @@ class Prepared:
         return cast(LoLDataset, cast(Any, self.data.val_dataloader()).dataset)
 
     def train_with(self, sources: tuple[Source, ...] | None) -> LoLDataset:
-        """Return the training rows with the gradient targets of some sources; ``None`` for what the LFs tell."""
-        if self.declared is None:
+        """Return the training rows with the gradients of an inspection's sources, or by default the data's own."""
+        if self.told is None:
             return self.train
-        targets = self.data.targets_from(("declared",) if sources is None else sources)
+        targets = self.data.targets_from(self.told if sources is None else self.data.records, sources)
         return LoLDataset(self.train.features, self.train.votes, targets)
 
 
-def as_sets(datasets: Datasets, seed: int = 0) -> list[BenchmarkSet]:
+def as_sets(datasets: Datasets) -> list[BenchmarkSet]:
     """Give each set its name and fingerprint.
 
     Args:
-        datasets: see ``Datasets``; a directory without a name gets its own name.
-        seed: functions are called with it for the fingerprint.
+        datasets: see ``Datasets``; a directory without a name gets its own name. The fingerprint of a function is that
+            of the data module of seed 0.
 
     Raises:
         DataError: if a directory is missing or two have the same name, or test rows have no labels.
@@ -97,12 +97,12 @@ def as_sets(datasets: Datasets, seed: int = 0) -> list[BenchmarkSet]:
     names = [name for name, _ in named]
     if len(set(names)) < len(names):
         raise DataError(f"two sets have the same name: {names}. Give them names of their own in a mapping.")
-    return [_as_set(name, given, seed) for name, given in named]
+    return [_as_set(name, given) for name, given in named]
 
 
-def _as_set(name: str, given: str | Path | MakeDataModule, seed: int) -> BenchmarkSet:
+def _as_set(name: str, given: str | Path | MakeDataModule) -> BenchmarkSet:
     if callable(given):
-        return BenchmarkSet(name, _fingerprint_of_module(given(seed)), given)
+        return BenchmarkSet(name, _fingerprint_of_module(given(0)), given)
     root = Path(given)
     if not root.is_dir():
         raise DataError(f"there is no WRENCH directory {str(given)!r}; it would hold train.json, valid.json, ...")
@@ -177,10 +177,10 @@ def _prepare(
         column=looked_at.text_column,
         progress_bar=False,
     )
-    declared = looked_at.records
-    data.use_records([told.merge(record) for told, record in zip(declared, found.records, strict=True)])
+    told = data.records
+    data.use_records([own.merge(record) for own, record in zip(told, found.records, strict=True)])
     data.setup("fit")
-    return Prepared(data, declared)
+    return Prepared(data, told)
 
 
 def _drawn(dataset: BenchmarkSet, train_rows: int | None, seed: int) -> LoLDataModule:

@@ -41,7 +41,7 @@ class Method:
         options: arguments of the LightningModule that are not tuned.
         ranges: arguments that are tuned, each drawn evenly in its logarithm from (low, high).
         model: the LightningModule.
-        sources: of the gradients, "all" findings of an inspection or only some; ``None`` for what the LFs tell.
+        sources: which findings of an inspection the gradients come from; ``None`` for the data module's own records.
     """
 
     name: str

@@ -69,9 +69,11 @@ def score_cells(frame: pd.DataFrame, metric: str, bold: str) -> tuple[list[str],
         for i, method in enumerate(methods)
     ]
     if len(sets) > 1:
+        # A method that lacks a set has no mean, and is not the best.
         overall = means.mean(axis=1).round(1)
+        highest = max(overall[~np.isnan(overall)], default=np.nan)
         for row, mean in zip(rows, overall, strict=True):
-            row.append(_number(mean, bold if mean == np.nanmax(overall) else "{}"))
+            row.append(_number(mean, bold if mean == highest else "{}"))
         return ["method", *sets, "mean"], rows
     validated = scores(frame, "val_accuracy").mean.reindex(methods, columns=sets).to_numpy()
     seconds = frame.drop_duplicates(["method", "seed"]).groupby("method")["seconds"].sum()

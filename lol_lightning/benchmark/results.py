@@ -47,7 +47,7 @@ def read_results(path: str | Path) -> pd.DataFrame:
     """Read the CSV of a benchmark.
 
     Raises:
-        DataError: if there is no such file, or it lacks a column.
+        DataError: if there is no such file, or it lacks a column or has no rows.
     """
     try:
         frame = pd.read_csv(path, dtype={"train_rows": str, "val_per_class": str})
@@ -57,6 +57,8 @@ def read_results(path: str | Path) -> pd.DataFrame:
         raise DataError(f"{path} is not a CSV of results: {error}.") from error
     if missing := [name for name in COLUMNS if name not in frame.columns]:
         raise DataError(f"{path} lacks the column {missing[0]!r}; results have {', '.join(COLUMNS)}.")
+    if frame.empty:
+        raise DataError(f"{path} holds no results.")
     return _in_order(frame)
 
 

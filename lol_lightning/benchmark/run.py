@@ -107,7 +107,7 @@ def run_benchmark(
         "inspected_rows": inspected_rows,
     }
     with quiet():
-        sets = as_sets(datasets, seeds[0])
+        sets = as_sets(datasets)
     plans = [
         StudyPlan(dataset, method, seed, size, labeled, budget, **settings)
         for dataset, size, seed, labeled, method in product(sets, rows, seeds, per_class, chosen)

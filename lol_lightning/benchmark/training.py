@@ -43,7 +43,7 @@ class Fit:
     model: LoLClassifier
     accuracies: list[float] = field(default_factory=list)
     stopped: bool = False
-    _weights: dict[str, Tensor] = field(default_factory=dict, repr=False)
+    _weights: dict[str, Tensor] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def best_check(self) -> int:

@@ -220,10 +220,10 @@ class LoLDataModule(pl.LightningDataModule):
         """Take what the LFs inspect from ``records``, matched by name; call it before ``setup``."""
         self._voters = Voters(self.lfs, self.lf_names, records)
 
-    def targets_from(self, sources: Sequence[Source]) -> GradientTargets:
-        """Map the records to gradient targets once more, the findings of the given sources only."""
-        mapping = {**self._mapping, "sources": sources}
-        return records_to_targets(self.records, self.feature_space, self.num_classes, **mapping)[0]
+    def targets_from(self, records: Sequence[LFRecord], sources: Sequence[Source] | None = None) -> GradientTargets:
+        """Map other records to gradient targets, as ``setup`` maps its own; ``sources`` replaces those given before."""
+        mapping = self._mapping if sources is None else {**self._mapping, "sources": sources}
+        return records_to_targets(records, self.feature_space, self.num_classes, **mapping)[0]
 
     def setup(self, stage: str | None = None) -> None:
         """Prepare the training rows, and the rows of a stage; what is ready is kept."""

@@ -73,6 +73,7 @@ def test_options_with_several_values_may_be_spelled_in_every_way():
     assert spelled(["--data=a", "--seeds", "2"]) == ["--data", '["a"]', "--seeds", "2"]
     assert spelled(["--methods", "[mv, lol]"]) == ["--methods", "[mv, lol]"]
     assert spelled(["--val-per-class", "10", "20"]) == ["--val_per_class", '["10", "20"]']
+    assert spelled(["--methods", "mv", "-h"]) == ["--methods", '["mv"]', "-h"]
     assert spelled(["--whole-small-classes", "true", "-h"]) == ["--whole_small_classes", "true", "-h"]
 
 

@@ -41,6 +41,16 @@ def test_table_shows_means_deviations_and_tests():
     assert "differ" not in shown
 
 
+def test_methods_that_lack_a_set():
+    frame = results()
+    frame = frame[(frame["dataset"] == "one") == (frame["method"] == "lol")]
+    lines = [line.split("│")[1:-1] for line in printed(frame).splitlines() if "│" in line]
+    assert [[cell.strip() for cell in line] for line in lines[:2]] == [
+        ["snorkel", "-", "65.0 ± 7.1", "-"],
+        ["lol", "85.0 ± 7.1", "-", "-"],
+    ]
+
+
 def test_a_single_set_shows_validation_and_seconds():
     lines = [line.split() for line in printed(results(sets=["one"])).splitlines()]
     assert any({"lol", "85.0", "7.1", "4"} <= set(line) for line in lines)

@@ -79,6 +79,9 @@ def test_files_that_are_no_results(tmp_path):
     path.write_text("dataset,method,seed,train_rows,val_per_class,metric,value,trials\n")
     with pytest.raises(DataError, match="lacks the column 'seconds'"):
         read_results(path)
+    path.write_text("dataset,method,seed,train_rows,val_per_class,metric,value,trials,seconds\n")
+    with pytest.raises(DataError, match="holds no results"):
+        read_results(path)
     path.write_text("")
     with pytest.raises(DataError, match="is not a CSV of results"):
         read_results(path)
