@@ -17,7 +17,7 @@ from lol_lightning.data.batch import LoLBatch, SparseRows
 from lol_lightning.exceptions import ConfigurationError, DataError, TargetsError
 from lol_lightning.functional.gradients import GradientUnit
 from lol_lightning.functional.losses import PENALTIES, Penalty, hinge_margins, shared_penalty, vote_loss
-from lol_lightning.functional.votes import lf_shares
+from lol_lightning.functional.votes import SHARES, Shares
 from lol_lightning.metrics import classification_metrics
 from lol_lightning.network import SparseMLP, as_input
 from lol_lightning.optim import LazyAdam
@@ -51,6 +51,8 @@ class LoLClassifier(pl.LightningModule):
         gradient_unit: unit of ``c``. "probability" is the paper's Eq. 3, where 0.05 to 0.4 is in reach; "log-odds"
             takes the gradient of log h / (1 - h), where 1 to 12 is in reach.
         penalty: shape of the hinge: "square" (Eq. 3), "linear" or "exponential".
+        penalty_shares: how much each LF's penalty counts: "votes" as in Eq. 4, or "equal", so that what is known of an
+            LF is used where it votes on few of the training rows, or on none.
         lf_weights: "uniform", "snorkel" (LoL-sw), "coverage", "accuracy" (on the labeled validation rows), or a
             weight for each LF.
         num_samples: t, number of smoothing samples a step.
@@ -91,10 +93,11 @@ class LoLClassifier(pl.LightningModule):
         hidden_sizes: Sequence[int] = (64, 16),
         dropout: float = 0.2,
         method: Literal["lol", "lol-simple"] = "lol",
-        alpha: float = 0.03,
+        alpha: float = 0.1,
         c: float = 1.0,
         gradient_unit: GradientUnit = "log-odds",
         penalty: Penalty = "square",
+        penalty_shares: Shares = "equal",
         lf_weights: LFWeighting | list[float] = "uniform",
         num_samples: int = 10,
         phi: Phi = "document-frequency",
@@ -109,6 +112,7 @@ class LoLClassifier(pl.LightningModule):
         super().__init__()
         _check_choice("method", method, ("lol", "lol-simple"))
         _check_choice("penalty", penalty, tuple(PENALTIES))
+        _check_choice("penalty_shares", penalty_shares, tuple(SHARES))
         _check_choice("optimizer", optimizer, ("auto", "adam", "lazy-adam"))
         for name, value in (("alpha", alpha), ("weight_decay", weight_decay), ("penalty_warmup", penalty_warmup)):
             if not value >= 0:
@@ -169,14 +173,15 @@ class LoLClassifier(pl.LightningModule):
                 self._network, targets, as_input(self._network, batch.features), self.global_step
             )
             voted = vote_loss(logits, batch.votes, self._lf_weights)
+            shares: Shares = hparams["penalty_shares"]
             penalised = shared_penalty(
-                gradients, batch.votes, targets, hparams["c"], hparams["penalty"], self._lf_weights
+                gradients, batch.votes, targets, hparams["c"], hparams["penalty"], self._lf_weights, shares
             )
             loss = voted + self._alpha() * penalised
             if logs_now:
                 self._log("train_penalty", penalised, len(batch))
             if self._watch.due(self.global_step):
-                asked = lf_shares(batch.votes, self._lf_weights)[targets.lf] > 0
+                asked = SHARES[shares](batch.votes, self._lf_weights)[targets.lf] > 0
                 met = hinge_margins(gradients.detach(), targets, hparams["c"]) <= 0
                 satisfied = (met & asked).sum() / asked.sum().clamp(min=1)
                 ratio = self._watch.ratio(self._network, voted, loss - voted, satisfied)

@@ -48,8 +48,9 @@ def test_training_learns_the_votes(method, optimizer):
 
 
 def test_one_training_step_has_the_gradients_of_the_papers_loss():
+    paper = {"gradient_unit": "probability", "penalty_shares": "votes"}
     model = LoLClassifier(
-        **SIZES, dropout=0.0, alpha=3.0, c=0.3, gradient_unit="probability", lf_weights=[1.0, 2.0, 0.5, 1.0, 1.0]
+        **SIZES, **paper, dropout=0.0, alpha=3.0, c=0.3, lf_weights=[1.0, 2.0, 0.5, 1.0, 1.0]
     ).double()
     batch = toy_batch()
     network = model.network
@@ -304,7 +305,7 @@ def test_demands_of_silent_lfs_do_not_make_the_penalty_look_dead():
     batch = toy_batch()
     batch.votes[:, 1:4] = -1
     batch.votes[:, 0] = 0
-    model = LoLClassifier(**SIZES, c=1e-6)
+    model = LoLClassifier(**SIZES, c=1e-6, penalty_shares="votes")
     with torch.no_grad():
         model.network.weight[0] = 0.0
         model.network.weight[0] += 5 * model.network.tail[2].weight.T @ model.network.tail[5].weight[0]

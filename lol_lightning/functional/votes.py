@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Literal
+
 import torch
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
 from lol_lightning.exceptions import VotesError
 
-__all__ = ["ABSTAIN", "lf_shares", "soft_votes", "vote_mask", "vote_probabilities", "votes_per_row"]
+__all__ = [
+    "ABSTAIN",
+    "SHARES",
+    "Shares",
+    "equal_shares",
+    "lf_shares",
+    "soft_votes",
+    "vote_mask",
+    "vote_probabilities",
+    "votes_per_row",
+]
 
 ABSTAIN = -1
 """The vote of a labeling function that abstains, as in Snorkel."""
@@ -112,6 +125,31 @@ def lf_shares(
     mask = vote_mask(votes).to(weights.dtype)
     per_row = mask / mask.sum(-1, keepdim=True).clamp(min=1)
     return weights * per_row.mean(0)
+
+
+def equal_shares(
+    votes: Shaped[Tensor, "batch lf *cls"], lf_weights: Float[Tensor, " lf"] | None = None
+) -> Float[Tensor, " lf"]:
+    """Count every labeling function alike, :math:`w_i / m`, whether or not it votes in the batch.
+
+    Args:
+        votes: int64 (B, m) or float (B, m, K), read for their number of LFs only.
+        lf_weights: float (m,), weight of each LF; ``None`` stands for uniform weights of 1.
+
+    Returns:
+        float (m,). Under uniform weights they sum to 1, as ``lf_shares`` do where some LF votes on every row.
+
+    Example:
+        >>> equal_shares(torch.tensor([[1, 1], [-1, 0]]))
+        tensor([0.5000, 0.5000])
+    """
+    return _weights(votes, lf_weights) / votes.shape[1]
+
+
+Shares = Literal["votes", "equal"]
+
+SHARES: dict[str, Callable[[Tensor, Tensor | None], Tensor]] = {"votes": lf_shares, "equal": equal_shares}
+"""How much the gradient penalty of each labeling function counts: as its votes do (Eq. 4), or as any other's."""
 
 
 def _weights(votes: Tensor, lf_weights: Tensor | None) -> Tensor:
