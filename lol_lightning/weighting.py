@@ -14,7 +14,7 @@ from pytorch_lightning.utilities.seed import isolate_rng
 from lol_lightning.exceptions import ConfigurationError, DataError
 from lol_lightning.functional.votes import ABSTAIN
 
-__all__ = ["LF_WEIGHTS", "LFWeighting", "VotesForWeights", "checked_weights", "lf_weights"]
+__all__ = ["LF_WEIGHTS", "LFWeighting", "VotesForWeights", "checked_weights", "lf_weights", "training_weights"]
 
 LFWeighting = Literal["uniform", "snorkel", "coverage", "accuracy"]
 
@@ -123,6 +123,26 @@ def lf_weights(weighting: LFWeighting | Sequence[float], given: VotesForWeights)
     if weights.shape != (num_lfs,):
         raise ConfigurationError(f"lf_weights has {weights.size} entries for {num_lfs} LFs; give one for each.")
     return weights
+
+
+def training_weights(
+    weighting: LFWeighting | Sequence[float], datamodule: Any, num_classes: int
+) -> Float[ndarray, " lf"] | None:
+    """Weights for a training on a data module, ``None`` for uniform ones.
+
+    Raises:
+        ConfigurationError: as ``lf_weights``, or if a weighting by name has no data module with ``train_votes``.
+    """
+    if isinstance(weighting, str) and weighting == "uniform":
+        return None
+    given = VotesForWeights.of(datamodule, num_classes)
+    if given is not None:
+        return lf_weights(weighting, given)
+    if isinstance(weighting, str):
+        raise ConfigurationError(
+            f"lf_weights = {weighting!r} needs a data module with train_votes; fit with one, or give a list."
+        )
+    return checked_weights(weighting)
 
 
 def checked_weights(weighting: Sequence[float]) -> Float[ndarray, " lf"]:

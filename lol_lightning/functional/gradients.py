@@ -11,7 +11,7 @@ from torch import Tensor
 
 from lol_lightning.exceptions import TargetsError
 
-__all__ = ["GradientUnit", "in_unit", "model_input_gradient"]
+__all__ = ["GradientUnit", "in_unit", "input_gradient_and_probabilities", "model_input_gradient"]
 
 GradientUnit = Literal["probability", "log-odds"]
 
@@ -48,7 +48,7 @@ def model_input_gradient(
         float (K, ...) for "mean", (t, K, ...) for "none", in probability or log-odds per unit of the input.
 
     Raises:
-        TargetsError: if the network's output does not have the shape (N, K).
+        TargetsError: see ``input_gradient_and_probabilities``.
 
     Example:
         >>> weight = torch.tensor([[1.0, -1.0], [0.0, 0.0]])
@@ -61,6 +61,22 @@ def model_input_gradient(
         anything; here the probabilities are differentiated, as the paper writes, and the graph is kept. A probability's
         slope is at most a quarter of its log-odds', and vanishes as the model grows sure; in log-odds, a demand of the
         same size means the same at any time of the training.
+    """
+    gradient, probs = input_gradient_and_probabilities(network, inputs, num_classes, reduction)
+    return in_unit(gradient, probs, unit, reduction)
+
+
+def input_gradient_and_probabilities(
+    network: Callable[[Tensor], Tensor],
+    inputs: Float[Tensor, "sample ..."],
+    num_classes: int,
+    reduction: Literal["mean", "none"] = "mean",
+) -> tuple[Float[Tensor, "cls_or_sample ..."], Float[Tensor, "sample cls"]]:
+    """``model_input_gradient`` in probability, and the probabilities float (t, K) that were differentiated.
+
+    Raises:
+        TargetsError: if the network's output has another shape than (N, K), or does not depend on its input in a way
+            that can be differentiated.
     """
     with torch.inference_mode(False), torch.enable_grad():
         if inputs.is_inference():
@@ -77,21 +93,27 @@ def model_input_gradient(
             )
         probs = logits.softmax(-1).reshape(free, -1, num_classes)
         selected = probs.diagonal(dim1=0, dim2=2).sum()
-        (gradient,) = torch.autograd.grad(selected, repeated, create_graph=True)
+        gradient = None
+        if selected.requires_grad:
+            (gradient,) = torch.autograd.grad(selected, repeated, create_graph=True, allow_unused=True)
+        if gradient is None:
+            raise TargetsError(
+                "the network's logits cannot be differentiated with respect to its input: somewhere it detaches it, "
+                "rounds it, or runs a part under torch.no_grad()."
+            )
         gradient = gradient.reshape(free, *inputs.shape)
         gradient = gradient.mean(1) if reduction == "mean" else gradient.transpose(0, 1)
         axis = 0 if reduction == "mean" else 1
-        gradient = torch.cat([gradient, -gradient.sum(axis, keepdim=True)], axis)
-        return in_unit(gradient, probs[0], unit, reduction)
+        return torch.cat([gradient, -gradient.sum(axis, keepdim=True)], axis), probs[0]
 
 
 def in_unit(
     gradient: Float[Tensor, "cls_or_sample ..."],
-    probs: Float[Tensor, "sample cls"],
+    probs: Float[Tensor, "sample cls_or_lf"],
     unit: GradientUnit,
     reduction: Literal["mean", "none"],
 ) -> Float[Tensor, "cls_or_sample ..."]:
-    """Turn a gradient in probability, of the shape that ``reduction`` gives it, into another unit."""
+    """Turn a gradient of ``probs`` in probability, of the shape that ``reduction`` gives it, into another unit."""
     if unit == "probability":
         return gradient
     change = (probs * (1 - probs)).detach()
