@@ -74,9 +74,9 @@ class ExampleTargets:
 
     @property
     def num_bytes(self) -> int:
-        """Bytes that the entries take."""
+        """Bytes that the entries take, in memory or in a file; what rows share counts once."""
         tensors = (getattr(self, name) for name in _FILES)
-        return sum(tensor.numel() * tensor.element_size() for tensor in tensors if tensor is not None)
+        return sum(tensor.untyped_storage().nbytes() for tensor in tensors if tensor is not None)
 
     def demands(self, dtype: torch.dtype = torch.float32) -> Float[Tensor, "row lf top"]:
         """Return the labelers' derivatives, float (B, m, k), in ``unit`` per unit of the input."""
@@ -127,9 +127,13 @@ class ExampleTargets:
             tensor = getattr(self, name)
             if tensor is not None:
                 np.save(directory / f"{name}.npy", tensor.numpy(), allow_pickle=False)
+        self.save_settings(directory)
+
+    def save_settings(self, directory: str | Path) -> None:
+        """Write what is no array, beside ``index.npy``, ``value.npy`` and ``scale.npy`` that are there already."""
         weights = None if self.penalty_weights is None else self.penalty_weights.tolist()
         state = {"num_features": self.num_features, "unit": self.unit, "penalty_weights": weights}
-        (directory / "targets.json").write_text(json.dumps(state))
+        (Path(directory) / "targets.json").write_text(json.dumps(state))
 
     @classmethod
     def load(cls, directory: str | Path) -> ExampleTargets:

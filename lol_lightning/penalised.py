@@ -107,7 +107,7 @@ def _at_examples(
     reached = example_gradient(network, batch, unit, num_classes)
 
     def satisfied() -> Tensor:
-        asked = (row_shares(batch.votes, lf_weights) > 0).unsqueeze(-1) & (targets.value != 0)
+        asked = (row_shares(batch.votes, lf_weights) > 0).unsqueeze(-1) & (targets.demands() != 0)
         if targets.penalty_weights is not None:
             asked = asked & (targets.penalty_weights > 0).view(1, -1, 1)
         return _share(example_margins(reached.detach(), targets, c) <= 0, asked)
