@@ -51,8 +51,8 @@ class LoLClassifier(pl.LightningModule):
         gradient_unit: unit of ``c``. "probability" is the paper's Eq. 3, where 0.05 to 0.4 is in reach; in "log-odds"
             the model's gradient is taken relative to how much its probabilities can change, and 1 to 5 is in reach.
         penalty: shape of the hinge: "square" (Eq. 3), "linear" or "exponential".
-        lf_weights: "uniform", "snorkel" (LoL-sw), "coverage", "accuracy" (on the labeled validation rows), or a
-            weight for each LF.
+        lf_weights: "uniform", "snorkel" (LoL-sw), "coverage", "accuracy" (on the labeled validation rows),
+            "above-chance" (by how much that accuracy exceeds guessing), or a weight for each LF.
         num_samples: t, number of smoothing samples a step.
         phi: chance of a feature in a smoothing sample: a float, "document-frequency", or "data" for rows of the batch.
             Targets of each row need no samples.

@@ -16,7 +16,7 @@ from lol_lightning.functional.votes import ABSTAIN
 
 __all__ = ["LF_WEIGHTS", "LFWeighting", "VotesForWeights", "checked_weights", "lf_weights", "training_weights"]
 
-LFWeighting = Literal["uniform", "snorkel", "coverage", "accuracy"]
+LFWeighting = Literal["uniform", "snorkel", "coverage", "accuracy", "above-chance"]
 
 
 @dataclass(frozen=True)
@@ -74,9 +74,18 @@ def _snorkel(given: VotesForWeights) -> Float[ndarray, " lf"]:
 
 
 def _accuracy(given: VotesForWeights) -> Float[ndarray, " lf"]:
+    return _accuracies(given, "accuracy")
+
+
+def _above_chance(given: VotesForWeights) -> Float[ndarray, " lf"]:
+    chance = 1 / given.num_classes
+    return np.clip((_accuracies(given, "above-chance") - chance) / (1 - chance), 0, None)
+
+
+def _accuracies(given: VotesForWeights, name: str) -> Float[ndarray, " lf"]:
     if given.labeled_votes is None or given.labels is None:
         raise ConfigurationError(
-            "lf_weights = 'accuracy' needs validation rows with labels. Give the data module a labeled `val`, or use "
+            f"lf_weights = {name!r} needs validation rows with labels. Give the data module a labeled `val`, or use "
             "'uniform', 'coverage', 'snorkel' or a list of weights."
         )
     voted = given.labeled_votes != ABSTAIN
@@ -90,8 +99,10 @@ LF_WEIGHTS: dict[str, Callable[[VotesForWeights], Float[ndarray, " lf"]]] = {
     "snorkel": _snorkel,
     "coverage": _coverage,
     "accuracy": _accuracy,
+    "above-chance": _above_chance,
 }
-"""Weightings by name. "snorkel" is the paper's "LoL-sw"; "accuracy" is measured on the labeled validation rows."""
+"""Weightings by name. "snorkel" is the paper's "LoL-sw"; "accuracy" is measured on the labeled validation rows, and
+"above-chance" is by how much it exceeds that of guessing, 0 for an LF that does not."""
 
 
 def lf_weights(weighting: LFWeighting | Sequence[float], given: VotesForWeights) -> Float[ndarray, " lf"]:

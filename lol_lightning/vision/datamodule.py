@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import pytorch_lightning as pl
 import torch
+from jaxtyping import Int
 from pytorch_lightning.utilities import rank_zero_info
 from torch import Tensor, nn
 
@@ -168,6 +169,12 @@ class LoLImageDataModule(pl.LightningDataModule):
         return class_ids(self.dataset("train").votes, self.num_classes).numpy()
 
     @property
+    def train_classes(self) -> Int[Tensor, " row"]:
+        """True classes int64 (n,) of the training rows, to judge labelers by; no training reads them."""
+        self.dataset("train")
+        return classes_of(self.data, self.task.classes, self._kept)
+
+    @property
     def val_votes(self) -> np.ndarray:
         """Class ids int64 (n, m) that the labelers vote on the validation rows."""
         return class_ids(self.dataset("val").votes, self.num_classes).numpy()
@@ -256,6 +263,7 @@ class LoLImageDataModule(pl.LightningDataModule):
         representation = labelers.representations(inputs, transform=self.transform)
         probabilities = labelers.probabilities_of(representation)
         if split == "train":
+            self._kept = rows[kept]
             self._drop_silent(probabilities)
         votes = self.task.votes(probabilities, labelers.thresholds, self.soft)
         features = representation if self.level == "representation" else inputs

@@ -18,6 +18,7 @@ from lol_lightning.data.dataset import LoLDataLoader, LoLDataset
 from lol_lightning.exceptions import ConfigurationError
 from lol_lightning.module import LoLClassifier
 from lol_lightning.vision.datamodule import LoLImageDataModule
+from lol_lightning.vision.penalty_weights import PenaltyWeighting
 
 __all__ = ["METHODS", "Method", "Trial", "run_method", "sample_trials"]
 
@@ -32,19 +33,24 @@ class Method:
     """
 
     model: dict[str, Any] = field(default_factory=dict)
-    penalty_weights: str = "uniform"
+    penalty_weights: PenaltyWeighting = "uniform"
 
 
 METHODS = {
     "lol-simple": Method({"method": "lol-simple"}),
-    "lol-uniform": Method(),
     "lol": Method(penalty_weights="accuracy"),
-    "lol-agreement": Method(penalty_weights="agreement"),
     "lol-sw": Method({"lf_weights": "snorkel"}, "accuracy"),
-    "lol-simple-accuracy": Method({"method": "lol-simple", "lf_weights": "accuracy"}),
-    "lol-accuracy": Method({"lf_weights": "accuracy"}, "accuracy"),
+    "lol-uniform": Method(),
+    "lol-agreement": Method(penalty_weights="agreement"),
+    "lol-simple-above-chance": Method({"method": "lol-simple", "lf_weights": "above-chance"}),
+    "lol-above-chance": Method({"lf_weights": "above-chance"}, "accuracy"),
 }
-"""Losses over labels by name, beside the names in ``PSEUDOLABELS``; "lol" has the defaults."""
+"""Losses over labels by name, beside the names in ``PSEUDOLABELS``.
+
+"lol" has the defaults: a labeler's gradient counts by how much the labeler exceeds chance on the validation rows. In
+"lol-uniform" all gradients count the same, as in the paper; in "lol-agreement" by how often the labeler agrees with the
+others. In the methods that end in "above-chance", votes count as gradients do in "lol".
+"""
 
 
 @dataclass(frozen=True)
@@ -96,7 +102,7 @@ def run_method(
         options: passed on to ``LoLClassifier``.
 
     Returns:
-        ``val_accuracy``, ``test_accuracy``, ``test_macro_f1``, ``alpha`` and ``c`` of the chosen trial, and ``seconds``.
+        ``val_accuracy``, ``test_accuracy``, ``test_macro_f1``, ``alpha`` and ``c`` of the chosen trial; ``seconds``.
 
     Raises:
         ConfigurationError: if the method is unknown or there is no trial.
@@ -109,7 +115,9 @@ def run_method(
     with quiet(), isolate_rng():
         if method in PSEUDOLABELS:
             fused = pseudolabels(method, data.train_votes, data.num_classes, seed)
-            train = LoLDataset(data.dataset("train").features, fused[:, None, :], transform=data.dataset("train").transform)
+            train = LoLDataset(
+                data.dataset("train").features, fused[:, None, :], transform=data.dataset("train").transform
+            )
         else:
             data.weight_penalties(how.penalty_weights)
             train = data.dataset("train")
