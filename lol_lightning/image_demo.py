@@ -23,7 +23,8 @@ from lol_lightning.vision.plots import plot_heat_maps
 __all__ = ["image_demo"]
 
 COMPARED = ("majority-vote", "snorkel", "lol-simple", "lol")
-PICTURED = 6
+PICTURED = 4
+"""Labelers in the picture."""
 
 
 def image_demo(
@@ -122,5 +123,6 @@ def draw(data: LoLImageDataModule, path: str) -> None:
     shown = range(data.task.num_lfs) if best is None else best.argsort(descending=True).tolist()
     networks: dict[str, Any] = {"before": before.network, "after": model.network}
     pixels = (features.reshape(-1, 1, 8, 8) + 1) / 2
-    figure = plot_heat_maps(pixels, networks, batch, data.lf_names, 2, lfs=shown[: PICTURED - 2])
+    lfs = shown[:PICTURED]
+    figure = plot_heat_maps(pixels, networks, batch, data.lf_names, 2, lfs=lfs, class_names=data.label_names)
     figure.savefig(path, dpi=120)

@@ -71,16 +71,17 @@ class _Answers:
         transform: Callable[[Tensor], Tensor] | None,
     ) -> None:
         self.labelers, self.task, self.column, self.transform = labelers, task, column, transform
-        self._last: tuple[Any, list[int]] | None = None
+        self._last: tuple[Tensor, list[int]] | None = None
 
     def of(self, point: Any) -> list[int]:
+        value = self._input(point)
         last = self._last
-        # The data point itself is kept, not its id, which another one may have after it.
-        if last is not None and last[0] is point:
+        # By value: pandas hands one object on for all rows, and writes each row into it.
+        if last is not None and last[0].shape == value.shape and last[0].equal(value):
             return last[1]
-        probabilities = self.labelers.probabilities(self._input(point).unsqueeze(0), self.transform)
+        probabilities = self.labelers.probabilities(value.unsqueeze(0), self.transform)
         votes = self.task.votes(probabilities, self.labelers.thresholds, soft=False)[0].tolist()
-        self._last = point, votes
+        self._last = value.clone(), votes
         return votes
 
     def _input(self, point: Any) -> Tensor:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from lol_lightning.data.batch import LoLBatch
 from lol_lightning.exceptions import ConfigurationError, TargetsError
 from lol_lightning.functional.gradients import model_input_gradient
-from lol_lightning.functional.votes import vote_mask
+from lol_lightning.functional.votes import vote_mask, voted_classes
 from lol_lightning.penalised import example_gradient
 from lol_lightning.smoothed_model import evaluation_mode
 
@@ -125,8 +125,11 @@ def plot_heat_maps(
     num_classes: int,
     row: int = 0,
     lfs: Sequence[int] = (0, 1, 2),
+    class_names: Sequence[str] | None = None,
 ) -> Figure:
-    """Draw an image, some labelers' top-k pixels, and the sensitivity of the model to every pixel.
+    """Draw an image, some labelers' top-k pixels, and the model's gradient on every pixel.
+
+    A labeler's gradient is that of the class that it votes, the model's that of the class which most of them vote.
 
     Args:
         images: as they are to be shown, uint8 or float in [0, 1].
@@ -136,6 +139,7 @@ def plot_heat_maps(
         num_classes: K.
         row: which image.
         lfs: which labelers.
+        class_names: K names.
 
     Raises:
         ConfigurationError: if matplotlib is not installed.
@@ -151,11 +155,17 @@ def plot_heat_maps(
     demands = torch.zeros(len(lfs), targets.num_features)
     chosen = torch.tensor(list(lfs))
     demands.scatter_(1, targets.index[row, chosen].long(), targets.demands()[row, chosen])
-    panels = [(names[lf], heat.reshape(shape).sum(0)) for lf, heat in zip(lfs, demands, strict=True)]
+    classes = [str(k) for k in range(num_classes)] if class_names is None else class_names
+    chosen_classes = voted_classes(batch.votes[row : row + 1], num_classes)[0]
+    panels = []
+    for lf, heat in zip(lfs, demands, strict=True):
+        voted = " or ".join(classes[k] for k in chosen_classes[lf].nonzero().squeeze(1).tolist())
+        panels.append((f"{names[lf]}: {voted or 'abstains'}", heat.reshape(shape).sum(0)))
+    leading = int(chosen_classes.sum(0).argmax())
     for label, network in networks.items():
         with evaluation_mode(network):
             gradient = model_input_gradient(network, batch.features[row : row + 1], num_classes)  # type: ignore[index]
-        panels.append((f"model {label}", gradient.detach()[1].reshape(shape).sum(0)))
+        panels.append((f"model {label}: {classes[leading]}", gradient.detach()[leading].reshape(shape).sum(0)))
     figure = _figure(figsize=(2 * (len(panels) + 1), 2.4))
     picture, *others = figure.subplots(1, len(panels) + 1, squeeze=False)[0]
     picture.imshow(images[row].permute(1, 2, 0).squeeze(-1).numpy(), cmap="gray")

@@ -142,6 +142,8 @@ def train_labelers(
     with isolate_rng(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*does not have many workers")
         warnings.filterwarnings("ignore", "The number of training batches")
+        # A frozen backbone is meant to be in evaluation mode.
+        warnings.filterwarnings("ignore", r"Found .* module\(s\) in eval mode")
         torch.manual_seed(data.seed)
         pl.Trainer(max_epochs=max_epochs, **options).fit(labelers, datamodule=data)
     labelers = labelers.cpu().eval()

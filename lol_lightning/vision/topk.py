@@ -247,10 +247,13 @@ def _allocate(n: int, m: int, k: int, d: int, directory: str | Path | None) -> d
         }
     if n * m * (k * (types["index"][1]().nbytes + 2) + 4) < MAP_FROM:
         return {name: np.zeros(shape, dtype) for name, (shape, dtype) in types.items()}
-    # An unnamed file, which goes when the last array on it goes.
-    return {
-        name: np.memmap(tempfile.TemporaryFile(), dtype, "w+", shape=shape) for name, (shape, dtype) in types.items()
-    }
+    return {name: _in_unnamed_file(shape, dtype) for name, (shape, dtype) in types.items()}
+
+
+def _in_unnamed_file(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+    # The map outlives the open file, and the file, which has no name, goes with the map.
+    with tempfile.TemporaryFile() as file:
+        return np.memmap(file, dtype, "w+", shape=shape)
 
 
 def _bytes_of_row(logits_of: Callable[[Tensor], Tensor], row: Tensor, m: int) -> int:
