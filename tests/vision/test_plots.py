@@ -2,8 +2,8 @@ import builtins
 
 import pytest
 import torch
-from toy_images import perfect_labelers, toy_data
 from torch import nn
+from toy_images import perfect_labelers, toy_data
 
 from lol_lightning.data.batch import LoLBatch
 from lol_lightning.exceptions import ConfigurationError, TargetsError
@@ -47,7 +47,7 @@ def test_bars_of_agreement(batch, follower):
     figure = plot_agreement({"before": nn.Linear(8, 2), "after": follower}, batch, NAMES, 2)
     (axes,) = figure.axes
     widths = [bar.get_width() for bar in axes.patches]
-    torch.testing.assert_close(torch.tensor(widths[3:]), gradient_agreement(follower, batch, 2))
+    torch.testing.assert_close(torch.tensor(widths[3:]).float(), gradient_agreement(follower, batch, 2))
     assert [label.get_text() for label in axes.get_yticklabels()] == NAMES
 
 
@@ -55,7 +55,7 @@ def test_top_k_beside_the_model(batch, follower):
     figure = plot_gradients({"before": nn.Linear(8, 2), "after": follower}, batch, NAMES, 2, row=1)
     assert [axes.get_title("left") for axes in figure.axes] == NAMES
     heights = [bar.get_height() for bar in figure.axes[0].patches]
-    torch.testing.assert_close(torch.tensor(heights), batch.example_targets.demands()[1, 0])
+    torch.testing.assert_close(torch.tensor(heights).float(), batch.example_targets.demands()[1, 0])
     batch.votes[1] = -1
     with pytest.raises(TargetsError, match="no labeler demands anything on row 1"):
         plot_gradients({"after": follower}, batch, NAMES, 2, row=1)
