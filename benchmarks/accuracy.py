@@ -10,10 +10,10 @@ import pandas as pd
 import torch
 from joblib import Parallel, delayed
 from pytorch_lightning.utilities.seed import isolate_rng
+from rich.progress import track
 from timing import console
 
-from lol_lightning.benchmark.report import track
-from lol_lightning.benchmark.trials import quiet, trainer
+from lol_lightning.benchmark.training import quiet, trainer
 from lol_lightning.data.datamodule import LoLDataModule
 from lol_lightning.module import LoLClassifier
 
@@ -59,7 +59,8 @@ def resume(
     missing = [[s for s in group if tuple(s.values()) not in known] for group in groups]
     missing = [group for group in missing if group]
     path.parent.mkdir(parents=True, exist_ok=True)
-    for lines in track(_parallel(missing, run, jobs), len(missing), path.stem, console):
+    results = _parallel(missing, run, jobs)
+    for lines in track(results, path.stem, len(missing), console=console, transient=True):
         pd.DataFrame(lines).to_csv(path, mode="a", header=not path.exists(), index=False)
     return pd.read_csv(path).merge(wanted, on=keys)
 

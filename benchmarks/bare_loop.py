@@ -11,7 +11,7 @@ import pytorch_lightning as pl
 import torch
 from timing import CLOCK
 
-from lol_lightning.benchmark.trials import quiet
+from lol_lightning.benchmark.training import quiet
 from lol_lightning.data.batch import LoLBatch
 from lol_lightning.data.dataset import LoLDataLoader, LoLDataset
 from lol_lightning.data.synthetic import synthetic_votes_and_rows

@@ -19,7 +19,7 @@ from snorkel.labeling import PandasLFApplier
 from snorkel.labeling.model import LabelModel
 from timing import Row, interleaved, show, speedup, wrench_root
 
-from lol_lightning.benchmark.trials import quiet, trainer
+from lol_lightning.benchmark.training import quiet, trainer
 from lol_lightning.data.datamodule import LoLDataModule
 from lol_lightning.data.dataset import LoLDataLoader, LoLDataset
 from lol_lightning.data.feature_space import BagOfWords

@@ -19,7 +19,7 @@ from accuracy import SETS, Setting, resume, scores
 from jsonargparse import auto_cli
 from timing import RESULTS, show, wrench_root
 
-from lol_lightning.benchmark.trials import quiet
+from lol_lightning.benchmark.training import quiet
 from lol_lightning.data.wrench import WrenchDataModule
 from lol_lightning.module import LoLClassifier
 

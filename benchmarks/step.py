@@ -19,9 +19,10 @@ from typing import Any
 import torch
 from bare_loop import BATCH_SIZE, BareLoop, fit_epoch, generated, loader
 from jsonargparse import auto_cli
-from timing import Row, console, cost, cpu_model, interleaved, milliseconds, show
+from timing import Row, console, cost, interleaved, milliseconds, show
 from torch.profiler import ProfilerActivity, profile
 
+from lol_lightning.benchmark.environment import cpu_model
 from lol_lightning.data.batch import LoLBatch
 from lol_lightning.data.dataset import LoLDataset
 

@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import re
 import resource
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-import torch
 from rich.console import Console
 from rich.table import Table
+
+from lol_lightning.benchmark.environment import command_line, environment
 
 CLOCK = time.process_time if os.environ.get("BENCH_CLOCK") == "processor" else time.perf_counter
 """``BENCH_CLOCK=processor`` counts this process's processor time, for machines that others use, too; not for GPUs."""
 RESULTS = Path(__file__).parent / "results"
 COLUMNS = ("case", "ours", "other", "ratio", "unit")
-PACKAGES = ("lol-lightning", "torch", "pytorch-lightning", "snorkel", "scikit-learn", "scipy", "pandas", "numpy")
 
 Row = dict[str, Any]
 
@@ -103,22 +101,9 @@ def show(title: str, rows: Iterable[Mapping[str, Any]]) -> None:
 def write_environment(path: Path, seconds: float) -> None:
     """Write beside results what they were measured with."""
     described = {
-        "command": " ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]]),
+        "command": f"python benchmarks/{command_line()}",
         "seconds": round(seconds),
         "clock": CLOCK.__name__,
-        "cpu": cpu_model(),
-        "cores": os.cpu_count(),
-        "threads": torch.get_num_threads(),
-        "load": [round(value, 1) for value in os.getloadavg()],
-        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
-        "python": platform.python_version(),
-        "versions": {name: version(name) for name in PACKAGES},
+        **environment(),
     }
     path.write_text(json.dumps(described, indent=2) + "\n")
-
-
-def cpu_model() -> str:
-    """Name of the processor."""
-    info = Path("/proc/cpuinfo")
-    found = re.search(r"model name\s*: (.+)", info.read_text()) if info.exists() else None
-    return found[1] if found else platform.processor() or platform.machine()

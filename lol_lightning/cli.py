@@ -1,4 +1,4 @@
-"""The command line: ``lol-lightning fit | validate | test | predict | inspect | demo``."""
+"""The command line: ``lol-lightning fit | validate | test | predict | inspect | demo | benchmark | report``."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from rich.table import Table
 from torch import Tensor
 from torch.optim import Optimizer
 
+from lol_lightning.benchmark.commands import benchmark, report, spelled
 from lol_lightning.data.datamodule import LoLDataModule
 from lol_lightning.data.wrench import WrenchDataModule
 from lol_lightning.demo import demo
@@ -43,6 +44,8 @@ Losses over Labels for Snorkel labeling functions.
   predict   write the class probabilities of the prediction rows to a CSV: predict ... --output predictions.csv
   inspect   show the labeling functions and what each one inspects: inspect --data configs/youtube.yaml
   demo      compare four methods on few unlabeled rows; demo --images does so on hand-written digits
+  benchmark compare methods with equal budgets: benchmark --data DIR ... --methods mv lol ... --output results.csv
+  report    write tables and pictures of such results: report results.csv
 
 `lol-lightning COMMAND --help` shows the options of a command.
 """
@@ -193,7 +196,9 @@ def main(args: list[str] | None = None) -> None:
             for advice in USELESS_ADVICE:
                 warnings.filterwarnings("ignore", advice)
             if command in FUNCTIONS:
-                auto_cli(FUNCTIONS[command], args=options, prog=f"lol-lightning {command}", as_positional=False)
+                function, prog = FUNCTIONS[command], f"lol-lightning {command}"
+                spelling = spelled(options) if command == "benchmark" else options
+                auto_cli(function, args=spelling, prog=prog, as_positional=command == "report")
             else:
                 LoLCLI(args)
     except ValueError as error:
@@ -211,7 +216,13 @@ def first_cause(error: BaseException | None) -> LoLError | None:
     return error
 
 
-FUNCTIONS: dict[str, Callable[..., None]] = {"inspect": inspect, "demo": demo, "demo --images": image_demo}
+FUNCTIONS: dict[str, Callable[..., None]] = {
+    "inspect": inspect,
+    "demo": demo,
+    "demo --images": image_demo,
+    "benchmark": benchmark,
+    "report": report,
+}
 
 USELESS_ADVICE = (
     "Checkpoint directory .* exists and is not empty",  # a run replaces the best checkpoint of the one before

@@ -3,45 +3,48 @@
 from __future__ import annotations
 
 from functools import partial
-from itertools import product
 from pathlib import Path
 
 from rich.console import Console
 
-from lol_lightning.benchmark.report import in_order, plot_results, print_results, track
-from lol_lightning.benchmark.trials import METHODS, compare
+from lol_lightning.benchmark.data import Datasets
+from lol_lightning.benchmark.plots import plot_results
+from lol_lightning.benchmark.report import print_results
+from lol_lightning.benchmark.run import run_benchmark
 from lol_lightning.data.datamodule import LoLDataModule
 from lol_lightning.data.synthetic import LABEL_NAMES, synthetic_comments, synthetic_lfs
-from lol_lightning.data.wrench import WrenchDataModule
+from lol_lightning.exceptions import ConfigurationError
 
-__all__ = ["demo", "generated_rows", "wrench_rows"]
+__all__ = ["METHODS", "demo", "generated_rows"]
 
-BATCH_SIZE = 32
-"""Few rows: several steps an epoch."""
+METHODS = ("mv", "snorkel", "lol-simple", "lol")
 
 
 def demo(
     data: str | None = None, rows: int = 100, seeds: int = 5, trials: int = 6, jobs: int = 2, output: str = "demo"
 ) -> None:
-    """Compare majority vote, Snorkel, LoL-simple and LoL on few unlabeled rows, each with the same random trials.
+    """Compare majority vote, Snorkel, LoL-simple and LoL on few unlabeled rows, each with as many trials.
 
     Args:
         data: a WRENCH directory; a generated corpus of comments if not given.
         rows: number of unlabeled training rows.
         seeds: number of repetitions, each with other rows, trials and networks.
-        trials: random configurations a method and seed, of which the best on validation is tested.
+        trials: hyperparameters tried for each method and seed, of which the best on validation is tested.
         jobs: processes.
         output: name of the files to write, without ending: a CSV of all results and a PNG.
     """
+    if rows < 1:
+        raise ConfigurationError(f"rows = {rows} must be at least 1.")
     console = Console()
-    name = f"{Path(data).name if data else 'generated comments'}, {rows} unlabeled rows"
-    console.print(f"{name}: {seeds} seeds, {trials} random trials a method and seed, chosen on validation")
-    make = partial(wrench_rows, data, rows) if data else partial(generated_rows, rows)
-    tasks = list(product(range(seeds), METHODS))
-    results = list(track(compare(make, tasks, trials, jobs), len(tasks), "training", console))
-    print_results(results, console)
-    in_order(results).to_csv(f"{output}.csv", index=False)
-    plot_results(results, f"{output}.png", name)
+    name = Path(data).name if data else "generated comments"
+    sets: Datasets = [data] if data else {name: partial(generated_rows, rows)}
+    console.print(f"{name}: {seeds} seeds, {trials} trials a method and seed, chosen on validation")
+    frame = run_benchmark(
+        sets, METHODS, seeds=seeds, trials=trials, train_rows=rows if data else "all", jobs=jobs, console=console
+    ).assign(train_rows=str(rows))
+    print_results(frame, console)
+    frame.to_csv(f"{output}.csv", index=False)
+    plot_results(frame, f"{output}.png", title=f"{rows} unlabeled rows")
     console.print(f"All results: {output}.csv, picture: {output}.png")
 
 
@@ -49,18 +52,4 @@ def generated_rows(rows: int, seed: int) -> LoLDataModule:
     """Generate unlabeled comments, and labeled ones below other videos for validation and test."""
     train = synthetic_comments(rows, seed=3 * seed).drop(columns="label")
     val, test = (synthetic_comments(size, seed=3 * seed + i, videos=(4, 5, 6, 7)) for i, size in ((1, 200), (2, 1000)))
-    return LoLDataModule(
-        train,
-        val,
-        test,
-        lfs=synthetic_lfs(),
-        label_names=LABEL_NAMES,
-        batch_size=BATCH_SIZE,
-        progress_bar=False,
-        seed=seed,
-    )
-
-
-def wrench_rows(directory: str, rows: int, seed: int) -> LoLDataModule:
-    """Draw unlabeled rows from a WRENCH directory."""
-    return WrenchDataModule(directory, max_train_rows=rows, batch_size=BATCH_SIZE, seed=seed)
+    return LoLDataModule(train, val, test, lfs=synthetic_lfs(), label_names=LABEL_NAMES, progress_bar=False, seed=seed)

@@ -34,8 +34,6 @@ class ExampleTargets:
         value: float (B, m, k), half precision as a rule, in units of ``scale``.
         num_features: d, size of the flattened input of one example.
         scale: float (B, m), size of each labeler's gradient at each example; ``None`` stands for 1.
-        penalty_weights: float (m,), how much each labeler's penalty counts, beside the weight of its vote; ``None``
-            stands for 1. A labeler of weight 0 votes, and demands nothing of the gradient.
         unit: of ``value * scale``, "probability" or "log-odds" per unit of the input; the model's must be the same.
 
     Raises:
@@ -51,7 +49,6 @@ class ExampleTargets:
     value: Float[Tensor, "row lf top"]
     num_features: int
     scale: Float[Tensor, "row lf"] | None = None
-    penalty_weights: Float[Tensor, " lf"] | None = None
     unit: GradientUnit = "probability"
 
     def __post_init__(self) -> None:
@@ -87,16 +84,6 @@ class ExampleTargets:
         """Return the targets of the examples at the given positions, in the given order."""
         return self._replace({name: _take(getattr(self, name), index) for name in _FILES})
 
-    def weighted(self, penalty_weights: Float[Tensor, " lf"] | None) -> ExampleTargets:
-        """Return the same targets with other weights of the labelers' penalties, float (m,), not negative.
-
-        Raises:
-            TargetsError: if there is not one finite weight, at least 0, for each labeler.
-        """
-        weighted = self._replace({"penalty_weights": penalty_weights})
-        weighted._check_shapes()
-        return weighted
-
     def to(self, device: torch.device | str, non_blocking: bool = False) -> ExampleTargets:
         """Return the targets on ``device``."""
         return self._map(lambda tensor: tensor.to(device, non_blocking=non_blocking))
@@ -131,8 +118,7 @@ class ExampleTargets:
 
     def save_settings(self, directory: str | Path) -> None:
         """Write what is no array, beside ``index.npy``, ``value.npy`` and ``scale.npy`` that are there already."""
-        weights = None if self.penalty_weights is None else self.penalty_weights.tolist()
-        state = {"num_features": self.num_features, "unit": self.unit, "penalty_weights": weights}
+        state = {"num_features": self.num_features, "unit": self.unit}
         (Path(directory) / "targets.json").write_text(json.dumps(state))
 
     @classmethod
@@ -151,9 +137,8 @@ class ExampleTargets:
                 for name in _FILES
                 if (path := directory / f"{name}.npy").exists()
             }
-            weights = state.pop("penalty_weights")
-            return cls(**arrays, **state, penalty_weights=None if weights is None else torch.tensor(weights))
-        except (OSError, TypeError, KeyError, json.JSONDecodeError) as error:
+            return cls(**arrays, **state)
+        except (OSError, TypeError, json.JSONDecodeError) as error:
             raise TargetsError(f"{directory} does not hold saved gradient targets: {error}.") from error
 
     def _replace(self, changes: dict[str, Tensor | None]) -> ExampleTargets:
@@ -175,14 +160,6 @@ class ExampleTargets:
             )
         if self.scale is not None and self.scale.shape != self.index.shape[:2]:
             raise TargetsError(f"scale has shape {tuple(self.scale.shape)}, expected {tuple(self.index.shape[:2])}.")
-        weights = self.penalty_weights
-        if weights is None:
-            return
-        if weights.shape != (self.num_lfs,) or not (torch.isfinite(weights) & (weights >= 0)).all():
-            raise TargetsError(
-                f"penalty_weights = {weights.tolist()} must be {self.num_lfs} finite numbers, one for each labeler, "
-                "none below 0."
-            )
 
     def _check_values(self) -> None:
         if not self.index.numel():

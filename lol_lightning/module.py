@@ -17,10 +17,11 @@ from lol_lightning.data.batch import LoLBatch, SparseRows
 from lol_lightning.exceptions import ConfigurationError, DataError, TargetsError
 from lol_lightning.functional.gradients import GradientUnit
 from lol_lightning.functional.losses import PENALTIES, Penalty, vote_loss
+from lol_lightning.functional.votes import SHARES, Shares
 from lol_lightning.metrics import classification_metrics
 from lol_lightning.network import SparseMLP, as_input
 from lol_lightning.optim import LazyAdam
-from lol_lightning.penalised import penalised, second_derivative
+from lol_lightning.penalised import PenaltySettings, penalised, second_derivative
 from lol_lightning.penalty_watch import PenaltyWatch
 from lol_lightning.smoothed_model import Phi, Sampling, SmoothedModel, evaluation_mode
 from lol_lightning.weighting import LFWeighting, training_weights
@@ -48,11 +49,16 @@ class LoLClassifier(pl.LightningModule):
         method: "lol" (Eq. 4), or "lol-simple" for the vote loss alone.
         alpha: weight of the gradient penalty, at least 0.
         c: the share of an LF's gradient that the model's must reach, per feature; above 0.
-        gradient_unit: unit of ``c``. "probability" is the paper's Eq. 3, where 0.05 to 0.4 is in reach; in "log-odds"
-            the model's gradient is taken relative to how much its probabilities can change, and 1 to 5 is in reach.
+        gradient_unit: unit of ``c``. "probability" is the paper's Eq. 3, where 0.05 to 0.4 is in reach; "log-odds"
+            takes the gradient of log h / (1 - h), where 1 to 12 is in reach.
         penalty: shape of the hinge: "square" (Eq. 3), "linear" or "exponential".
+        penalty_shares: how much each LF's penalty counts: "votes" as in Eq. 4, or "equal", so that what is known of an
+            LF is used where it votes on few of the training rows, or on none.
         lf_weights: "uniform", "snorkel" (LoL-sw), "coverage", "accuracy" (on the labeled validation rows),
-            "above-chance" (by how much that accuracy exceeds guessing), or a weight for each LF.
+            "above-chance" (by how much that accuracy exceeds guessing), "agreement" (with the majority of the other
+            LFs), or a weight for each LF.
+        penalty_weights: the same for the LFs' penalties, not scaled to the mean 1; ``None`` takes ``lf_weights``, as
+            Eq. 4 does. With "above-chance", LFs that are no better than guessing demand nothing.
         num_samples: t, number of smoothing samples a step.
         phi: chance of a feature in a smoothing sample: a float, "document-frequency", or "data" for rows of the batch.
             Targets of each row need no samples.
@@ -76,8 +82,9 @@ class LoLClassifier(pl.LightningModule):
         torch.Size([3, 2])
 
     Notes:
-        The paper's demands are in probability, whose slope no model that is sure can raise: most penalties drawn
-        there harmed. The default therefore takes gradients in log-odds; with "probability" it is Eq. 3 to the letter.
+        The paper's demands are in probability, whose slope no model that is sure can raise: it meets them soonest by
+        being sure of nothing, and most penalties drawn there harmed. The default therefore takes gradients in
+        log-odds; with "probability" it is Eq. 3 to the letter.
 
         The penalty's samples go through the network in evaluation mode after the batch went through it in training
         mode, and both end up in one loss, so that gradients are the same under DistributedDataParallel.
@@ -91,11 +98,13 @@ class LoLClassifier(pl.LightningModule):
         hidden_sizes: Sequence[int] = (64, 16),
         dropout: float = 0.2,
         method: Literal["lol", "lol-simple"] = "lol",
-        alpha: float = 0.003,
+        alpha: float = 0.1,
         c: float = 1.0,
         gradient_unit: GradientUnit = "log-odds",
         penalty: Penalty = "square",
+        penalty_shares: Shares = "equal",
         lf_weights: LFWeighting | list[float] = "uniform",
+        penalty_weights: LFWeighting | list[float] | None = None,
         num_samples: int = 10,
         phi: Phi = "document-frequency",
         sampling: Sampling = "stratified",
@@ -109,6 +118,7 @@ class LoLClassifier(pl.LightningModule):
         super().__init__()
         _check_choice("method", method, ("lol", "lol-simple"))
         _check_choice("penalty", penalty, tuple(PENALTIES))
+        _check_choice("penalty_shares", penalty_shares, tuple(SHARES))
         _check_choice("optimizer", optimizer, ("auto", "adam", "lazy-adam"))
         for name, value in (("alpha", alpha), ("weight_decay", weight_decay), ("penalty_warmup", penalty_warmup)):
             if not value >= 0:
@@ -120,6 +130,7 @@ class LoLClassifier(pl.LightningModule):
         self.hparams["hidden_sizes"] = list(hidden_sizes)
         self._smoothed_model = SmoothedModel(phi, num_samples, sampling, gradient_unit, seed)
         self._lf_weights: Float[Tensor, " lf"] | None = None
+        self._penalty_weights: Float[Tensor, " lf"] | None = None
         self._watch = PenaltyWatch()
         self.network = network
         if num_classes is not None and (network is not None or num_features is not None):
@@ -144,7 +155,9 @@ class LoLClassifier(pl.LightningModule):
         if stage == "fit":
             if isinstance(self.network, SparseMLP) and not self._takes_sparse_gradients():
                 self.network.sparse_grad = False
-            self._lf_weights = self._resolve_lf_weights(data)
+            self._lf_weights = self._resolve_weights("lf_weights", data)
+            if self.hparams["penalty_weights"] is not None:
+                self._penalty_weights = self._resolve_weights("penalty_weights", data)
 
     def forward(self, features: Tensor | SparseRows) -> Float[Tensor, "batch cls"]:
         """Return the logits of a batch of features.
@@ -163,16 +176,10 @@ class LoLClassifier(pl.LightningModule):
         if not self._penalises(batch):
             loss = voted = vote_loss(self(batch.features), batch.votes, self._lf_weights)
         else:
-            found = penalised(
-                self._network,
-                batch,
-                self._smoothed_model,
-                self.global_step,
-                hparams["num_classes"],
-                hparams["c"],
-                hparams["penalty"],
-                self._lf_weights,
-            )
+            weights = self._lf_weights if hparams["penalty_weights"] is None else self._penalty_weights
+            how = PenaltySettings(hparams["c"], hparams["penalty"], hparams["penalty_shares"], weights)
+            num_classes = hparams["num_classes"]
+            found = penalised(self._network, batch, self._smoothed_model, self.global_step, num_classes, how)
             voted = vote_loss(found.logits, batch.votes, self._lf_weights)
             loss = voted + self._alpha() * found.penalty
             if logs_now:
@@ -209,7 +216,8 @@ class LoLClassifier(pl.LightningModule):
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Return Adam; it is lazy in the first layer where that layer's gradient is row-sparse."""
-        return LazyAdam(self.parameters(), lr=self.hparams["lr"], weight_decay=self.hparams["weight_decay"])
+        hparams = self.hparams
+        return LazyAdam(self._parameter_groups(), lr=hparams["lr"], weight_decay=hparams["weight_decay"])
 
     def input_gradient(self, batch: LoLBatch, step: int = 0) -> Float[Tensor, "cls inspected"]:
         """Return the smoothed model's gradient on the batch's inspected features, to look at.
@@ -236,6 +244,9 @@ class LoLClassifier(pl.LightningModule):
             raise ConfigurationError("the model has no size yet: give num_features and num_classes, or fit it.")
         return self.network
 
+    def _parameter_groups(self) -> list[dict[str, Any]]:
+        return [{"params": list(self.parameters())}]
+
     def _build(self) -> None:
         hparams = self.hparams
         for name in ("num_classes",) if self.network is not None else ("num_features", "num_classes"):
@@ -258,8 +269,8 @@ class LoLClassifier(pl.LightningModule):
         device = self.trainer.strategy.root_device.type
         return own and (device == "cpu" or (device == "cuda" and self.trainer.world_size == 1))
 
-    def _resolve_lf_weights(self, data: Any) -> Tensor | None:
-        weights = training_weights(self.hparams["lf_weights"], data, self.hparams["num_classes"])
+    def _resolve_weights(self, name: str, data: Any) -> Tensor | None:
+        weights = training_weights(name, self.hparams[name], data, self.hparams["num_classes"])
         return None if weights is None else torch.tensor(weights, dtype=torch.get_default_dtype(), device=self.device)
 
     def _logs_now(self) -> bool:

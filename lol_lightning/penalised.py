@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from jaxtyping import Float
@@ -13,14 +14,14 @@ from lol_lightning.data.batch import LoLBatch, SparseRows
 from lol_lightning.example_targets import ExampleTargets
 from lol_lightning.exceptions import ConfigurationError, TargetsError
 from lol_lightning.functional.example_losses import example_margins, shared_example_penalty, voted_gradient
-from lol_lightning.functional.gradients import GradientUnit, input_gradient_and_probabilities
+from lol_lightning.functional.gradients import GradientUnit, input_gradient_and_logits
 from lol_lightning.functional.losses import Penalty, hinge_margins, shared_penalty
-from lol_lightning.functional.votes import lf_shares, row_shares
+from lol_lightning.functional.votes import ROW_SHARES, SHARES, Shares
 from lol_lightning.network import as_input
 from lol_lightning.smoothed_model import SmoothedModel, evaluation_mode
 from lol_lightning.targets import GradientTargets
 
-__all__ = ["Penalised", "example_gradient", "penalised", "second_derivative"]
+__all__ = ["Penalised", "PenaltySettings", "example_gradient", "penalised", "second_derivative"]
 
 _ONCE_ONLY = ("derivative for", "differentiate twice", "double backward")
 """Parts of PyTorch's messages about functions without a second derivative."""
@@ -35,15 +36,25 @@ class Penalised(NamedTuple):
     """Share of the demands of LFs that vote in the batch which the model meets, in [0, 1]."""
 
 
+@dataclass(frozen=True)
+class PenaltySettings:
+    """How the penalty is formed.
+
+    Args:
+        c: the share of an LF's gradient that the model must reach.
+        penalty: shape of the hinge.
+        shares: how much each LF counts, "votes" or "equal".
+        weights: float (m,) of the LFs' penalties, or ``None`` for 1.
+    """
+
+    c: float
+    penalty: Penalty = "square"
+    shares: Shares = "votes"
+    weights: Float[Tensor, " lf"] | None = None
+
+
 def penalised(
-    network: nn.Module,
-    batch: LoLBatch,
-    smoothed: SmoothedModel,
-    step: int,
-    num_classes: int,
-    c: float,
-    penalty: Penalty,
-    lf_weights: Float[Tensor, " lf"] | None,
+    network: nn.Module, batch: LoLBatch, smoothed: SmoothedModel, step: int, num_classes: int, how: PenaltySettings
 ) -> Penalised:
     """Send a batch through the network in its own mode, and then differentiate the network in evaluation mode.
 
@@ -56,18 +67,16 @@ def penalised(
         smoothed: draws the samples, and knows the unit of the gradients.
         step: number of the step, the same on all ranks.
         num_classes: K.
-        c: the share of an LF's gradient that the model must reach.
-        penalty: shape of the hinge.
-        lf_weights: float (m,), or ``None`` for 1.
+        how: how the penalty is formed.
 
     Raises:
         TargetsError: if the targets do not fit the batch or the model.
     """
     if batch.example_targets is not None:
-        return _at_examples(network, batch, batch.example_targets, smoothed.unit, num_classes, c, penalty, lf_weights)
+        return _at_examples(network, batch, batch.example_targets, smoothed.unit, num_classes, how)
     if batch.gradient_targets is None:
         raise TargetsError("the batch has no gradient targets; fit on LFs whose inspected features are known.")
-    return _at_samples(network, batch, batch.gradient_targets, smoothed, step, num_classes, c, penalty, lf_weights)
+    return _at_samples(network, batch, batch.gradient_targets, smoothed, step, num_classes, how)
 
 
 def _at_samples(
@@ -77,19 +86,17 @@ def _at_samples(
     smoothed: SmoothedModel,
     step: int,
     num_classes: int,
-    c: float,
-    penalty: Penalty,
-    lf_weights: Tensor | None,
+    how: PenaltySettings,
 ) -> Penalised:
     targets.check_fits(batch.votes.shape[1], num_classes)
     rows = as_input(network, batch.features)
     logits, gradients = smoothed.logits_and_gradient(network, targets, rows, step)
 
     def satisfied() -> Tensor:
-        asked = lf_shares(batch.votes, lf_weights)[targets.lf] > 0
-        return _share(hinge_margins(gradients.detach(), targets, c) <= 0, asked)
+        asked = SHARES[how.shares](batch.votes, how.weights)[targets.lf] > 0
+        return _share(hinge_margins(gradients.detach(), targets, how.c) <= 0, asked)
 
-    loss = shared_penalty(gradients, batch.votes, targets, c, penalty, lf_weights)
+    loss = shared_penalty(gradients, batch.votes, targets, how.c, how.penalty, how.weights, how.shares)
     return Penalised(logits, loss, satisfied)
 
 
@@ -99,20 +106,16 @@ def _at_examples(
     targets: ExampleTargets,
     unit: GradientUnit,
     num_classes: int,
-    c: float,
-    penalty: Penalty,
-    lf_weights: Tensor | None,
+    how: PenaltySettings,
 ) -> Penalised:
     logits = network(as_input(network, batch.features))
     reached = example_gradient(network, batch, unit, num_classes)
 
     def satisfied() -> Tensor:
-        asked = (row_shares(batch.votes, lf_weights) > 0).unsqueeze(-1) & (targets.demands() != 0)
-        if targets.penalty_weights is not None:
-            asked = asked & (targets.penalty_weights > 0).view(1, -1, 1)
-        return _share(example_margins(reached.detach(), targets, c) <= 0, asked)
+        asked = (ROW_SHARES[how.shares](batch.votes, how.weights) > 0).unsqueeze(-1) & (targets.demands() != 0)
+        return _share(example_margins(reached.detach(), targets, how.c) <= 0, asked)
 
-    loss = shared_example_penalty(reached, batch.votes, targets, c, penalty, lf_weights)
+    loss = shared_example_penalty(reached, batch.votes, targets, how.c, how.penalty, how.weights, how.shares)
     return Penalised(logits, loss, satisfied)
 
 
@@ -140,8 +143,8 @@ def example_gradient(
         raise TargetsError("gradients of single examples need a batch with example_targets and dense features.")
     targets.check_fits(len(features), batch.votes.shape[1], features[0].numel(), unit)
     with evaluation_mode(network):
-        gradients, probs = input_gradient_and_probabilities(network, features, num_classes, "none")
-    return voted_gradient(gradients.flatten(2), probs, batch.votes, targets, unit)
+        gradients, logits = input_gradient_and_logits(network, features, num_classes, "none", unit)
+    return voted_gradient(gradients.flatten(2), logits, batch.votes, targets, unit)
 
 
 @contextmanager

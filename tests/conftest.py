@@ -20,6 +20,8 @@ INNER = [
     "penalty_watch",
     "data.batch",
     "data.dataset",
+    "baselines.majority",
+    "baselines.vote_encoder",
 ]
 install_import_hook([f"lol_lightning.{module}" for module in INNER], "beartype.beartype")
 

@@ -11,12 +11,12 @@ N, M, TOP, D = 7, 3, 2, 9
 def targets():
     index = torch.randint(D, (N, M, TOP), dtype=torch.int16)
     value = torch.randn(N, M, TOP).half()
-    return ExampleTargets(index, value, D, torch.rand(N, M), torch.tensor([1.0, 0.0, 0.5]), "log-odds")
+    return ExampleTargets(index, value, D, torch.rand(N, M), "log-odds")
 
 
 def assert_equal(a, b):
     assert (a.num_features, a.unit) == (b.num_features, b.unit)
-    for name in ("index", "value", "scale", "penalty_weights"):
+    for name in ("index", "value", "scale"):
         torch.testing.assert_close(getattr(a, name), getattr(b, name), rtol=0, atol=0)
 
 
@@ -33,7 +33,6 @@ def test_rows_keep_their_order_and_their_dtype(targets):
     torch.testing.assert_close(some.index, targets.index[[4, 0, 4]])
     torch.testing.assert_close(some.scale, targets.scale[[4, 0, 4]])
     assert (some.index.dtype, some.value.dtype) == (torch.int16, torch.half)
-    torch.testing.assert_close(some.penalty_weights, targets.penalty_weights)
 
 
 def test_saved_targets_come_back_from_disk_without_being_read(targets, tmp_path):
@@ -64,12 +63,10 @@ def test_moving_keeps_everything(targets):
         ({"value": torch.full((N, M, TOP), torch.nan)}, "labeler 0 has a gradient value on row 0"),
         ({"scale": torch.full((N, M), torch.inf)}, "gradient scale on row 0"),
         ({"scale": torch.ones(M)}, "scale has shape"),
-        ({"penalty_weights": torch.ones(M + 1)}, "one for each labeler"),
-        ({"penalty_weights": torch.tensor([1.0, -1.0, 0.0])}, "none below 0"),
     ],
 )
 def test_bad_targets_are_refused(targets, changes, message):
-    given = {name: getattr(targets, name) for name in ("index", "value", "num_features", "scale", "penalty_weights")}
+    given = {name: getattr(targets, name) for name in ("index", "value", "num_features", "scale")}
     with pytest.raises(TargetsError, match=message):
         ExampleTargets(**{**given, **changes})
 

@@ -48,8 +48,9 @@ def test_training_learns_the_votes(method, optimizer):
 
 
 def test_one_training_step_has_the_gradients_of_the_papers_loss():
+    paper = {"gradient_unit": "probability", "penalty_shares": "votes"}
     model = LoLClassifier(
-        **SIZES, dropout=0.0, alpha=3.0, c=0.3, gradient_unit="probability", lf_weights=[1.0, 2.0, 0.5, 1.0, 1.0]
+        **SIZES, **paper, dropout=0.0, alpha=3.0, c=0.3, lf_weights=[1.0, 2.0, 0.5, 1.0, 1.0]
     ).double()
     batch = toy_batch()
     network = model.network
@@ -181,7 +182,7 @@ def test_an_optimizer_of_ones_own_gets_dense_gradients():
 
 
 def test_a_saturated_penalty_is_warned_of():
-    model = LoLClassifier(**SIZES)
+    model = LoLClassifier(**SIZES, gradient_unit="probability")
     with torch.no_grad():
         model.network.tail[-1].bias.copy_(torch.tensor([200.0, 0.0, 0.0]))
     with pytest.warns(DeadPenaltyWarning, match="dead|saturated"):
@@ -271,7 +272,7 @@ def test_model_and_data_must_agree_on_the_number_of_classes(comments):
 
 def test_a_network_with_too_many_outputs_is_refused():
     model = LoLClassifier(nn.Linear(NUM_FEATURES, 2 * NUM_CLASSES), num_classes=NUM_CLASSES)
-    with pytest.raises(TargetsError, match=r"logits of shape \(20, 6\) for 20 samples and 3 classes"):
+    with pytest.raises(TargetsError, match=r"logits of shape \(30, 6\) for 30 samples and 3 classes"):
         fit(model, toy_batch())
 
 
@@ -304,7 +305,7 @@ def test_demands_of_silent_lfs_do_not_make_the_penalty_look_dead():
     batch = toy_batch()
     batch.votes[:, 1:4] = -1
     batch.votes[:, 0] = 0
-    model = LoLClassifier(**SIZES, c=1e-6)
+    model = LoLClassifier(**SIZES, c=1e-6, penalty_shares="votes")
     with torch.no_grad():
         model.network.weight[0] = 0.0
         model.network.weight[0] += 5 * model.network.tail[2].weight.T @ model.network.tail[5].weight[0]

@@ -1,5 +1,6 @@
 """A small problem that tests share: sparse rows, votes, targets and batches of them."""
 
+import numpy as np
 import scipy.sparse as sp
 import torch
 
@@ -55,3 +56,26 @@ def trainer_options(**changes):
         "enable_model_summary": False,
         **changes,
     }
+
+
+def draw_votes(tables, balance, num_rows, seed=0):
+    """Labels and votes of LFs that are independent given the class, as every label model assumes.
+
+    ``tables[i, k, j]`` is the chance that LF i votes j where the class is k; the last j, K, abstains.
+    """
+    rng = np.random.default_rng(seed)
+    num_classes = len(balance)
+    labels = rng.choice(num_classes, num_rows, p=balance)
+    bounds = np.asarray(tables)[:, labels].cumsum(2)
+    said = (rng.random((len(tables), num_rows, 1)) > bounds[..., :-1]).sum(2).T
+    return labels, np.where(said == num_classes, -1, said)
+
+
+def symmetric_tables(accuracies, coverages, num_classes):
+    """Tables of LFs that vote equally often in every class, and err equally on all."""
+    tables = []
+    for accuracy, coverage in zip(accuracies, coverages, strict=True):
+        confusion = np.full((num_classes, num_classes), (1 - accuracy) / (num_classes - 1))
+        np.fill_diagonal(confusion, accuracy)
+        tables.append(np.hstack([coverage * confusion, np.full((num_classes, 1), 1 - coverage)]))
+    return np.array(tables)

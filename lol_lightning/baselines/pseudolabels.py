@@ -13,33 +13,23 @@ import numpy as np
 import numpy.typing as npt
 
 from lol_lightning import weighting
+from lol_lightning.baselines.dawid_skene import DawidSkene
+from lol_lightning.baselines.majority import majority_vote
+from lol_lightning.baselines.triplets import TripletModel
 from lol_lightning.exceptions import ConfigurationError
 
-__all__ = ["PSEUDOLABELS", "majority_vote", "pseudolabels", "snorkel_label_model"]
+__all__ = [
+    "PSEUDOLABELS",
+    "dawid_skene",
+    "majority_vote",
+    "pseudolabels",
+    "snorkel_label_model",
+    "triplet_mean",
+    "triplet_median",
+]
 
 Votes = npt.NDArray[np.int64]
 SoftLabels = npt.NDArray[np.float32]
-
-
-def majority_vote(votes: Votes, num_classes: int, seed: int = 0) -> SoftLabels:
-    """Give each row to the class with most votes; classes with equally many share it.
-
-    Args:
-        votes: int64 (n, m) with class ids or ``ABSTAIN``.
-        num_classes: K.
-        seed: not used, nothing here is random.
-
-    Returns:
-        float32 (n, K), rows sum to 1; uniform where every LF abstains.
-
-    Example:
-        >>> majority_vote(np.array([[1, 1, 0], [1, 0, -1]]), num_classes=2)
-        array([[0. , 1. ],
-               [0.5, 0.5]], dtype=float32)
-    """
-    counts = (votes[:, :, None] == np.arange(num_classes)).sum(1)
-    winners = counts == counts.max(1, keepdims=True)
-    return (winners / winners.sum(1, keepdims=True)).astype(np.float32)
 
 
 def snorkel_label_model(votes: Votes, num_classes: int, seed: int = 0) -> SoftLabels:
@@ -65,9 +55,52 @@ def snorkel_label_model(votes: Votes, num_classes: int, seed: int = 0) -> SoftLa
     return model.predict_proba(votes).astype(np.float32)
 
 
+def triplet_mean(votes: Votes, num_classes: int, seed: int = 0) -> SoftLabels:
+    """Posterior of ``TripletModel`` under the mean over triplets (Fu et al., 2020), under a uniform class balance.
+
+    Args:
+        votes: int64 (n, m) with class ids or ``ABSTAIN``, m at least 3.
+        num_classes: K; for more than 2, one against the rest.
+        seed: of the triplets that are drawn where there are more than 141 LFs.
+
+    Returns:
+        float32 (n, K), rows sum to 1.
+
+    Raises:
+        ConfigurationError: if there are fewer than three LFs.
+        VotesError: if no LF votes on any row.
+    """
+    return TripletModel(num_classes, "mean", seed=seed).fit(votes).predict_proba(votes).astype(np.float32)
+
+
+def triplet_median(votes: Votes, num_classes: int, seed: int = 0) -> SoftLabels:
+    """Posterior of ``TripletModel`` under the median over triplets (Chen et al., 2021); else as ``triplet_mean``."""
+    return TripletModel(num_classes, "median", seed=seed).fit(votes).predict_proba(votes).astype(np.float32)
+
+
+def dawid_skene(votes: Votes, num_classes: int, seed: int = 0) -> SoftLabels:
+    """Posterior of ``DawidSkene`` (1979) after EM, with its default settings.
+
+    Args:
+        votes: int64 (n, m) with class ids or ``ABSTAIN``.
+        num_classes: K.
+        seed: not used, nothing here is random.
+
+    Returns:
+        float32 (n, K), rows sum to 1.
+
+    Raises:
+        VotesError: if no LF votes on any row.
+    """
+    return DawidSkene(num_classes).fit(votes).predict_proba(votes).astype(np.float32)
+
+
 PSEUDOLABELS: dict[str, Callable[[Votes, int, int], SoftLabels]] = {
-    "majority-vote": majority_vote,
+    "mv": majority_vote,
     "snorkel": snorkel_label_model,
+    "t-mean": triplet_mean,
+    "t-median": triplet_median,
+    "dawid-skene": dawid_skene,
 }
 """Every way to fuse votes, by name: (votes, K, seed) -> float32 (n, K)."""
 
@@ -88,7 +121,7 @@ def pseudolabels(method: str, votes: Votes, num_classes: int, seed: int = 0) -> 
         ConfigurationError: if the method is unknown.
 
     Example:
-        >>> pseudolabels("majority-vote", np.array([[0, -1, 0]]), num_classes=3)
+        >>> pseudolabels("mv", np.array([[0, -1, 0]]), num_classes=3)
         array([[1., 0., 0.]], dtype=float32)
     """
     if method not in PSEUDOLABELS:

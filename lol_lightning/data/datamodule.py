@@ -203,6 +203,28 @@ class LoLDataModule(pl.LightningDataModule):
         """Coverage, overlaps, conflicts and inspected features of each LF on all training rows."""
         return lf_summary(self.train_votes, self.records, self.gradient_targets, num_rows=len(self._rows["train"]))
 
+    def draw_train_rows(self, max_train_rows: int, seed: int) -> None:
+        """Keep only that many training rows, drawn with ``seed``, in their order; call it before ``setup``.
+
+        Raises:
+            ConfigurationError: if ``max_train_rows`` is below 1.
+        """
+        if max_train_rows < 1:
+            raise ConfigurationError(f"max_train_rows = {max_train_rows} must be at least 1.")
+        rows, votes = self._rows["train"], self._known_votes["train"]
+        index = np.sort(np.random.default_rng(seed).permutation(len(rows))[:max_train_rows])
+        self._rows["train"] = take_rows(rows, index)
+        self._known_votes["train"] = None if votes is None else np.asarray(votes)[index]
+
+    def use_records(self, records: Iterable[LFRecord] | Any) -> None:
+        """Take what the LFs inspect from ``records``, matched by name; call it before ``setup``."""
+        self._voters = Voters(self.lfs, self.lf_names, records)
+
+    def targets_from(self, records: Sequence[LFRecord], sources: Sequence[Source] | None = None) -> GradientTargets:
+        """Map other records to gradient targets, as ``setup`` maps its own; ``sources`` replaces those given before."""
+        mapping = self._mapping if sources is None else {**self._mapping, "sources": sources}
+        return records_to_targets(records, self.feature_space, self.num_classes, **mapping)[0]
+
     def setup(self, stage: str | None = None) -> None:
         """Prepare the training rows, and the rows of a stage; what is ready is kept."""
         if "train" not in self._datasets:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from lol_lightning.data.datamodule import LoLDataModule
 from lol_lightning.data.feature_space import FeatureSpace
-from lol_lightning.exceptions import ConfigurationError, DataError, LabelingFunctionError
+from lol_lightning.exceptions import DataError, LabelingFunctionError
 from lol_lightning.lfs.adapter import GradientLabelingFunction
 from lol_lightning.lfs.record import LFRecord, Source
 from lol_lightning.lfs.rules import rules_lf
@@ -79,7 +79,7 @@ class WrenchDataModule(LoLDataModule):
             raise DataError(f"there is no WRENCH directory {str(root)!r}; it would hold train.json, valid.json, ...")
         label_names = _read_label_names(root / "label.json")
         splits = {name: read_wrench_split(root / f"{name}.json") for name in ("train", "valid", "test")}
-        train = _draw(splits["train"], max_train_rows, seed)
+        train = splits["train"]
         num_lfs = train.votes.shape[1]
         if (path := root / "lfs.json").exists():
             names, lfs = read_wrench_lfs(path)
@@ -111,6 +111,8 @@ class WrenchDataModule(LoLDataModule):
             progress_bar=progress_bar,
         )
         self.root = root
+        if max_train_rows is not None:
+            self.draw_train_rows(max_train_rows, seed)
 
 
 def read_wrench_split(path: str | Path) -> WrenchSplit:
@@ -183,13 +185,3 @@ def _read_json(path: Path) -> Any:
         raise DataError(f"{path} is missing. A WRENCH directory holds train, valid, test and label .json.") from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise DataError(f"{path} is not JSON: {error}. Was the download cut short?") from error
-
-
-def _draw(split: WrenchSplit, max_rows: int | None, seed: int) -> WrenchSplit:
-    if max_rows is None or max_rows >= len(split.rows):
-        return split
-    if max_rows < 1:
-        raise ConfigurationError(f"max_train_rows = {max_rows} must be at least 1.")
-    index = np.random.default_rng(seed).permutation(len(split.rows))[:max_rows]
-    index.sort()
-    return WrenchSplit(split.rows.iloc[index], split.votes[index])

@@ -11,12 +11,9 @@ from torch import Tensor
 
 from lol_lightning.exceptions import TargetsError
 
-__all__ = ["GradientUnit", "in_unit", "input_gradient_and_probabilities", "model_input_gradient"]
+__all__ = ["GradientUnit", "input_gradient_and_logits", "model_input_gradient", "other_logits"]
 
 GradientUnit = Literal["probability", "log-odds"]
-
-MIN_CHANGE = 1e-3
-"""Least h (1 - h) that gradients are divided by: beyond it a sure model is left alone."""
 
 
 def model_input_gradient(
@@ -31,9 +28,9 @@ def model_input_gradient(
     .. math:: \nabla \tilde h_k = \frac{1}{t} \sum_z \frac{\partial h_k(z)}{\partial z},
               \qquad h = \mathrm{softmax}(\mathrm{logits})
 
-    One forward and one backward pass give all classes: the samples are repeated for K - 1 of them, and the last
-    class follows because the probabilities sum to one. The caller's tensors are left as they are, and it works under
-    ``no_grad`` and, for inputs made there, under ``inference_mode``.
+    One forward and one backward pass give all classes: the samples are repeated for each of them. The last class goes
+    without where it follows, because probabilities sum to one, or log-odds of two classes to zero. The caller's tensors
+    are left as they are, and it works under ``no_grad`` and, for inputs made there, under ``inference_mode``.
 
     Args:
         network: maps float (N, ...) to logits (N, K), sample by sample: batch norm and dropout must be in evaluation
@@ -41,14 +38,13 @@ def model_input_gradient(
         inputs: float (t, ...), smoothing samples or data points.
         num_classes: K, at least 2.
         reduction: "mean" averages over the samples; "none" keeps one gradient for each.
-        unit: "probability", as in the paper, or "log-odds": the same gradient over what a probability can change by,
-            :math:`h_k (1 - h_k)`, reduced in the same way and held constant.
+        unit: "probability", as in the paper, or "log-odds", the gradient of :math:`\log h_k / (1 - h_k)`.
 
     Returns:
         float (K, ...) for "mean", (t, K, ...) for "none", in probability or log-odds per unit of the input.
 
     Raises:
-        TargetsError: see ``input_gradient_and_probabilities``.
+        TargetsError: see ``input_gradient_and_logits``.
 
     Example:
         >>> weight = torch.tensor([[1.0, -1.0], [0.0, 0.0]])
@@ -59,20 +55,20 @@ def model_input_gradient(
     Notes:
         The published code differentiates squared logits and detaches the result, so that its penalty does not train
         anything; here the probabilities are differentiated, as the paper writes, and the graph is kept. A probability's
-        slope is at most a quarter of its log-odds', and vanishes as the model grows sure; in log-odds, a demand of the
-        same size means the same at any time of the training.
+        slope is h (1 - h) times its log-odds': it vanishes as the model grows sure, and what meets a demand on it
+        soonest is to be sure of nothing. A demand on log-odds leaves the probabilities alone.
     """
-    gradient, probs = input_gradient_and_probabilities(network, inputs, num_classes, reduction)
-    return in_unit(gradient, probs, unit, reduction)
+    return input_gradient_and_logits(network, inputs, num_classes, reduction, unit)[0]
 
 
-def input_gradient_and_probabilities(
+def input_gradient_and_logits(
     network: Callable[[Tensor], Tensor],
     inputs: Float[Tensor, "sample ..."],
     num_classes: int,
     reduction: Literal["mean", "none"] = "mean",
+    unit: GradientUnit = "probability",
 ) -> tuple[Float[Tensor, "cls_or_sample ..."], Float[Tensor, "sample cls"]]:
-    """``model_input_gradient`` in probability, and the probabilities float (t, K) that were differentiated.
+    """``model_input_gradient``, and the logits float (t, K) at the inputs.
 
     Raises:
         TargetsError: if the network's output has another shape than (N, K), or does not depend on its input in a way
@@ -81,7 +77,8 @@ def input_gradient_and_probabilities(
     with torch.inference_mode(False), torch.enable_grad():
         if inputs.is_inference():
             inputs = inputs.clone()
-        free = num_classes - 1
+        follows = unit == "probability" or num_classes == 2
+        free = num_classes - 1 if follows else num_classes
         repeated = inputs.unsqueeze(0).expand(free, *inputs.shape).reshape(-1, *inputs.shape[1:])
         if not repeated.requires_grad:
             repeated = repeated.detach().requires_grad_()
@@ -91,11 +88,14 @@ def input_gradient_and_probabilities(
                 f"the network gave logits of shape {tuple(logits.shape)} for {len(repeated)} samples and {num_classes} "
                 "classes; it must give one row for each sample and one column for each class."
             )
-        probs = logits.softmax(-1).reshape(free, -1, num_classes)
-        selected = probs.diagonal(dim1=0, dim2=2).sum()
+        logits = logits.reshape(free, -1, num_classes)
+        if unit == "probability":
+            selected = logits.softmax(-1).diagonal(dim1=0, dim2=2)
+        else:
+            selected = logits.diagonal(dim1=0, dim2=2) - other_logits(logits).logsumexp(-1).T
         gradient = None
         if selected.requires_grad:
-            (gradient,) = torch.autograd.grad(selected, repeated, create_graph=True, allow_unused=True)
+            (gradient,) = torch.autograd.grad(selected.sum(), repeated, create_graph=True, allow_unused=True)
         if gradient is None:
             raise TargetsError(
                 "the network's logits cannot be differentiated with respect to its input: somewhere it detaches it, "
@@ -103,19 +103,13 @@ def input_gradient_and_probabilities(
             )
         gradient = gradient.reshape(free, *inputs.shape)
         gradient = gradient.mean(1) if reduction == "mean" else gradient.transpose(0, 1)
-        axis = 0 if reduction == "mean" else 1
-        return torch.cat([gradient, -gradient.sum(axis, keepdim=True)], axis), probs[0]
+        if follows:
+            axis = 0 if reduction == "mean" else 1
+            gradient = torch.cat([gradient, -gradient.sum(axis, keepdim=True)], axis)
+        return gradient, logits[0]
 
 
-def in_unit(
-    gradient: Float[Tensor, "cls_or_sample ..."],
-    probs: Float[Tensor, "sample cls_or_lf"],
-    unit: GradientUnit,
-    reduction: Literal["mean", "none"],
-) -> Float[Tensor, "cls_or_sample ..."]:
-    """Turn a gradient of ``probs`` in probability, of the shape that ``reduction`` gives it, into another unit."""
-    if unit == "probability":
-        return gradient
-    change = (probs * (1 - probs)).detach()
-    change = (change.mean(0) if reduction == "mean" else change).clamp(min=MIN_CHANGE)
-    return gradient / change.reshape(*change.shape, *[1] * (gradient.ndim - change.ndim))
+def other_logits(logits: Float[Tensor, "free sample cls"]) -> Float[Tensor, "free sample cls"]:
+    """Logits with class k taken out of the k-th block, for what its log-odds compare it with."""
+    own = torch.eye(*logits.shape[::2], dtype=torch.bool, device=logits.device)
+    return logits.masked_fill(own.unsqueeze(1), -torch.inf)

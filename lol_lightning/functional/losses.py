@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
-from lol_lightning.functional.votes import lf_shares, soft_votes
+from lol_lightning.functional.votes import SHARES, Shares, soft_votes
 from lol_lightning.targets import GradientTargets
 
 __all__ = [
@@ -121,6 +121,7 @@ def shared_penalty(
     c: float | Tensor,
     penalty: Penalty = "square",
     lf_weights: Float[Tensor, " lf"] | None = None,
+    shares: Shares = "votes",
 ) -> Float[Tensor, ""]:
     r"""Gradient penalty as it counts in Eq. 4: :math:`\sum_i \mathrm{share}_i \, p_i`, without :math:`\alpha`.
 
@@ -131,6 +132,7 @@ def shared_penalty(
         c: the share of the LF's gradient that the model must reach.
         penalty: shape of the hinge, a key of ``PENALTIES``.
         lf_weights: float (m,), weight of each LF; ``None`` stands for uniform weights of 1.
+        shares: "votes" as in Eq. 4, or "equal" for :math:`w_i / m`, so that LFs which do not vote here count, too.
 
     Returns:
         float (), non-negative.
@@ -141,7 +143,7 @@ def shared_penalty(
         tensor(0.1875)
     """
     penalties = gradient_penalty(gradients, targets, c, penalty)
-    return torch.dot(lf_shares(votes, lf_weights).to(penalties.dtype), penalties)
+    return torch.dot(SHARES[shares](votes, lf_weights).to(penalties.dtype), penalties)
 
 
 def lol_loss(
@@ -153,6 +155,7 @@ def lol_loss(
     c: float | Tensor,
     penalty: Penalty = "square",
     lf_weights: Float[Tensor, " lf"] | None = None,
+    shares: Shares = "votes",
 ) -> Float[Tensor, ""]:
     r"""Losses over Labels (Eq. 4).
 
@@ -168,6 +171,7 @@ def lol_loss(
         c: the share of the LF's gradient that the model must reach.
         penalty: shape of the hinge, a key of ``PENALTIES``.
         lf_weights: float (m,), weight of each LF; ``None`` stands for uniform weights of 1.
+        shares: as for ``shared_penalty``.
 
     Returns:
         float (), the loss; differentiate it once for a training step.
@@ -178,5 +182,5 @@ def lol_loss(
         >>> lol_loss(logits, votes, gradients, targets, alpha=2.0, c=0.5)
         tensor(1.1931)
     """
-    penalised = shared_penalty(gradients, votes, targets, c, penalty, lf_weights)
+    penalised = shared_penalty(gradients, votes, targets, c, penalty, lf_weights, shares)
     return vote_loss(logits, votes, lf_weights) + alpha * penalised

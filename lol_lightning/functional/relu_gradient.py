@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from lol_lightning.functional.gradients import GradientUnit, in_unit
+from lol_lightning.functional.gradients import GradientUnit, other_logits
 
 __all__ = ["relu_network_gradient"]
 
@@ -22,8 +22,9 @@ def relu_network_gradient(
 
     .. math:: \nabla \tilde h = \frac{1}{t} \sum_z \big(\mathrm{diag}(h) - h h^\top\big)\, W_L D_L \cdots W_1 D_1
 
-    where :math:`D_l` is 1 where the l-th ReLU lets its input through. It takes no backward pass of its own, so that
-    the backward pass of a penalty on it is an ordinary one.
+    where :math:`D_l` is 1 where the l-th ReLU lets its input through; for log-odds, row k of the bracket is one-hot,
+    less the distribution over the other classes. It takes no backward pass of its own, so that that of a
+    penalty on it is an ordinary one.
 
     Args:
         inputs: float (t, H), smoothing samples at the first pre-activation.
@@ -46,10 +47,20 @@ def relu_network_gradient(
         x = x.relu()
         passed.append(x > 0)
         x = F.linear(x, weight, bias)
-    probs = x.softmax(-1)
-    # d h_k / d x = h_k (w_k - sum_l h_l w_l) at the last layer, then down through the others, (K, t, out) throughout.
-    last = layers[-1][0]
-    slopes = probs.T.unsqueeze(-1) * (last.unsqueeze(1) - probs @ last) * passed[-1]
+    # The gradient at the last layer, then down through the others, (K, t, out) throughout.
+    slopes = _last_slopes(x, layers[-1][0], unit) * passed[-1]
     for (weight, _), mask in zip(layers[-2::-1], passed[-2::-1], strict=True):
         slopes = (slopes @ weight) * mask
-    return in_unit(slopes.mean(1), probs, unit, "mean")
+    return slopes.mean(1)
+
+
+def _last_slopes(
+    logits: Float[Tensor, "sample cls"], weight: Float[Tensor, "cls hidden"], unit: GradientUnit
+) -> Float[Tensor, "cls sample_or_1 hidden"]:
+    if unit == "probability":
+        probs = logits.softmax(-1)
+        return probs.T.unsqueeze(-1) * (weight.unsqueeze(1) - probs @ weight)
+    if len(weight) == 2:
+        return (weight - weight.flip(0)).unsqueeze(1)
+    others = other_logits(logits.expand(len(weight), *logits.shape)).softmax(-1)
+    return weight.unsqueeze(1) - others @ weight

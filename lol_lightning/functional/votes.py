@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Literal
+
 import torch
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
@@ -10,6 +13,11 @@ from lol_lightning.exceptions import VotesError
 
 __all__ = [
     "ABSTAIN",
+    "ROW_SHARES",
+    "SHARES",
+    "Shares",
+    "equal_row_shares",
+    "equal_shares",
     "lf_shares",
     "row_shares",
     "soft_votes",
@@ -164,6 +172,48 @@ def row_shares(
     weights = _weights(votes, lf_weights)
     mask = vote_mask(votes).to(weights.dtype)
     return weights * (mask / mask.sum(-1, keepdim=True).clamp(min=1))
+
+
+def equal_shares(
+    votes: Shaped[Tensor, "batch lf *cls"], lf_weights: Float[Tensor, " lf"] | None = None
+) -> Float[Tensor, " lf"]:
+    """Count every labeling function alike, :math:`w_i / m`, whether or not it votes in the batch.
+
+    Args:
+        votes: int64 (B, m) or float (B, m, K), read for their number of LFs only.
+        lf_weights: float (m,), weight of each LF; ``None`` stands for uniform weights of 1.
+
+    Returns:
+        float (m,). Under uniform weights they sum to 1, as ``lf_shares`` do where some LF votes on every row.
+
+    Example:
+        >>> equal_shares(torch.tensor([[1, 1], [-1, 0]]))
+        tensor([0.5000, 0.5000])
+    """
+    return _weights(votes, lf_weights) / votes.shape[1]
+
+
+def equal_row_shares(
+    votes: Shaped[Tensor, "batch lf *cls"], lf_weights: Float[Tensor, " lf"] | None = None
+) -> Float[Tensor, "batch lf"]:
+    """Count every vote alike, :math:`w_i / m`, however many labeling functions vote on a row; abstentions count 0.
+
+    Example:
+        >>> equal_row_shares(torch.tensor([[1, 1], [-1, 0]]))
+        tensor([[0.5000, 0.5000],
+                [0.0000, 0.5000]])
+    """
+    weights = equal_shares(votes, lf_weights)
+    return weights * vote_mask(votes).to(weights.dtype)
+
+
+Shares = Literal["votes", "equal"]
+
+SHARES: dict[str, Callable[[Tensor, Tensor | None], Tensor]] = {"votes": lf_shares, "equal": equal_shares}
+"""How much the gradient penalty of each labeling function counts: as its votes do (Eq. 4), or as any other's."""
+
+ROW_SHARES: dict[str, Callable[[Tensor, Tensor | None], Tensor]] = {"votes": row_shares, "equal": equal_row_shares}
+"""The same for penalties of single rows, where a labeling function that abstains demands nothing."""
 
 
 def _weights(votes: Tensor, lf_weights: Tensor | None) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 import pytorch_lightning as pl
@@ -18,12 +18,12 @@ from lol_lightning.example_targets import ExampleTargets
 from lol_lightning.exceptions import ConfigurationError, LabelingFunctionError, NotFittedError
 from lol_lightning.functional.attributes import Calibration
 from lol_lightning.functional.gradients import GradientUnit
-from lol_lightning.functional.votes import vote_mask
+from lol_lightning.functional.votes import ABSTAIN, vote_mask, voted_classes
+from lol_lightning.targets import GradientTargets
 from lol_lightning.vision.awa import AttributeData, read_attribute_data
 from lol_lightning.vision.images import OnCorrupt, Standardise, read_inputs
 from lol_lightning.vision.labelers import AttributeLabelers
 from lol_lightning.vision.matrices import AttributeTask, Polarity
-from lol_lightning.vision.penalty_weights import LabelerEvidence, PenaltyWeighting, class_ids, penalty_weights
 from lol_lightning.vision.seen_classes import SeenClasses, train_labelers
 from lol_lightning.vision.task_rows import classes_of, divide
 from lol_lightning.vision.topk import TOP_K, labeler_targets
@@ -57,7 +57,6 @@ class LoLImageDataModule(pl.LightningDataModule):
         level: what the model reads, and where gradients are matched: the labelers' "representation", or "pixels".
         top_k: number of entries of each labeler's gradient.
         gradient_unit: of the labelers' gradients; it must be the model's.
-        penalty_weights: how much each labeler's gradient counts, see ``penalty_weights``.
         agreeing_only: leave out entries of a gradient whose sign the other labelers together contradict.
         max_train_rows: use only that many unlabeled rows, drawn with ``seed``.
         val_per_class: labeled rows of each class for validation.
@@ -96,7 +95,6 @@ class LoLImageDataModule(pl.LightningDataModule):
         level: Level = "representation",
         top_k: int = TOP_K,
         gradient_unit: GradientUnit = "log-odds",
-        penalty_weights: PenaltyWeighting | list[float] = "accuracy",
         agreeing_only: bool = False,
         max_train_rows: int | None = None,
         val_per_class: int = 50,
@@ -127,7 +125,6 @@ class LoLImageDataModule(pl.LightningDataModule):
         self._labeler_lr = labeler_lr
         self.soft, self.level, self.top_k = soft, level, top_k
         self.gradient_unit: GradientUnit = gradient_unit
-        self.penalty_weighting = penalty_weights
         self.agreeing_only = agreeing_only
         self.silent, self.cache = silent, cache
         self.transform = transform or Standardise()
@@ -154,6 +151,11 @@ class LoLImageDataModule(pl.LightningDataModule):
         return list(self.task.attributes)
 
     @property
+    def num_lfs(self) -> int:
+        """Number of labelers that vote, m."""
+        return self.task.num_lfs
+
+    @property
     def num_classes(self) -> int:
         """Number of classes, K."""
         return self.task.num_classes
@@ -166,7 +168,7 @@ class LoLImageDataModule(pl.LightningDataModule):
     @property
     def train_votes(self) -> np.ndarray:
         """Class ids int64 (n, m) that the labelers vote on the training rows."""
-        return class_ids(self.dataset("train").votes, self.num_classes).numpy()
+        return _class_ids(self.dataset("train").votes, self.num_classes).numpy()
 
     @property
     def train_classes(self) -> Int[Tensor, " row"]:
@@ -177,7 +179,7 @@ class LoLImageDataModule(pl.LightningDataModule):
     @property
     def val_votes(self) -> np.ndarray:
         """Class ids int64 (n, m) that the labelers vote on the validation rows."""
-        return class_ids(self.dataset("val").votes, self.num_classes).numpy()
+        return _class_ids(self.dataset("val").votes, self.num_classes).numpy()
 
     @property
     def val_labels(self) -> np.ndarray | None:
@@ -186,11 +188,26 @@ class LoLImageDataModule(pl.LightningDataModule):
         return None if labels is None else labels.numpy()
 
     @property
+    def gradient_targets(self) -> GradientTargets:
+        """What the labelers demand everywhere alike, which is nothing: see ``example_targets``."""
+        return GradientTargets.from_entries([], self.num_lfs, self.num_classes, self.num_features)
+
+    @property
     def example_targets(self) -> ExampleTargets:
         """What the labelers demand of the model's gradient at each training row."""
-        targets = self.dataset("train").example_targets
-        assert targets is not None
-        return targets
+        return cast(ExampleTargets, self.dataset("train").example_targets)
+
+    def draw_train_rows(self, max_train_rows: int, seed: int) -> None:
+        """Keep only that many training rows, drawn with ``seed``; call it before ``setup``.
+
+        Raises:
+            ConfigurationError: if ``max_train_rows`` is below 1.
+        """
+        if max_train_rows < 1:
+            raise ConfigurationError(f"max_train_rows = {max_train_rows} must be at least 1.")
+        rows = self._rows["train"]
+        drawn = torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))
+        self._rows["train"] = rows[drawn[:max_train_rows]]
 
     def setup(self, stage: str | None = None) -> None:
         """Train the labelers if need be, and prepare the rows of a stage; what is ready is kept."""
@@ -199,21 +216,6 @@ class LoLImageDataModule(pl.LightningDataModule):
         for split in ("train", *_STAGES.get(str(stage), ("val", "test"))):
             if split not in self._datasets and len(self._rows[split]):
                 self._add(split)
-        if self.example_targets.penalty_weights is None:
-            self.weight_penalties(self.penalty_weighting)
-
-    def weight_penalties(self, weighting: PenaltyWeighting | Sequence[float]) -> None:
-        """Give the labelers' gradients other weights, see ``penalty_weights``."""
-        val = self._datasets.get("val")
-        given = LabelerEvidence(
-            self.dataset("train").votes,
-            self.num_classes,
-            None if val is None else val.votes,
-            None if val is None else val.labels,
-            self.labelers.val_accuracies[self.task.columns],
-        )
-        weights = penalty_weights(weighting, given)
-        self.dataset("train").example_targets = self.example_targets.weighted(weights)
 
     def dataset(self, split: str) -> LoLDataset:
         """Return the rows of "train", "val" or "test".
@@ -302,3 +304,11 @@ class LoLImageDataModule(pl.LightningDataModule):
 
     def _loader(self, split: str, **options: Any) -> LoLDataLoader:
         return LoLDataLoader(self.dataset(split), batch_size=self.batch_size, num_workers=self.num_workers, **options)
+
+
+def _class_ids(votes: Tensor, num_classes: int) -> Int[Tensor, "row lf"]:
+    """Class ids of votes int (n, m) or float (n, m, K); a vote that is for several classes at once abstains."""
+    if votes.ndim == 2:
+        return votes.long()
+    chosen = voted_classes(votes, num_classes)
+    return torch.where(chosen.sum(-1) == 1, chosen.int().argmax(-1), ABSTAIN)

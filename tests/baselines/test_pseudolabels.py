@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
 import torch
-from snorkel.labeling.model import MajorityLabelVoter
 
-from lol_lightning.baselines.pseudolabels import PSEUDOLABELS, majority_vote, pseudolabels, snorkel_label_model
+from lol_lightning.baselines.dawid_skene import DawidSkene
+from lol_lightning.baselines.majority import majority_vote
+from lol_lightning.baselines.pseudolabels import PSEUDOLABELS, pseudolabels, snorkel_label_model
+from lol_lightning.baselines.triplets import TripletModel
 from lol_lightning.exceptions import ConfigurationError
 
 
@@ -23,17 +25,30 @@ def test_pseudolabels_are_distributions_that_beat_one_lf(method):
     assert soft.shape == (200, 3)
     assert soft.dtype == np.float32
     np.testing.assert_allclose(soft.sum(1), 1, atol=1e-5)
+    assert ((soft >= 0) & (soft <= 1)).all()
     single = (votes == labels[:, None]).mean(0).max()
     assert (soft.argmax(1) == labels).mean() > single
 
 
-def test_majority_vote_equals_snorkels():
+@pytest.mark.parametrize(
+    ("method", "expected"),
+    [
+        ("mv", lambda votes: majority_vote(votes, 3, seed=5)),
+        ("t-mean", lambda votes: TripletModel(3, "mean").fit(votes).predict_proba(votes)),
+        ("t-median", lambda votes: TripletModel(3, "median").fit(votes).predict_proba(votes)),
+        ("dawid-skene", lambda votes: DawidSkene(3).fit(votes).predict_proba(votes)),
+    ],
+)
+def test_methods_are_the_models_of_their_names(method, expected):
     votes, _ = random_votes()
-    np.testing.assert_allclose(majority_vote(votes, 3), MajorityLabelVoter(cardinality=3).predict_proba(votes))
+    np.testing.assert_allclose(pseudolabels(method, votes, 3, seed=5), expected(votes), atol=1e-6)
 
 
-def test_majority_vote_is_uniform_where_all_abstain():
-    np.testing.assert_allclose(majority_vote(np.full((1, 4), -1), 4), [[0.25] * 4])
+@pytest.mark.parametrize("method", sorted(PSEUDOLABELS))
+def test_equal_seeds_give_equal_labels(method):
+    votes, _ = random_votes(rows=80)
+    first, second = (pseudolabels(method, votes, 3, seed=2) for _ in range(2))
+    np.testing.assert_array_equal(first, second)
 
 
 def test_snorkel_repeats_and_leaves_the_global_seeds_alone():
@@ -48,11 +63,12 @@ def test_snorkel_repeats_and_leaves_the_global_seeds_alone():
     np.testing.assert_array_equal(first, second)
 
 
-def test_snorkel_needs_three_lfs():
+@pytest.mark.parametrize("method", ["snorkel", "t-mean", "t-median"])
+def test_some_methods_need_three_lfs(method):
     with pytest.raises(ConfigurationError, match="at least 3 labeling functions, got 2"):
-        snorkel_label_model(np.zeros((5, 2), dtype=np.int64), 2)
+        pseudolabels(method, np.zeros((5, 2), dtype=np.int64), 2)
 
 
 def test_unknown_method_is_named():
-    with pytest.raises(ConfigurationError, match=r"'mean' is not one of \['majority-vote', 'snorkel'\]"):
+    with pytest.raises(ConfigurationError, match=r"'mean' is not one of \['dawid-skene', 'mv', 'snorkel', 't-mean'"):
         pseudolabels("mean", np.zeros((5, 3), dtype=np.int64), 2)

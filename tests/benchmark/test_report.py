@@ -1,44 +1,104 @@
 import io
+import sys
 
+import pandas as pd
 import pytest
 from rich.console import Console
 
-from lol_lightning.benchmark.report import in_order, plot_results, print_results, summary, track
-from lol_lightning.benchmark.trials import Result
+from lol_lightning.benchmark.plots import plot_results
+from lol_lightning.benchmark.report import print_results, write_report
+from lol_lightning.exceptions import ConfigurationError
 
-CHOSEN = {"lr": 0.01, "weight_decay": 0.0, "alpha": 1.0, "c": 0.1}
-RESULTS = [
-    Result(method, seed, val_accuracy=0.9, test_accuracy=accuracy, test_macro_f1=0.5, seconds=2.0, **CHOSEN)
-    for method, seed, accuracy in (("lol", 1, 0.8), ("majority-vote", 0, 0.6), ("lol", 0, 0.9))
-]
-
-
-def test_order_is_that_of_methods_then_seeds():
-    frame = in_order(RESULTS)
-    assert frame["method"].tolist() == ["majority-vote", "lol", "lol"]
-    assert frame["seed"].tolist() == [0, 0, 1]
+ACCURACY = {
+    ("one", "lol"): [0.9, 0.8],
+    ("one", "snorkel"): [0.7, 0.8],
+    ("two", "lol"): [0.6, 0.6],
+    ("two", "snorkel"): [0.6, 0.7],
+}
 
 
-def test_summary_is_in_percent():
-    row = summary(RESULTS).loc["lol"]
-    assert row["test_mean"] == pytest.approx(85)
-    assert row["test_std"] == pytest.approx(100 * 0.1 / 2**0.5)
-    assert row["val_mean"] == pytest.approx(90)
-    assert (row["seeds"], row["seconds"]) == (2, 4)
+def results(sets=("one", "two"), **columns):
+    lines = [
+        {"dataset": name, "method": method, "seed": seed, "train_rows": "100", "val_per_class": "all",
+         "metric": metric, "value": value, "trials": 3, "seconds": 2.0, **columns}
+        for (name, method), values in ACCURACY.items() if name in sets
+        for seed, value in enumerate(values) for metric in ("test_accuracy", "val_accuracy")
+    ]  # fmt: skip
+    return pd.DataFrame(lines)
 
 
-def test_table_shows_mean_and_deviation():
-    console = Console(file=io.StringIO(), width=120)
-    print_results(RESULTS, console, title="toy")
-    printed = console.file.getvalue()
-    assert "85.0 ± 7.1" in printed
-    assert "toy" in printed
+def printed(frame):
+    console = Console(file=io.StringIO(), width=160)
+    print_results(frame, console)
+    return console.file.getvalue()
 
 
-def test_track_passes_every_result_on():
-    assert list(track(iter(RESULTS), len(RESULTS), "training", Console(file=io.StringIO()))) == RESULTS
+def test_table_shows_means_deviations_and_tests():
+    shown = printed(results())
+    assert "85.0 ± 7.1" in shown
+    assert "100 unlabeled rows, chosen on the validation split" in shown
+    assert "+10.0 (0.500)" in shown
+    assert "differ" not in shown
 
 
-def test_plot_is_a_picture(tmp_path):
-    plot_results(RESULTS, tmp_path / "plot.png", "toy")
-    assert (tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")
+def test_methods_that_lack_a_set():
+    frame = results()
+    frame = frame[(frame["dataset"] == "one") == (frame["method"] == "lol")]
+    lines = [line.split("│")[1:-1] for line in printed(frame).splitlines() if "│" in line]
+    assert [[cell.strip() for cell in line] for line in lines[:2]] == [
+        ["snorkel", "-", "65.0 ± 7.1", "-"],
+        ["lol", "85.0 ± 7.1", "-", "-"],
+    ]
+
+
+def test_a_single_set_shows_validation_and_seconds():
+    lines = [line.split() for line in printed(results(sets=["one"])).splitlines()]
+    assert any({"lol", "85.0", "7.1", "4"} <= set(line) for line in lines)
+
+
+def test_unequal_trials_are_not_hidden():
+    frame = results()
+    frame.loc[frame["method"] == "lol", "trials"] = 6
+    assert "The numbers of trials differ" in printed(frame)
+
+
+def test_report_is_markdown_with_the_best_in_bold_and_a_picture(tmp_path):
+    report, picture = write_report(results(), tmp_path / "out", "table")
+    text = report.read_text()
+    assert "| lol | **85.0 ± 7.1** | 60.0 ± 0.0 | **72.5** |" in text
+    assert "| snorkel | 75.0 ± 7.1 | **65.0 ± 7.1** | 70.0 |" in text
+    assert "| against | one | two | all sets |" in text
+    assert "2 seeds" in text
+    assert "3 trials" in text
+    assert f"![table]({picture.name})" in text
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_each_number_of_unlabeled_rows_has_its_picture(tmp_path):
+    frame = pd.concat([results(), results(train_rows="all")])
+    names = [path.name for path in write_report(frame, tmp_path, "untuned")]
+    assert names == ["untuned.md", "untuned-100-rows.png", "untuned-all-rows.png"]
+
+
+def test_curves_over_the_number_of_labeled_rows(tmp_path, monkeypatch):
+    from matplotlib.figure import Figure
+
+    drawn = []
+    original = Figure.savefig
+    monkeypatch.setattr(
+        Figure, "savefig", lambda self, *args, **options: drawn.append(self) or original(self, *args, **options)
+    )
+    frame = pd.concat([results(val_per_class=size) for size in ("10", "20", "100")])
+    plot_results(frame, tmp_path / "curves.png", title="toy")
+    (figure,) = drawn
+    assert [panel.get_title() for panel in figure.axes[:2]] == ["one", "two"]
+    lol = next(line for line in figure.axes[0].containers if line.get_label() == "lol")
+    assert lol.lines[0].get_ydata().tolist() == pytest.approx([85.0] * 3)
+    assert lol.has_yerr
+    assert (tmp_path / "curves.png").stat().st_size > 1000
+
+
+def test_missing_matplotlib_is_named(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(ConfigurationError, match=r"pip install 'lol-lightning\[plots\]'"):
+        plot_results(results(), tmp_path / "plot.png")

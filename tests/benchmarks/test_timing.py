@@ -4,6 +4,8 @@ import sys
 
 import timing
 
+from lol_lightning.benchmark.environment import PACKAGES
+
 
 def test_works_take_turns_after_a_round_that_does_not_count():
     order = []
@@ -38,5 +40,5 @@ def test_environment_names_versions_and_no_directory(tmp_path):
     timing.write_environment(tmp_path / "environment.json", seconds=1.4)
     written = json.loads((tmp_path / "environment.json").read_text())
     assert written["seconds"] == 1
-    assert set(written["versions"]) == set(timing.PACKAGES)
+    assert set(written["versions"]) == set(PACKAGES)
     assert written["command"].startswith("python benchmarks/")

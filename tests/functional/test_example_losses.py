@@ -10,7 +10,7 @@ from lol_lightning.functional.example_losses import (
     shared_example_penalty,
     voted_gradient,
 )
-from lol_lightning.functional.gradients import input_gradient_and_probabilities
+from lol_lightning.functional.gradients import input_gradient_and_logits
 from lol_lightning.functional.losses import PENALTIES, vote_loss
 
 B, M, K, D, TOP = 6, 4, 3, 10, 3
@@ -29,7 +29,7 @@ def case():
     index = torch.rand(B, M, D).argsort(-1)[..., :TOP]
     value = torch.randn(B, M, TOP).double()
     value[0, 0, 1] = 0.0
-    return x, votes, ExampleTargets(index, value, D, penalty_weights=torch.tensor([1.0, 0.5, 0.0, 2.0]).double())
+    return x, votes, ExampleTargets(index, value, D)
 
 
 def entries_of(targets):
@@ -41,8 +41,8 @@ def entries_of(targets):
 
 
 def reached(network, x, votes, targets, unit="probability"):
-    gradients, probs = input_gradient_and_probabilities(network, x, K, "none")
-    return voted_gradient(gradients.flatten(2), probs, votes, targets, unit)
+    gradients, logits = input_gradient_and_logits(network, x, K, "none", unit)
+    return voted_gradient(gradients.flatten(2), logits, votes, targets, unit)
 
 
 @pytest.mark.parametrize("shape", PENALTIES)
@@ -66,7 +66,7 @@ def test_the_loss_matches_equation_4(network, case):
     x, votes, targets = case
     weights = torch.tensor([1.0, 2.0, 0.5, 1.5]).double()
     penalties = oracles.example_penalties(network, x, votes, entries_of(targets), 0.3)
-    expected = oracles.example_lol_loss(network(x), votes, weights, penalties, targets.penalty_weights, 2.0)
+    expected = oracles.example_lol_loss(network(x), votes, weights, penalties, weights, 2.0)
     penalty = shared_example_penalty(reached(network, x, votes, targets), votes, targets, 0.3, lf_weights=weights)
     torch.testing.assert_close(vote_loss(network(x), votes, weights) + 2.0 * penalty, expected)
 
@@ -97,6 +97,17 @@ def test_votes_as_probabilities_have_the_gradient_of_the_class_they_vote(network
     torch.testing.assert_close(*shared)
 
 
+def test_sure_models_keep_finite_gradients_of_several_classes(network, case):
+    x, _, targets = case
+    with torch.no_grad():
+        network[2].weight.mul_(500)
+    soft = torch.tensor([0.4, 0.2, 0.4]).double().expand(B, M, K).contiguous()
+    found = reached(network, x, soft, targets, "log-odds")
+    assert found.isfinite().all()
+    found.sum().backward()
+    assert network[0].weight.grad.isfinite().all()
+
+
 @pytest.mark.parametrize("unit", ["probability", "log-odds"])
 def test_a_vote_for_several_classes_has_the_gradient_of_their_sum(network, case, unit):
     x, _, targets = case
@@ -115,16 +126,22 @@ def test_rows_without_votes_and_labelers_without_weight_demand_nothing(network, 
     silent.backward()
     assert silent.item() == 0
     votes.fill_(1)
-    unweighted = targets.weighted(torch.zeros(M))
-    assert shared_example_penalty(reached(network, x, votes, unweighted), votes, unweighted, 0.3).item() == 0
+    found = reached(network, x, votes, targets)
+    assert shared_example_penalty(found, votes, targets, 0.3, lf_weights=torch.zeros(M)).item() == 0
+
+
+def test_equal_shares_divide_by_all_labelers(network, case):
+    x, votes, targets = case
+    found = reached(network, x, votes, targets)
+    by_hand = sum(p for row, p in zip(votes, example_penalty(found, targets, 0.3), strict=True) for p in p[row != -1])
+    ours = shared_example_penalty(found, votes, targets, 0.3, shares="equal")
+    torch.testing.assert_close(ours, by_hand / (B * M))
 
 
 def test_permuting_labelers_and_rows_changes_nothing(network, case):
     x, votes, targets = case
     rows, order = torch.randperm(B), torch.tensor([2, 0, 3, 1])
-    permuted = ExampleTargets(
-        targets.index[rows][:, order], targets.value[rows][:, order], D, None, targets.penalty_weights[order]
-    )
+    permuted = ExampleTargets(targets.index[rows][:, order], targets.value[rows][:, order], D)
     there, here = votes[rows][:, order], votes
     torch.testing.assert_close(
         shared_example_penalty(reached(network, x[rows], there, permuted), there, permuted, 0.3),

@@ -179,3 +179,13 @@ def test_loss_changes_neither_the_network_nor_its_mode(network, case):
     loss_of(network, *case)
     assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
     assert all(p.grad is None for p in network.parameters())
+
+
+def test_equal_shares_count_the_penalty_of_an_lf_that_does_not_vote_here():
+    targets = GradientTargets.from_entries([(0, 1, 0, 1.0), (1, 0, 1, 1.0)], num_lfs=2, num_classes=2, num_features=2)
+    votes, gradients = torch.tensor([[1, -1], [1, -1]]), torch.zeros(2, 2)
+    weights = torch.tensor([1.0, 3.0])
+    by_votes, equal = (shared_penalty(gradients, votes, targets, 0.5, shares=shares) for shares in ("votes", "equal"))
+    torch.testing.assert_close([by_votes, equal], [torch.tensor(0.25), torch.tensor(0.25)])
+    weighted = shared_penalty(gradients, votes, targets, 0.5, lf_weights=weights, shares="equal")
+    torch.testing.assert_close(weighted, torch.tensor(0.5 * 0.25 + 1.5 * 0.25))

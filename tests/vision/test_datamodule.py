@@ -55,8 +55,8 @@ def test_batches_hold_features_votes_and_targets(data):
     assert batch.features.shape == (16, R)
     assert batch.votes.shape == (16, 3)
     assert batch.example_targets.index.shape == (16, 3, 4)
-    assert batch.example_targets.penalty_weights.shape == (3,)
-    assert batch.gradient_targets is None
+    assert not batch.gradient_targets
+    assert len(data.gradient_targets) == 0
     assert batch.labels is None
     # Attribute 0 is read from feature 0 with weight 3: that is its largest entry, with the sign of the vote.
     assert batch.example_targets.index[:, 0, 0].eq(0).all()
@@ -68,7 +68,6 @@ def test_batches_hold_features_votes_and_targets(data):
 def test_votes_are_those_of_good_labelers(data):
     correct = data.train_votes == data.train_classes.numpy()[:, None]
     assert correct.mean() > 0.9
-    assert (data.example_targets.penalty_weights > 0.6).all()
 
 
 @pytest.mark.parametrize("method", ["lol", "lol-simple"])
@@ -191,6 +190,26 @@ def test_rows_to_train_on_are_limited():
     data = make(max_train_rows=7)
     data.setup()
     assert len(data.train_votes) == 7
+    drawn = make()
+    drawn.draw_train_rows(5, seed=1)
+    drawn.setup()
+    assert len(drawn.train_votes) == 5
+    assert set(drawn._rows["train"].tolist()) < set(make()._rows["train"].tolist())
+    with pytest.raises(ConfigurationError, match="max_train_rows = 0"):
+        make().draw_train_rows(0, seed=1)
+
+
+def test_penalties_are_weighted_by_what_labelers_exceed_chance():
+    labelers = perfect_labelers()
+    with torch.no_grad():
+        labelers.heads.weight[1] = 0
+        labelers.heads.weight[1, 7] = 3
+    data = make(labelers=labelers, val_per_class=15)
+    model = LoLClassifier(hidden_sizes=(8,), penalty_weights="above-chance")
+    pl.Trainer(**trainer_options(max_epochs=1)).fit(model, data)
+    assert model._lf_weights is None
+    assert model._penalty_weights[1] < 0.4
+    assert (model._penalty_weights[[0, 2]] > 0.8).all()
 
 
 def test_a_division_that_the_data_make_is_kept():
@@ -238,7 +257,6 @@ def small_backbone_of_96():
     [
         ({"top_k": R + 1}, TargetsError, "k = 9 entries cannot be the largest of an input of 8"),
         ({"val_per_class": 40}, DataError, "none are left to train on"),
-        ({"val_per_class": 0}, ConfigurationError, "'accuracy' needs labeled validation rows"),
         ({"labelers": AttributeLabelers(3, num_features=R)}, ConfigurationError, "know 3 attributes"),
     ],
 )

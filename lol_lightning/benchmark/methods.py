@@ -1,0 +1,201 @@
+"""The methods that a benchmark compares: what each one trains on, its LightningModule and its search space."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, cast, get_args
+
+import numpy as np
+from torch import Tensor
+
+from lol_lightning.baselines.end_to_end import EndToEndClassifier
+from lol_lightning.baselines.pseudolabels import pseudolabels
+from lol_lightning.benchmark.data import Prepared
+from lol_lightning.data.dataset import LoLDataset
+from lol_lightning.exceptions import ConfigurationError
+from lol_lightning.lfs.record import Source
+from lol_lightning.module import LoLClassifier
+from lol_lightning.weighting import VotesForWeights, lf_weights
+
+__all__ = ["METHODS", "Method", "as_methods"]
+
+OPTIMIZER = {"lr": (1e-3, 3e-2), "weight_decay": (1e-6, 1e-2)}
+PENALTY = {"alpha": (3e-3, 0.5), "c": (1.0, 10.0)}
+SIMPLE = {"method": "lol-simple"}
+FUSED = {**SIMPLE, "lf_weights": "uniform"}
+# Two networks that learn from each other need smaller steps than one.
+END_TO_END = {"lr": (1e-4, 1e-2), "temperature": (0.3, 10.0)}
+
+Ranges = Mapping[str, tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class Method:
+    """A method.
+
+    Args:
+        name: as in the results.
+        trains_on: "votes" of the LFs, "labels" of labeled rows, or a key of ``PSEUDOLABELS``.
+        options: arguments of the LightningModule that are not tuned.
+        ranges: arguments that are tuned, each drawn evenly in its logarithm from (low, high).
+        model: the LightningModule.
+        sources: which findings of an inspection the gradients come from; ``None`` for the data module's own records.
+    """
+
+    name: str
+    trains_on: str = "votes"
+    options: Mapping[str, Any] = field(default_factory=dict)
+    ranges: Ranges = field(default_factory=lambda: OPTIMIZER)
+    model: type[LoLClassifier] = LoLClassifier
+    sources: tuple[Source, ...] | None = None
+
+    @property
+    def defaults(self) -> dict[str, Any]:
+        """Values of the tuned arguments in the first trial: those in ``options``, or the LightningModule's own."""
+        arguments = self._arguments
+        return {name: arguments[name] for name in self.ranges}
+
+    def settings(self) -> dict[str, Any]:
+        """All that defines the method, as plain types; with the arguments that it leaves at their defaults."""
+        given = set(self.ranges) | {"network", "num_features", "num_classes", "num_lfs", "seed"}
+        fixed = {name: value for name, value in self._arguments.items() if name not in given}
+        return {
+            "trains_on": self.trains_on,
+            "model": self.model.__name__,
+            "sources": self.sources,
+            "first_trial": self.defaults,
+            "ranges": dict(self.ranges),
+            "options": fixed,
+        }
+
+    @property
+    def _arguments(self) -> dict[str, Any]:
+        own = inspect.signature(self.model.__init__).parameters
+        defaults = {name: p.default for name, p in own.items() if p.default is not inspect.Parameter.empty}
+        return {**defaults, **self.options}
+
+    def train_data(self, prepared: Prepared, labeled: np.ndarray, seed: int) -> LoLDataset:
+        """Return the rows that the method trains on, with its votes.
+
+        Args:
+            prepared: the data.
+            labeled: validation rows to train on, read by "labels" only.
+            seed: of the pseudolabels.
+        """
+        if self.trains_on == "votes":
+            return prepared.train_with(self.sources)
+        if self.trains_on == "labels":
+            batch = prepared.val.__getitems__(labeled.tolist())
+            return LoLDataset(batch.features, cast(Tensor, batch.labels)[:, None])
+        data = prepared.data
+        fused = pseudolabels(self.trains_on, data.train_votes, data.num_classes, seed)
+        return LoLDataset(prepared.train.features, fused[:, None, :])
+
+    def resolve(self, prepared: Prepared, seen: np.ndarray) -> Method:
+        """Return the method with the weights of its LFs as numbers, computed once for all trials.
+
+        Args:
+            prepared: the data.
+            seen: validation rows whose labels may be looked at.
+        """
+        named = {
+            name: value
+            for name in ("lf_weights", "penalty_weights")
+            if isinstance(value := self._arguments.get(name), str) and value != "uniform"
+        }
+        if self.trains_on != "votes" or not named:
+            return self
+        data, labels = prepared.data, prepared.data.val_labels
+        given = VotesForWeights(
+            data.train_votes, data.num_classes, data.val_votes[seen], None if labels is None else labels[seen]
+        )
+        weights = {
+            name: lf_weights(weighting, given, scaled=name == "lf_weights").tolist()  # type: ignore[arg-type]
+            for name, weighting in named.items()
+        }
+        return replace(self, options={**self.options, **weights})
+
+    def make_model(self, prepared: Prepared, hyperparameters: Mapping[str, Any], seed: int) -> LoLClassifier:
+        """Build the LightningModule; its weights follow torch's global random state."""
+        data = prepared.data
+        sizes: dict[str, Any] = {"num_features": data.num_features, "num_classes": data.num_classes}
+        if issubclass(self.model, EndToEndClassifier):
+            sizes["num_lfs"] = data.num_lfs
+        return self.model(**sizes, seed=seed, **{**self.options, **hyperparameters})
+
+
+def _pseudolabeled(name: str) -> Method:
+    return Method(name, name, FUSED)
+
+
+METHODS: dict[str, Method] = {
+    method.name: method
+    for method in (
+        _pseudolabeled("mv"),
+        _pseudolabeled("snorkel"),
+        _pseudolabeled("t-mean"),
+        _pseudolabeled("t-median"),
+        Method("e2e", ranges={**OPTIMIZER, **END_TO_END}, model=EndToEndClassifier),
+        _pseudolabeled("dawid-skene"),
+        Method("lol-simple", options=SIMPLE),
+        Method("lol", options={"method": "lol"}, ranges={**OPTIMIZER, **PENALTY}),
+        Method("lol-sw", options={"method": "lol", "lf_weights": "snorkel"}, ranges={**OPTIMIZER, **PENALTY}),
+        Method("valsup", "labels", FUSED),
+    )
+}
+"""Every method by name, in the order of the paper's tables; all train the same network by the same code."""
+
+
+def as_methods(names: list[str] | None, variants: Mapping[str, Mapping[str, Any]] | None = None) -> list[Method]:
+    """Look methods up, variants among them.
+
+    Args:
+        names: of methods and variants; by default the variants, or all methods but "valsup" where there are none.
+        variants: by name, ``{"method": a name of METHODS, "sources": [...], "ranges": {argument: [low, high] or None},
+            argument: value, ...}``. A value for a tuned argument is where its search starts; a range of ``None`` fixes
+            it there.
+
+    Raises:
+        ConfigurationError: if a method, argument or source is unknown, or a range is empty.
+
+    Example:
+        >>> (linear,) = as_methods(["lol-linear"], {"lol-linear": {"method": "lol", "penalty": "linear"}})
+        >>> linear.options
+        {'method': 'lol', 'penalty': 'linear'}
+    """
+    known = {**METHODS, **{name: _variant(name, given) for name, given in (variants or {}).items()}}
+    if names is None:
+        names = list(variants) if variants else [name for name in METHODS if name != "valsup"]
+    if unknown := [name for name in names if name not in known]:
+        raise ConfigurationError(f"method {unknown[0]!r} is not one of {', '.join(known)}.")
+    if not names or len(set(names)) < len(names):
+        raise ConfigurationError(f"methods = {list(names)}: name at least one, and each of them once.")
+    return [known[name] for name in names]
+
+
+def _variant(name: str, given: Mapping[str, Any]) -> Method:
+    options = dict(given)
+    base, sources = options.pop("method", None), options.pop("sources", None)
+    if base not in METHODS:
+        raise ConfigurationError(f"variant {name!r} needs a `method`, one of {', '.join(METHODS)}; it has {base!r}.")
+    method = METHODS[base]
+    ranges: dict[str, Any] = {**method.ranges, **(options.pop("ranges", None) or {})}
+    known = inspect.signature(method.model.__init__).parameters
+    if unknown := [argument for argument in (*options, *ranges) if argument not in known]:
+        raise ConfigurationError(f"variant {name!r} sets {unknown[0]!r}, which {method.model.__name__} has not.")
+    for argument, limits in ranges.items():
+        if limits is not None and not (len(limits) == 2 and 0 < limits[0] < limits[1]):
+            raise ConfigurationError(
+                f"the range of {argument!r} in variant {name!r} is {limits}; give [low, high] above 0, or null."
+            )
+    if bad := set(sources or ()) - set(get_args(Source)):
+        raise ConfigurationError(f"variant {name!r} has the source {bad.pop()!r}; there are {get_args(Source)}.")
+    return replace(
+        method,
+        name=name,
+        options={**method.options, **options},
+        ranges={argument: (float(r[0]), float(r[1])) for argument, r in ranges.items() if r is not None},
+        sources=None if sources is None else tuple(sources),
+    )
