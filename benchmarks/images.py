@@ -77,11 +77,12 @@ METHODS = ["mv", "snorkel", "t-mean", "t-median", "e2e", "dawid-skene", "lol-sim
 
 def awa1_pair(root: str, pair: Pair, seed: int) -> LoLImageDataModule:
     """Return the rows of a pair, and those of the 40 seen classes to train labelers on."""
-    return LoLImageDataModule(_features(root), pair, labeler_epochs=5, val_per_class=50, seed=seed)
+    return LoLImageDataModule(awa1_features(root), pair, labeler_epochs=5, val_per_class=50, seed=seed)
 
 
 @lru_cache(maxsize=1)
-def _features(root: str) -> AttributeData:
+def awa1_features(root: str) -> AttributeData:
+    """Read Animals with Attributes, once in a process."""
     return read_features(Path(root) / "awa1_svd256.npz")
 
 
@@ -128,14 +129,14 @@ def train_cifar10(root: str, cache: str, epochs: int, pair: Pair) -> dict[str, A
     return steps
 
 
-def cifar10_pair(root: str, cache: str, pair: Pair, seed: int) -> LoLImageDataModule:
+def cifar10_pair(root: str, cache: str, pair: Pair, seed: int, val_per_class: int = 50) -> LoLImageDataModule:
     """Return the representations of a pair's images, with the labelers that were trained on the other classes."""
     kept = torch.load(_kept(cache, pair), weights_only=True)
     whole = cifar10_data(root, pair)
     data = AttributeData(kept["features"], kept["labels"], whole.matrix, whole.seen, kept["test"])
     labelers = AttributeLabelers(list(whole.matrix.attributes), num_features=kept["features"].shape[1])
     labelers.load_state_dict(kept["state"])
-    return LoLImageDataModule(data, pair, labelers=labelers.eval(), val_per_class=50, seed=seed)
+    return LoLImageDataModule(data, pair, labelers=labelers.eval(), val_per_class=val_per_class, seed=seed)
 
 
 def _kept(cache: str, pair: Pair) -> Path:
@@ -178,12 +179,15 @@ def main(
         pairs |= {f"cifar10 {a} v. {b}": partial(cifar10_pair, root, cache, (a, b)) for a, b in CIFAR10}
     size = int(train_rows) if train_rows.isdecimal() else train_rows
     options: dict[str, Any] = {"variants": VARIANTS, "seeds": seeds, "trials": trials, "train_rows": size}
-    frame = run_benchmark(pairs, methods, **options, jobs=jobs, output=output, storage=_storage(cache), console=console)
+    frame = run_benchmark(
+        pairs, methods, **options, jobs=jobs, output=output, storage=trial_storage(cache), console=console
+    )
     print_results(frame, console)
     write_report(frame, Path(output).parent, Path(output).stem)
 
 
-def _storage(cache: str) -> Path:
+def trial_storage(cache: str) -> Path:
+    """Return the file in which trials are kept."""
     Path(cache).mkdir(parents=True, exist_ok=True)
     return Path(cache) / "trials.sqlite"
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import pandas as pd
 import torch
-from images import AWA1, VARIANTS, Pair, _features, _storage
+from images import AWA1, VARIANTS, Pair, awa1_features, trial_storage
 from jsonargparse import auto_cli
 from timing import RESULTS, console, vision_root
 
@@ -28,15 +28,18 @@ from lol_lightning.vision.datamodule import LoLImageDataModule
 from lol_lightning.vision.labelers import AttributeLabelers
 from lol_lightning.vision.matrices import ClassAttributeMatrix
 from lol_lightning.vision.seen_classes import SeenClasses, train_labelers
+from lol_lightning.vision.task_rows import divide
 
 METHODS = ["lol-simple", "lol", "lol-uniform", "lol-above-chance", "lol-simple-above-chance"]
 BASES = {"lol": "lol-simple", "lol-uniform": "lol-simple", "lol-above-chance": "lol-simple-above-chance"}
+
+VAL_PER_CLASS, TEST_SHARE = 50, 0.3
 
 
 def blended(root: str, pair: Pair, quality: float, seed: int) -> LoLImageDataModule:
     """Return a pair's rows with labelers of some quality in [-1, 1]."""
     seen, other = (_trained(root, kind, pair, seed) for kind in ("seen", "all" if quality > 0 else "shuffled"))
-    data = _features(root)
+    data = awa1_features(root)
     labelers = AttributeLabelers(list(data.matrix.attributes), num_features=data.inputs.shape[1])  # type: ignore[union-attr]
     share = abs(quality)
     with torch.no_grad():
@@ -47,18 +50,23 @@ def blended(root: str, pair: Pair, quality: float, seed: int) -> LoLImageDataMod
         for name in ("slope", "intercept", "thresholds", "val_accuracies"):
             mixed = (1 - share) * getattr(seen, name) + share * getattr(other, name)
             getattr(labelers, name).copy_(mixed)
-    return LoLImageDataModule(data, pair, labelers=labelers.eval(), val_per_class=50, seed=seed)
+    sizes = {"val_per_class": VAL_PER_CLASS, "test_share": TEST_SHARE}
+    return LoLImageDataModule(data, pair, labelers=labelers.eval(), **sizes, seed=seed)  # type: ignore[arg-type]
 
 
 @lru_cache(maxsize=16)
 def _trained(root: str, kind: str, pair: Pair, seed: int) -> AttributeLabelers:
-    data = _features(root)
+    data = awa1_features(root)
     names, rows = data.matrix.classes, None
     if kind == "shuffled":
         order = torch.randperm(len(names), generator=torch.Generator().manual_seed(seed))
         matrix = ClassAttributeMatrix(names, data.matrix.attributes, data.matrix.values[order])
         data = AttributeData(data.inputs, data.labels, matrix, data.seen)
     if kind == "all":
+        # The rows that the pair is tested on stay out of it.
+        test = torch.zeros(len(data.labels), dtype=torch.bool)
+        test[divide(data, pair, VAL_PER_CLASS, TEST_SHARE, None, seed)["test"]] = True
+        data = AttributeData(data.inputs, data.labels, data.matrix, data.seen, test)
         rows = [name for name, seen in zip(names, data.seen.tolist(), strict=True) if seen or name in pair]
     labelers = AttributeLabelers(list(data.matrix.attributes), num_features=data.inputs.shape[1])  # type: ignore[union-attr]
     with quiet():
@@ -131,13 +139,12 @@ def main(
         output: CSV of the gains; the tidy results stand beside it.
     """
     root = str(root or vision_root())
-    sets = {f"{a} v. {b}, quality {q:g}": (pair := (a, b), q) for a, b in pairs for q in qualities}
+    sets = {f"{a} v. {b}, quality {q:g}": ((a, b), q) for a, b in pairs for q in qualities}
     makers: dict[str, Any] = {name: partial(blended, root, pair, q) for name, (pair, q) in sets.items()}
     results = Path(output).with_name(f"{Path(output).stem}_results.csv")
     options: dict[str, Any] = {"variants": VARIANTS, "seeds": seeds, "trials": trials, "train_rows": list(rows)}
-    frame = run_benchmark(
-        makers, METHODS, **options, jobs=jobs, output=results, storage=_storage(cache), console=console
-    )
+    options |= {"jobs": jobs, "output": results, "storage": trial_storage(cache), "console": console}
+    frame = run_benchmark(makers, METHODS, **options)
     known = [
         {"dataset": name, "seed": seed, "quality": q, "accuracy": 100 * labeler_accuracy(root, pair, q, seed)}
         for name, (pair, q) in sets.items()

@@ -36,7 +36,7 @@ def top_k_targets(
     similarity: Float[Tensor, "lf other"] | None = None,
     transform: Callable[[Tensor], Tensor] | None = None,
     directory: str | Path | None = None,
-    memory: int = 256 * 2**20,
+    memory: int = 64 * 2**20,
 ) -> ExampleTargets:
     r"""Largest entries of the gradient of what each labeler votes, for all labelers and many rows in one backward pass.
 
