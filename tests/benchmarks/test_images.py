@@ -55,8 +55,8 @@ def test_a_resnet_is_trained_once_and_its_representations_are_kept(vision_root, 
     few = torch.arange(len(whole.labels)) % 50 == 0
     whole.inputs, whole.labels, whole.test = whole.inputs[few], whole.labels[few], whole.test[few]
     monkeypatch.setattr(images, "cifar10_data", lambda root, pair: whole)
-    steps = images.train_cifar10(str(vision_root), str(tmp_path), 1, ("cat", "frog"))
-    assert images.train_cifar10(str(vision_root), str(tmp_path), 1, ("cat", "frog")) == steps
+    steps = images.train_cifar10(str(vision_root), str(tmp_path), 1, "imagenet", ("cat", "frog"))
+    assert images.train_cifar10(str(vision_root), str(tmp_path), 1, "imagenet", ("cat", "frog")) == steps
     data = images.cifar10_pair(str(vision_root), str(tmp_path), ("cat", "frog"), seed=0, val_per_class=2)
     assert data.data.inputs.shape[1] == 512
     assert len(data._rows["test"]) == int(whole.test[whole.rows_of(["cat", "frog"])].sum())
