@@ -167,7 +167,7 @@ def main(
         trials: for each method, pair and seed.
         train_rows: number of unlabeled rows, or "all".
         resnet_epochs: passes over the seen classes of CIFAR-10.
-        stem: of the ResNet18; one of its epochs takes about 1, 3.5 or 8 minutes of a core ("imagenet", "tiny", "small").
+        stem: of the ResNet18; an epoch takes about 1 ("imagenet"), 3.5 ("tiny") or 8 ("small") minutes of a core.
         jobs: processes.
         cache: directory for the representations of CIFAR-10.
         output: CSV.
