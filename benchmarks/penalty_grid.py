@@ -1,4 +1,4 @@
-"""What alpha and c should be by default, and in which unit: validation accuracy of LoL over a grid on six WRENCH sets.
+"""What the penalty should be by default: validation accuracy of LoL by unit, shares, alpha and c on six WRENCH sets.
 
     python benchmarks/penalty_grid.py
     python benchmarks/penalty_grid.py --sets '[youtube]' --rows '[100]' --seeds 1
@@ -25,10 +25,11 @@ from lol_lightning.data.wrench import WrenchDataModule
 from lol_lightning.module import LoLClassifier
 
 GRIDS = {
-    "log-odds": {"alpha": (0.003, 0.03, 0.3), "c": (1.0, 3.0, 9.0)},
-    "probability": {"alpha": (0.1, 1.0, 10.0), "c": (0.05, 0.1, 0.3)},
+    ("log-odds", "equal"): {"alpha": (0.003, 0.03, 0.3), "c": (1.0, 3.0, 9.0)},
+    ("log-odds", "votes"): {"alpha": (0.003, 0.03, 0.3), "c": (1.0, 3.0, 9.0)},
+    ("probability", "votes"): {"alpha": (0.1, 1.0, 10.0), "c": (0.05, 0.1, 0.3)},
 }
-NO_PENALTY = {"gradient_unit": "none", "alpha": 0.0, "c": 1.0}
+NO_PENALTY = {"gradient_unit": "none", "penalty_shares": "none", "alpha": 0.0, "c": 1.0}
 OPTIONS = list(NO_PENALTY)
 
 
@@ -71,8 +72,9 @@ def main(
         output: CSV.
     """
     grid = [NO_PENALTY]
-    for unit, ranges in GRIDS.items():
-        grid += [{"gradient_unit": unit, "alpha": alpha, "c": c} for alpha, c in product(*ranges.values())]
+    for (unit, shares), ranges in GRIDS.items():
+        kind = {"gradient_unit": unit, "penalty_shares": shares}
+        grid += [{**kind, "alpha": alpha, "c": c} for alpha, c in product(*ranges.values())]
     groups = [
         [{"dataset": name, "rows": number, "seed": seed, **point} for point in grid]
         for number, seed, name in product(rows, range(seeds), sets)
