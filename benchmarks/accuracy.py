@@ -73,3 +73,13 @@ def _parallel(
         return run(group)
 
     yield from Parallel(n_jobs=jobs, return_as="generator_unordered")(delayed(in_one_thread)(group) for group in groups)
+
+
+def in_processes(function: Callable[[Any], Any], items: Iterable[Any], jobs: int) -> list[Any]:
+    """Call a function on each item in processes of one thread each; results come in the items' order."""
+
+    def in_one_thread(item: Any) -> Any:
+        torch.set_num_threads(1)
+        return function(item)
+
+    return Parallel(n_jobs=jobs)(delayed(in_one_thread)(item) for item in items)

@@ -19,6 +19,7 @@ import pipeline
 import probing
 import scaling
 import step
+import topk
 from jsonargparse import auto_cli
 from timing import COLUMNS, RESULTS, Row, console, show, wrench_root, write_environment
 
@@ -30,6 +31,7 @@ SECTIONS: dict[str, Callable[[], list[Row]]] = {
     "Pipelines": pipeline.run,
     "Labeling functions": apply_lfs.run,
     "Probing": lambda: probing.run(wrench_root()),
+    "Gradients of labelers": topk.run,
 }
 NEED_WRENCH = ("Pipelines", "Labeling functions", "Probing")
 

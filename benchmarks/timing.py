@@ -33,6 +33,11 @@ def wrench_root() -> Path:
     return Path(os.environ.get("WRENCH_ROOT", Path(__file__).parents[2] / "shared" / "wrench"))
 
 
+def vision_root() -> Path:
+    """Directory of the image sets."""
+    return Path(os.environ.get("VISION_ROOT", Path(__file__).parents[2] / "shared" / "vision"))
+
+
 def interleaved(works: Mapping[Any, Callable[[], float | None]], rounds: int) -> dict[Any, list[float]]:
     """Seconds of each work in each round: A B C, A B C, ... after one round that does not count.
 

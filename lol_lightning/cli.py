@@ -28,6 +28,7 @@ from lol_lightning.data.datamodule import LoLDataModule
 from lol_lightning.data.wrench import WrenchDataModule
 from lol_lightning.demo import demo
 from lol_lightning.exceptions import ConfigurationError, DataError, LoLError
+from lol_lightning.image_demo import image_demo
 from lol_lightning.module import LoLClassifier
 
 __all__ = ["LoLCLI", "inspect", "main"]
@@ -42,7 +43,7 @@ Losses over Labels for Snorkel labeling functions.
   test      evaluate a checkpoint on the test rows: test --config ... --ckpt_path runs/youtube/best.ckpt
   predict   write the class probabilities of the prediction rows to a CSV: predict ... --output predictions.csv
   inspect   show the labeling functions and what each one inspects: inspect --data configs/youtube.yaml
-  demo      compare four methods on few unlabeled rows
+  demo      compare four methods on few unlabeled rows; demo --images does so on hand-written digits
   benchmark compare methods with equal budgets: benchmark --data DIR ... --methods mv lol ... --output results.csv
   report    write tables and pictures of such results: report results.csv
 
@@ -78,7 +79,7 @@ class LoLCLI(LightningCLI):
     def __init__(self, args: list[str] | None = None) -> None:
         super().__init__(
             LoLClassifier,
-            LoLDataModule,
+            pl.LightningDataModule,
             trainer_class=LoLTrainer,
             subclass_mode_data=True,
             seed_everything_default=0,
@@ -186,6 +187,8 @@ def main(args: list[str] | None = None) -> None:
         print(USAGE, end="")
         return
     command, *options = args
+    if command == "demo" and "--images" in options:
+        command, options = "demo --images", [option for option in options if option != "--images"]
     # Lightning calls jsonargparse by names that are deprecated there; whoever runs a command cannot mend that.
     os.environ.setdefault("JSONARGPARSE_DEPRECATION_WARNINGS", "off")
     try:
@@ -213,7 +216,13 @@ def first_cause(error: BaseException | None) -> LoLError | None:
     return error
 
 
-FUNCTIONS: dict[str, Callable[..., None]] = {"inspect": inspect, "demo": demo, "benchmark": benchmark, "report": report}
+FUNCTIONS: dict[str, Callable[..., None]] = {
+    "inspect": inspect,
+    "demo": demo,
+    "demo --images": image_demo,
+    "benchmark": benchmark,
+    "report": report,
+}
 
 USELESS_ADVICE = (
     "Checkpoint directory .* exists and is not empty",  # a run replaces the best checkpoint of the one before

@@ -16,15 +16,15 @@ from torchmetrics import MetricCollection
 from lol_lightning.data.batch import LoLBatch, SparseRows
 from lol_lightning.exceptions import ConfigurationError, DataError, TargetsError
 from lol_lightning.functional.gradients import GradientUnit
-from lol_lightning.functional.losses import PENALTIES, Penalty, hinge_margins, shared_penalty, vote_loss
+from lol_lightning.functional.losses import PENALTIES, Penalty, vote_loss
 from lol_lightning.functional.votes import SHARES, Shares
 from lol_lightning.metrics import classification_metrics
 from lol_lightning.network import SparseMLP, as_input
 from lol_lightning.optim import LazyAdam
+from lol_lightning.penalised import PenaltySettings, penalised, second_derivative
 from lol_lightning.penalty_watch import PenaltyWatch
 from lol_lightning.smoothed_model import Phi, Sampling, SmoothedModel, evaluation_mode
-from lol_lightning.targets import GradientTargets
-from lol_lightning.weighting import LFWeighting, VotesForWeights, checked_weights, lf_weights
+from lol_lightning.weighting import LFWeighting, training_weights
 
 __all__ = ["LoLClassifier"]
 
@@ -35,7 +35,8 @@ LAZY_ROWS = 20_000
 class LoLClassifier(pl.LightningModule):
     """A classifier that is trained on the votes and gradients of labeling functions (Sam and Kolter, 2023).
 
-    Batches are ``LoLBatch``. Sizes that are not given come from the trainer's data module at the start of ``fit``.
+    Batches are ``LoLBatch``, with gradient targets that all rows share, or with targets of each row where the labelers
+    are networks. Sizes that are not given come from the trainer's data module at the start of ``fit``.
 
     Args:
         network: maps features to logits float (B, K). ``None`` stands for the paper's multi-layer perceptron on sparse
@@ -53,10 +54,14 @@ class LoLClassifier(pl.LightningModule):
         penalty: shape of the hinge: "square" (Eq. 3), "linear" or "exponential".
         penalty_shares: how much each LF's penalty counts: "votes" as in Eq. 4, or "equal", so that what is known of an
             LF is used where it votes on few of the training rows, or on none.
-        lf_weights: "uniform", "snorkel" (LoL-sw), "coverage", "accuracy" (on the labeled validation rows), or a
-            weight for each LF.
+        lf_weights: "uniform", "snorkel" (LoL-sw), "coverage", "accuracy" (on the labeled validation rows),
+            "above-chance" (by how much that accuracy exceeds guessing), "agreement" (with the majority of the other
+            LFs), or a weight for each LF.
+        penalty_weights: the same for the LFs' penalties, not scaled to the mean 1; ``None`` takes ``lf_weights``, as
+            Eq. 4 does. With "above-chance", LFs that are no better than guessing demand nothing.
         num_samples: t, number of smoothing samples a step.
         phi: chance of a feature in a smoothing sample: a float, "document-frequency", or "data" for rows of the batch.
+            Targets of each row need no samples.
         sampling: how the samples are drawn: "stratified" shares each feature out evenly over them, "independent" draws
             each by itself, "fixed" takes the same stratified samples in every step.
         penalty_every: compute the penalty in every s-th step only, with s times the weight, so that its mean is kept.
@@ -99,6 +104,7 @@ class LoLClassifier(pl.LightningModule):
         penalty: Penalty = "square",
         penalty_shares: Shares = "equal",
         lf_weights: LFWeighting | list[float] = "uniform",
+        penalty_weights: LFWeighting | list[float] | None = None,
         num_samples: int = 10,
         phi: Phi = "document-frequency",
         sampling: Sampling = "stratified",
@@ -124,6 +130,7 @@ class LoLClassifier(pl.LightningModule):
         self.hparams["hidden_sizes"] = list(hidden_sizes)
         self._smoothed_model = SmoothedModel(phi, num_samples, sampling, gradient_unit, seed)
         self._lf_weights: Float[Tensor, " lf"] | None = None
+        self._penalty_weights: Float[Tensor, " lf"] | None = None
         self._watch = PenaltyWatch()
         self.network = network
         if num_classes is not None and (network is not None or num_features is not None):
@@ -148,7 +155,9 @@ class LoLClassifier(pl.LightningModule):
         if stage == "fit":
             if isinstance(self.network, SparseMLP) and not self._takes_sparse_gradients():
                 self.network.sparse_grad = False
-            self._lf_weights = self._resolve_lf_weights(data)
+            self._lf_weights = self._resolve_weights("lf_weights", data)
+            if self.hparams["penalty_weights"] is not None:
+                self._penalty_weights = self._resolve_weights("penalty_weights", data)
 
     def forward(self, features: Tensor | SparseRows) -> Float[Tensor, "batch cls"]:
         """Return the logits of a batch of features.
@@ -163,34 +172,33 @@ class LoLClassifier(pl.LightningModule):
 
     def training_step(self, batch: LoLBatch, batch_idx: int) -> Tensor:
         """Return the loss of Eq. 4 for one batch, and log its parts."""
-        targets, logs_now = batch.gradient_targets, self._logs_now()
-        if targets is None or not self._penalises(targets):
+        logs_now, hparams = self._logs_now(), self.hparams
+        if not self._penalises(batch):
             loss = voted = vote_loss(self(batch.features), batch.votes, self._lf_weights)
         else:
-            targets.check_fits(batch.votes.shape[1], self.hparams["num_classes"])
-            hparams = self.hparams
-            logits, gradients = self._smoothed_model.logits_and_gradient(
-                self._network, targets, as_input(self._network, batch.features), self.global_step
-            )
-            voted = vote_loss(logits, batch.votes, self._lf_weights)
-            shares: Shares = hparams["penalty_shares"]
-            penalised = shared_penalty(
-                gradients, batch.votes, targets, hparams["c"], hparams["penalty"], self._lf_weights, shares
-            )
-            loss = voted + self._alpha() * penalised
+            weights = self._lf_weights if hparams["penalty_weights"] is None else self._penalty_weights
+            how = PenaltySettings(hparams["c"], hparams["penalty"], hparams["penalty_shares"], weights)
+            num_classes = hparams["num_classes"]
+            found = penalised(self._network, batch, self._smoothed_model, self.global_step, num_classes, how)
+            voted = vote_loss(found.logits, batch.votes, self._lf_weights)
+            loss = voted + self._alpha() * found.penalty
             if logs_now:
-                self._log("train_penalty", penalised, len(batch))
+                self._log("train_penalty", found.penalty, len(batch))
             if self._watch.due(self.global_step):
-                asked = SHARES[shares](batch.votes, self._lf_weights)[targets.lf] > 0
-                met = hinge_margins(gradients.detach(), targets, hparams["c"]) <= 0
-                satisfied = (met & asked).sum() / asked.sum().clamp(min=1)
-                ratio = self._watch.ratio(self._network, voted, loss - voted, satisfied)
+                satisfied = found.satisfied()
+                with second_derivative():
+                    ratio = self._watch.ratio(self._network, voted, loss - voted, satisfied)
                 self._log("train_satisfied_hinges", satisfied, len(batch))
                 self._log("train_gradient_ratio", ratio, len(batch))
         if logs_now:
             self._log("train_vote_loss", voted, len(batch))
             self._log("train_loss", loss, len(batch), prog_bar=True)
         return loss
+
+    def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
+        """Differentiate the loss; a network without a second derivative gets an error that says so."""
+        with second_derivative():
+            super().backward(loss, *args, **kwargs)
 
     def validation_step(self, batch: LoLBatch, batch_idx: int) -> None:
         """Log the loss and, where labels are known, the metrics of a validation batch."""
@@ -261,29 +269,19 @@ class LoLClassifier(pl.LightningModule):
         device = self.trainer.strategy.root_device.type
         return own and (device == "cpu" or (device == "cuda" and self.trainer.world_size == 1))
 
-    def _resolve_lf_weights(self, data: Any) -> Tensor | None:
-        weighting = self.hparams["lf_weights"]
-        if weighting == "uniform":
-            return None
-        given = VotesForWeights.of(data, self.hparams["num_classes"])
-        if given is not None:
-            weighting = lf_weights(weighting, given).tolist()
-        elif isinstance(weighting, str):
-            raise ConfigurationError(
-                f"lf_weights = {weighting!r} needs a data module with train_votes; fit with one, or give a list."
-            )
-        else:
-            weighting = checked_weights(weighting).tolist()
-        return torch.tensor(weighting, dtype=torch.get_default_dtype(), device=self.device)
+    def _resolve_weights(self, name: str, data: Any) -> Tensor | None:
+        weights = training_weights(name, self.hparams[name], data, self.hparams["num_classes"])
+        return None if weights is None else torch.tensor(weights, dtype=torch.get_default_dtype(), device=self.device)
 
     def _logs_now(self) -> bool:
         # Lightning's bookkeeping of a logged value costs as much as a small network's step.
         every = getattr(self.trainer, "log_every_n_steps", 0) or 50
         return self.trainer.is_last_batch or (self.global_step + 1) % every == 0
 
-    def _penalises(self, targets: GradientTargets) -> bool:
+    def _penalises(self, batch: LoLBatch) -> bool:
         hparams = self.hparams
-        if hparams["method"] == "lol-simple" or hparams["alpha"] == 0 or not len(targets):
+        targets = batch.gradient_targets if batch.example_targets is None else batch.example_targets
+        if hparams["method"] == "lol-simple" or hparams["alpha"] == 0 or not targets:
             return False
         return self.global_step % hparams["penalty_every"] == 0
 

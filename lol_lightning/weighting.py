@@ -14,9 +14,9 @@ from pytorch_lightning.utilities.seed import isolate_rng
 from lol_lightning.exceptions import ConfigurationError, DataError
 from lol_lightning.functional.votes import ABSTAIN
 
-__all__ = ["LF_WEIGHTS", "LFWeighting", "VotesForWeights", "checked_weights", "lf_weights"]
+__all__ = ["LF_WEIGHTS", "LFWeighting", "VotesForWeights", "checked_weights", "lf_weights", "training_weights"]
 
-LFWeighting = Literal["uniform", "snorkel", "coverage", "accuracy"]
+LFWeighting = Literal["uniform", "snorkel", "coverage", "accuracy", "above-chance", "agreement"]
 
 
 @dataclass(frozen=True)
@@ -74,9 +74,32 @@ def _snorkel(given: VotesForWeights) -> Float[ndarray, " lf"]:
 
 
 def _accuracy(given: VotesForWeights) -> Float[ndarray, " lf"]:
+    return _accuracies(given, "accuracy")
+
+
+def _above_chance(given: VotesForWeights) -> Float[ndarray, " lf"]:
+    return _excess(_accuracies(given, "above-chance"), given)
+
+
+def _agreement(given: VotesForWeights) -> Float[ndarray, " lf"]:
+    votes = (given.votes[:, :, None] == np.arange(given.num_classes)).astype(float)
+    others = votes.sum(1, keepdims=True) - votes
+    leading = (others == others.max(-1, keepdims=True)) & (others > 0)
+    # A tie counts in part.
+    agrees = (votes * leading).sum(-1) / np.maximum(leading.sum(-1), 1)
+    judged = (votes.sum(-1) > 0) & leading.any(-1)
+    return _excess((agrees.sum(0) + 2 / given.num_classes) / (judged.sum(0) + 2), given)
+
+
+def _excess(accuracies: Float[ndarray, " lf"], given: VotesForWeights) -> Float[ndarray, " lf"]:
+    chance = 1 / given.num_classes
+    return np.clip((accuracies - chance) / (1 - chance), 0, None)
+
+
+def _accuracies(given: VotesForWeights, name: str) -> Float[ndarray, " lf"]:
     if given.labeled_votes is None or given.labels is None:
         raise ConfigurationError(
-            "lf_weights = 'accuracy' needs validation rows with labels. Give the data module a labeled `val`, or use "
+            f"lf_weights = {name!r} needs validation rows with labels. Give the data module a labeled `val`, or use "
             "'uniform', 'coverage', 'snorkel' or a list of weights."
         )
     voted = given.labeled_votes != ABSTAIN
@@ -90,17 +113,24 @@ LF_WEIGHTS: dict[str, Callable[[VotesForWeights], Float[ndarray, " lf"]]] = {
     "snorkel": _snorkel,
     "coverage": _coverage,
     "accuracy": _accuracy,
+    "above-chance": _above_chance,
+    "agreement": _agreement,
 }
-"""Weightings by name. "snorkel" is the paper's "LoL-sw"; "accuracy" is measured on the labeled validation rows."""
+"""Weightings by name. "snorkel" is the paper's "LoL-sw"; "accuracy" is measured on the labeled validation rows, and
+"above-chance" is by how much it exceeds guessing, 0 for an LF that does not and 1 for one that is always right;
+"agreement" is the same with the majority of the other LFs on training rows in place of labels."""
 
 
-def lf_weights(weighting: LFWeighting | Sequence[float], given: VotesForWeights) -> Float[ndarray, " lf"]:
+def lf_weights(
+    weighting: LFWeighting | Sequence[float], given: VotesForWeights, scaled: bool = True
+) -> Float[ndarray, " lf"]:
     """Weights of the labeling functions.
 
     Args:
         weighting: a key of ``LF_WEIGHTS``, whose weights are scaled to the mean 1 so that the loss keeps its size,
             or one weight for each LF, taken as they are.
         given: the votes.
+        scaled: whether weights by name are scaled.
 
     Returns:
         float (m,), non-negative.
@@ -118,11 +148,38 @@ def lf_weights(weighting: LFWeighting | Sequence[float], given: VotesForWeights)
         if weighting not in LF_WEIGHTS:
             raise ConfigurationError(f"lf_weights = {weighting!r}; use one of {sorted(LF_WEIGHTS)} or a list.")
         weights = LF_WEIGHTS[weighting](given)
-        return weights / max(weights.mean(), np.finfo(float).tiny)
+        return weights / max(weights.mean(), np.finfo(float).tiny) if scaled else weights
     weights = checked_weights(weighting)
     if weights.shape != (num_lfs,):
         raise ConfigurationError(f"lf_weights has {weights.size} entries for {num_lfs} LFs; give one for each.")
     return weights
+
+
+def training_weights(
+    name: str, weighting: LFWeighting | Sequence[float], datamodule: Any, num_classes: int
+) -> Float[ndarray, " lf"] | None:
+    """Weights for a training on a data module, ``None`` for uniform ones.
+
+    Args:
+        name: "lf_weights", which are scaled to the mean 1, or "penalty_weights", which are not: where all LFs are bad,
+            none shall demand anything.
+        weighting: as for ``lf_weights``.
+        datamodule: has ``train_votes``, and labeled validation rows for weightings that need them.
+        num_classes: K.
+
+    Raises:
+        ConfigurationError: as ``lf_weights``, or if a weighting by name has no data module with ``train_votes``.
+    """
+    if isinstance(weighting, str) and weighting == "uniform":
+        return None
+    given = VotesForWeights.of(datamodule, num_classes)
+    if given is not None:
+        return lf_weights(weighting, given, scaled=name == "lf_weights")
+    if isinstance(weighting, str):
+        raise ConfigurationError(
+            f"{name} = {weighting!r} needs a data module with train_votes; fit with one, or give a list."
+        )
+    return checked_weights(weighting)
 
 
 def checked_weights(weighting: Sequence[float]) -> Float[ndarray, " lf"]:

@@ -10,8 +10,19 @@ from jaxtyping import config, install_import_hook
 
 # Shape types in signatures are checked here, at run time, and nowhere else. Modules at the border are left out: their
 # own errors on bad input are tested.
-INNER = ["functional", "network", "bags", "optim", "penalty_watch", "data.batch", "data.dataset"]
-INNER += ["baselines.majority", "baselines.vote_encoder"]
+INNER = [
+    "functional",
+    "network",
+    "example_targets",
+    "penalised",
+    "bags",
+    "optim",
+    "penalty_watch",
+    "data.batch",
+    "data.dataset",
+    "baselines.majority",
+    "baselines.vote_encoder",
+]
 install_import_hook([f"lol_lightning.{module}" for module in INNER], "beartype.beartype")
 
 
@@ -29,6 +40,16 @@ def wrench_root() -> Path:
     root = Path(os.environ.get("WRENCH_ROOT", beside))
     if not root.is_dir():
         pytest.skip("no WRENCH sets: set WRENCH_ROOT or put them in ../shared/wrench beside the repository")
+    return root
+
+
+@pytest.fixture(scope="session")
+def vision_root() -> Path:
+    """Return the directory of the image sets."""
+    beside = Path(__file__).parents[2] / "shared" / "vision"
+    root = Path(os.environ.get("VISION_ROOT", beside))
+    if not root.is_dir():
+        pytest.skip("no image sets: set VISION_ROOT or put them in ../shared/vision beside the repository")
     return root
 
 

@@ -89,6 +89,48 @@ def smoothed_gradient(lf, phi):
     return torch.tensor(gradient)
 
 
+def example_penalties(network, x, votes, entries, c, shape="square", log_odds=False):
+    """Eq. 3 at each row itself: ``entries[row][i]`` is a list of (feature, value) for labeler i's voted class."""
+    result = torch.zeros(votes.shape, dtype=x.dtype)
+    for row in range(len(votes)):
+        for i in range(votes.shape[1]):
+            if votes[row, i] == -1:
+                continue
+            leaf = x[row].detach().clone().requires_grad_()
+            probability = network(leaf.unsqueeze(0)).softmax(-1)[0, votes[row, i]]
+            (gradient,) = torch.autograd.grad(probability, leaf, create_graph=True)
+            if log_odds:
+                gradient = gradient / (probability * (1 - probability))
+            total = torch.zeros((), dtype=x.dtype)
+            for feature, value in entries[row][i]:
+                sign = 1 if value > 0 else -1
+                margin = c * abs(value) - sign * gradient.flatten()[feature]
+                if margin > 0:
+                    total = total + SHAPES[shape](margin)
+            result = result.index_put((torch.tensor(row), torch.tensor(i)), total)
+    return result
+
+
+def example_lol_loss(logits, votes, weights, penalties, penalty_weights, alpha):
+    """Eq. 4 with a penalty of each labeler at each row, float (B, m), of a weight of its own."""
+    total = torch.zeros((), dtype=logits.dtype)
+    for row in range(len(votes)):
+        voting = [i for i in range(votes.shape[1]) if votes[row, i] != -1]
+        for i in voting:
+            cross_entropy = -torch.log(logits[row].softmax(-1)[votes[row, i]])
+            weighted = weights[i] * cross_entropy + alpha * penalty_weights[i] * penalties[row, i]
+            total = total + weighted / len(voting)
+    return total / len(votes)
+
+
+def top_gradients(probability_of, x, sign, k):
+    """For one labeler and one row: the k largest entries of sign * d p(x) / dx, largest first, as (feature, value)."""
+    leaf = x.detach().clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(sign * probability_of(leaf.unsqueeze(0)).squeeze(), leaf)
+    order = sorted(range(gradient.numel()), key=lambda j: -abs(float(gradient.flatten()[j])))
+    return [(j, float(gradient.flatten()[j])) for j in order[:k]]
+
+
 def signed(vote, cls):
     """A vote as the triplet method reads it: 1 for the class, -1 for another one, 0 for an abstention."""
     if vote == -1:

@@ -12,6 +12,8 @@ from lol_lightning.cli import main
 from lol_lightning.optim import LazyAdam
 
 CONFIGS = sorted((Path(__file__).parent.parent / "configs").glob("*.yaml"))
+IMAGES = [path for path in CONFIGS if "LoLImageDataModule" in path.read_text()]
+TEXTS = [path for path in CONFIGS if path not in IMAGES]
 SPAM, HAM = "subscribe to my channel", "what a lovely song"
 RULES = [
     {"name": "subscribe", "rules": [{"label": 1, "token": ["subscribe"]}]},
@@ -171,15 +173,27 @@ def test_module_runs_as_a_script():
 
 
 def test_there_is_a_config_for_every_real_set():
-    names = {path.stem for path in CONFIGS}
+    names = {path.stem for path in TEXTS}
     assert names == {"youtube", "sms", "chemprot", "agnews_24k", "yelp_7.6k", "imdb"}
 
 
 @pytest.mark.wrench
-@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.stem)
 def test_shipped_configs_train_and_test(path, wrench_root, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     options = ["--config", str(path), "--data.root", str(wrench_root / path.stem), "--data.max_train_rows", "200"]
+    options += ["--trainer.accelerator", "cpu", "--trainer.enable_progress_bar", "false"]
+    main(["fit", *options, "--trainer.max_epochs", "1"])
+    main(["test", *options, "--ckpt_path", f"runs/{path.stem}/best.ckpt"])
+    assert "test_accuracy" in capsys.readouterr().out
+
+
+@pytest.mark.vision
+@pytest.mark.parametrize("path", IMAGES, ids=lambda path: path.stem)
+def test_shipped_image_configs_train_and_test(path, vision_root, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    root = str(vision_root / "awa1_svd256.npz")
+    options = ["--config", str(path), "--data.root", root, "--data.labeler_epochs", "1", "--data.max_train_rows", "200"]
     options += ["--trainer.accelerator", "cpu", "--trainer.enable_progress_bar", "false"]
     main(["fit", *options, "--trainer.max_epochs", "1"])
     main(["test", *options, "--ckpt_path", f"runs/{path.stem}/best.ckpt"])

@@ -66,3 +66,23 @@ def test_accuracy_needs_labeled_rows(given):
 def test_snorkel_needs_three_lfs(given):
     with pytest.raises(ConfigurationError, match="at least 3 LFs, there are 2"):
         lf_weights("snorkel", VotesForWeights(given.votes[:, :2], 2))
+
+
+def test_above_chance_is_zero_for_guesses_and_one_for_a_perfect_lf():
+    labels = np.tile([0, 1], 200)
+    rng = np.random.default_rng(0)
+    votes = np.stack([labels, rng.integers(0, 2, 400), 1 - labels], axis=1)
+    weights = lf_weights("above-chance", VotesForWeights(votes, 2, votes, labels), scaled=False)
+    assert weights[0] == pytest.approx(1, abs=0.01)
+    assert weights[1] < 0.1
+    assert weights[2] == 0
+
+
+def test_agreement_needs_no_labels():
+    labels = np.tile([0, 1], 200)
+    right = np.random.default_rng(0).random((400, 5)) < [0.9, 0.9, 0.9, 0.9, 0.5]
+    votes = np.where(right, labels[:, None], 1 - labels[:, None])
+    votes[::3, 0] = -1
+    weights = lf_weights("agreement", VotesForWeights(votes, 2), scaled=False)
+    assert (weights[:4] > 0.5).all()
+    assert weights[4] < 0.2

@@ -132,6 +132,8 @@ def _fingerprint_of_module(data: LoLDataModule) -> str:
         else:
             _update(digest, features)
         _update(digest, dataset.votes, dataset.labels)
+        if (own := dataset.example_targets) is not None:
+            _update(digest, own.index, own.value, own.scale)
     targets = data.gradient_targets
     _update(digest, targets.lf, targets.cls, targets.feature, targets.value)
     return digest.hexdigest()

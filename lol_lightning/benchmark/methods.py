@@ -100,15 +100,22 @@ class Method:
             prepared: the data.
             seen: validation rows whose labels may be looked at.
         """
-        weighting = self._arguments.get("lf_weights", "uniform")
-        if self.trains_on != "votes" or not isinstance(weighting, str) or weighting == "uniform":
+        named = {
+            name: value
+            for name in ("lf_weights", "penalty_weights")
+            if isinstance(value := self._arguments.get(name), str) and value != "uniform"
+        }
+        if self.trains_on != "votes" or not named:
             return self
         data, labels = prepared.data, prepared.data.val_labels
         given = VotesForWeights(
             data.train_votes, data.num_classes, data.val_votes[seen], None if labels is None else labels[seen]
         )
-        weights = lf_weights(weighting, given).tolist()  # type: ignore[arg-type]
-        return replace(self, options={**self.options, "lf_weights": weights})
+        weights = {
+            name: lf_weights(weighting, given, scaled=name == "lf_weights").tolist()  # type: ignore[arg-type]
+            for name, weighting in named.items()
+        }
+        return replace(self, options={**self.options, **weights})
 
     def make_model(self, prepared: Prepared, hyperparameters: Mapping[str, Any], seed: int) -> LoLClassifier:
         """Build the LightningModule; its weights follow torch's global random state."""

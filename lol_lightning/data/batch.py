@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
+from lol_lightning.example_targets import ExampleTargets
 from lol_lightning.targets import GradientTargets
 
 __all__ = ["LoLBatch", "SparseRows"]
@@ -130,12 +131,15 @@ class LoLBatch:
         votes: int64 (B, m) with class ids or ``ABSTAIN``, or probabilities float (B, m, K).
         gradient_targets: what the LFs demand of the model's input gradient, the same object in every batch.
         labels: int64 (B,) gold classes; ``None`` in training batches and where they are unknown.
+        example_targets: what labelers demand of the model's gradient at each of the B rows, instead of
+            ``gradient_targets``.
     """
 
     features: Shaped[Tensor, "batch ..."] | SparseRows
     votes: Shaped[Tensor, "batch lf *cls"]
     gradient_targets: GradientTargets | None = None
     labels: Int[Tensor, " batch"] | None = None
+    example_targets: ExampleTargets | None = None
 
     def __len__(self) -> int:
         """Return B, the number of rows."""
@@ -148,6 +152,7 @@ class LoLBatch:
             self.votes.to(device, non_blocking=non_blocking),
             None if self.gradient_targets is None else self.gradient_targets.to(device, non_blocking=non_blocking),
             None if self.labels is None else self.labels.to(device, non_blocking=non_blocking),
+            None if self.example_targets is None else self.example_targets.to(device, non_blocking=non_blocking),
         )
 
     def pin_memory(self) -> LoLBatch:
@@ -157,4 +162,5 @@ class LoLBatch:
             features=self.features.pin_memory(),
             votes=self.votes.pin_memory(),
             labels=None if self.labels is None else self.labels.pin_memory(),
+            example_targets=None if self.example_targets is None else self.example_targets.pin_memory(),
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from lol_lightning.data.batch import LoLBatch, SparseRows
 from lol_lightning.data.feature_space import Matrix
+from lol_lightning.example_targets import ExampleTargets
 from lol_lightning.exceptions import DataError
 from lol_lightning.targets import GradientTargets
 
@@ -36,9 +37,11 @@ class LoLDataset(Dataset[LoLBatch]):
             byte where they fit; batches hold int64.
         gradient_targets: what the LFs demand of the model's input gradient, part of every batch.
         labels: int (n,), gold classes; leave them out of what a model is trained on.
+        example_targets: what labelers demand of the model's gradient at each row, instead of ``gradient_targets``.
+        transform: applied to the features of every batch, such as images of bytes that become float.
 
     Raises:
-        DataError: if features, votes and labels differ in length, or a feature is not finite.
+        DataError: if features, votes, labels and targets differ in length, or a feature is not finite.
 
     Example:
         >>> dataset = LoLDataset(sp.csr_array([[0.0, 1.0], [1.0, 0.0]]), np.array([[1, -1], [0, 0]]))
@@ -55,12 +58,15 @@ class LoLDataset(Dataset[LoLBatch]):
         votes: np.ndarray | Shaped[Tensor, "row lf *cls"],
         gradient_targets: GradientTargets | None = None,
         labels: np.ndarray | Int[Tensor, " row"] | None = None,
+        example_targets: ExampleTargets | None = None,
+        transform: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
         self.features = _as_tensors(features)
         self._row_lengths = self.features.offsets.diff() if isinstance(self.features, SparseRows) else None
         self.votes = _compact(torch.as_tensor(votes))
         self.gradient_targets = gradient_targets
         self.labels = None if labels is None else torch.as_tensor(labels).long()
+        self.example_targets, self.transform = example_targets, transform
         self._check()
 
     def __len__(self) -> int:
@@ -77,6 +83,8 @@ class LoLDataset(Dataset[LoLBatch]):
         nnz = None if self._row_lengths is None else int(self._row_lengths[index].sum())
         index = index.to(self.votes.device, non_blocking=True)
         features = self.features.rows(index, nnz) if isinstance(self.features, SparseRows) else self.features[index]
+        if self.transform is not None and isinstance(features, Tensor):
+            features = self.transform(features)
         votes = self.votes[index]
         return LoLBatch(
             features,
@@ -84,6 +92,7 @@ class LoLDataset(Dataset[LoLBatch]):
             # A worker would copy the targets into every batch; the loader adds them on the other side.
             self.gradient_targets if get_worker_info() is None else None,
             None if self.labels is None else self.labels[index],
+            None if self.example_targets is None else self.example_targets.rows(index),
         )
 
     def to(self, device: torch.device | str) -> LoLDataset:
@@ -92,14 +101,19 @@ class LoLDataset(Dataset[LoLBatch]):
         moved.features, moved.votes = self.features.to(device), self.votes.to(device)
         moved.labels = None if self.labels is None else self.labels.to(device)
         moved.gradient_targets = None if self.gradient_targets is None else self.gradient_targets.to(device)
+        moved.example_targets = None if self.example_targets is None else self.example_targets.to(device)
         return moved
 
     def _check(self) -> None:
         lengths = {"features": len(self), "votes": len(self.votes)}
         if self.labels is not None:
             lengths["labels"] = len(self.labels)
+        if self.example_targets is not None:
+            lengths["example_targets"] = len(self.example_targets)
         if len(set(lengths.values())) != 1:
-            raise DataError(f"features, votes and labels must have one row per data point, got {lengths}.")
+            raise DataError(f"features, votes, labels and targets must have one row per data point, got {lengths}.")
+        if self.example_targets is not None and self.gradient_targets is not None:
+            raise DataError("give gradient_targets that all rows share or example_targets of each row, not both.")
         if self.votes.ndim not in (2, 3):
             raise DataError(f"votes must have the shape (n, m) or (n, m, K), got {tuple(self.votes.shape)}.")
         values = self.features.values if isinstance(self.features, SparseRows) else self.features

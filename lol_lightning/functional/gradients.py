@@ -11,7 +11,7 @@ from torch import Tensor
 
 from lol_lightning.exceptions import TargetsError
 
-__all__ = ["GradientUnit", "model_input_gradient", "other_logits"]
+__all__ = ["GradientUnit", "input_gradient_and_logits", "model_input_gradient", "other_logits"]
 
 GradientUnit = Literal["probability", "log-odds"]
 
@@ -44,7 +44,7 @@ def model_input_gradient(
         float (K, ...) for "mean", (t, K, ...) for "none", in probability or log-odds per unit of the input.
 
     Raises:
-        TargetsError: if the network's output does not have the shape (N, K).
+        TargetsError: see ``input_gradient_and_logits``.
 
     Example:
         >>> weight = torch.tensor([[1.0, -1.0], [0.0, 0.0]])
@@ -57,6 +57,22 @@ def model_input_gradient(
         anything; here the probabilities are differentiated, as the paper writes, and the graph is kept. A probability's
         slope is h (1 - h) times its log-odds': it vanishes as the model grows sure, and what meets a demand on it
         soonest is to be sure of nothing. A demand on log-odds leaves the probabilities alone.
+    """
+    return input_gradient_and_logits(network, inputs, num_classes, reduction, unit)[0]
+
+
+def input_gradient_and_logits(
+    network: Callable[[Tensor], Tensor],
+    inputs: Float[Tensor, "sample ..."],
+    num_classes: int,
+    reduction: Literal["mean", "none"] = "mean",
+    unit: GradientUnit = "probability",
+) -> tuple[Float[Tensor, "cls_or_sample ..."], Float[Tensor, "sample cls"]]:
+    """``model_input_gradient``, and the logits float (t, K) at the inputs.
+
+    Raises:
+        TargetsError: if the network's output has another shape than (N, K), or does not depend on its input in a way
+            that can be differentiated.
     """
     with torch.inference_mode(False), torch.enable_grad():
         if inputs.is_inference():
@@ -77,13 +93,20 @@ def model_input_gradient(
             selected = logits.softmax(-1).diagonal(dim1=0, dim2=2)
         else:
             selected = logits.diagonal(dim1=0, dim2=2) - other_logits(logits).logsumexp(-1).T
-        (gradient,) = torch.autograd.grad(selected.sum(), repeated, create_graph=True)
+        gradient = None
+        if selected.requires_grad:
+            (gradient,) = torch.autograd.grad(selected.sum(), repeated, create_graph=True, allow_unused=True)
+        if gradient is None:
+            raise TargetsError(
+                "the network's logits cannot be differentiated with respect to its input: somewhere it detaches it, "
+                "rounds it, or runs a part under torch.no_grad()."
+            )
         gradient = gradient.reshape(free, *inputs.shape)
         gradient = gradient.mean(1) if reduction == "mean" else gradient.transpose(0, 1)
-        if not follows:
-            return gradient
-        axis = 0 if reduction == "mean" else 1
-        return torch.cat([gradient, -gradient.sum(axis, keepdim=True)], axis)
+        if follows:
+            axis = 0 if reduction == "mean" else 1
+            gradient = torch.cat([gradient, -gradient.sum(axis, keepdim=True)], axis)
+        return gradient, logits[0]
 
 
 def other_logits(logits: Float[Tensor, "free sample cls"]) -> Float[Tensor, "free sample cls"]:

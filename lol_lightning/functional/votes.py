@@ -13,13 +13,17 @@ from lol_lightning.exceptions import VotesError
 
 __all__ = [
     "ABSTAIN",
+    "ROW_SHARES",
     "SHARES",
     "Shares",
+    "equal_row_shares",
     "equal_shares",
     "lf_shares",
+    "row_shares",
     "soft_votes",
     "vote_mask",
     "vote_probabilities",
+    "voted_classes",
     "votes_per_row",
 ]
 
@@ -63,6 +67,30 @@ def vote_probabilities(votes: Shaped[Tensor, "batch lf *cls"], num_classes: int)
         return votes
     classes = torch.arange(num_classes, device=votes.device)
     return (votes.unsqueeze(-1) == classes).to(torch.get_default_dtype())
+
+
+def voted_classes(votes: Shaped[Tensor, "batch lf *cls"], num_classes: int) -> Bool[Tensor, "batch lf cls"]:
+    """Tell which classes each labeling function votes for, as a set.
+
+    A vote of probabilities speaks for its most probable class, or for all that share the first place: an attribute
+    that several classes have votes for all of them. A vote that is equal for all classes speaks for none.
+
+    Args:
+        votes: int64 (B, m) with class ids or ``ABSTAIN``, or probabilities float (B, m, K).
+        num_classes: K.
+
+    Returns:
+        bool (B, m, K); abstentions are rows without a class.
+
+    Example:
+        >>> voted_classes(torch.tensor([[[0.4, 0.4, 0.2], [0.0, 0.0, 0.0]]]), num_classes=3)
+        tensor([[[ True,  True, False],
+                 [False, False, False]]])
+    """
+    if votes.ndim == 2:
+        return votes.unsqueeze(-1) == torch.arange(num_classes, device=votes.device)
+    first = (votes == votes.amax(-1, keepdim=True)) & (votes > 0)
+    return first & ~first.all(-1, keepdim=True)
 
 
 def votes_per_row(votes: Shaped[Tensor, "batch lf *cls"]) -> Int[Tensor, " batch"]:
@@ -121,10 +149,29 @@ def lf_shares(
         >>> lf_shares(torch.tensor([[1, 1], [-1, 0]]))
         tensor([0.2500, 0.7500])
     """
+    return row_shares(votes, lf_weights).mean(0)
+
+
+def row_shares(
+    votes: Shaped[Tensor, "batch lf *cls"], lf_weights: Float[Tensor, " lf"] | None = None
+) -> Float[Tensor, "batch lf"]:
+    r"""How much each labeling function counts on each row in Eq. 4: :math:`w_i 1\{\lambda_i \text{ votes}\} / m(x)`.
+
+    Args:
+        votes: int64 (B, m) with class ids or ``ABSTAIN``, or probabilities float (B, m, K).
+        lf_weights: float (m,), weight of each LF; ``None`` stands for uniform weights of 1.
+
+    Returns:
+        float (B, m). Under uniform weights rows sum to 1, and to 0 where every LF abstains.
+
+    Example:
+        >>> row_shares(torch.tensor([[1, 1], [-1, 0]]))
+        tensor([[0.5000, 0.5000],
+                [0.0000, 1.0000]])
+    """
     weights = _weights(votes, lf_weights)
     mask = vote_mask(votes).to(weights.dtype)
-    per_row = mask / mask.sum(-1, keepdim=True).clamp(min=1)
-    return weights * per_row.mean(0)
+    return weights * (mask / mask.sum(-1, keepdim=True).clamp(min=1))
 
 
 def equal_shares(
@@ -146,10 +193,27 @@ def equal_shares(
     return _weights(votes, lf_weights) / votes.shape[1]
 
 
+def equal_row_shares(
+    votes: Shaped[Tensor, "batch lf *cls"], lf_weights: Float[Tensor, " lf"] | None = None
+) -> Float[Tensor, "batch lf"]:
+    """Count every vote alike, :math:`w_i / m`, however many labeling functions vote on a row; abstentions count 0.
+
+    Example:
+        >>> equal_row_shares(torch.tensor([[1, 1], [-1, 0]]))
+        tensor([[0.5000, 0.5000],
+                [0.0000, 0.5000]])
+    """
+    weights = equal_shares(votes, lf_weights)
+    return weights * vote_mask(votes).to(weights.dtype)
+
+
 Shares = Literal["votes", "equal"]
 
 SHARES: dict[str, Callable[[Tensor, Tensor | None], Tensor]] = {"votes": lf_shares, "equal": equal_shares}
 """How much the gradient penalty of each labeling function counts: as its votes do (Eq. 4), or as any other's."""
+
+ROW_SHARES: dict[str, Callable[[Tensor, Tensor | None], Tensor]] = {"votes": row_shares, "equal": equal_row_shares}
+"""The same for penalties of single rows, where a labeling function that abstains demands nothing."""
 
 
 def _weights(votes: Tensor, lf_weights: Tensor | None) -> Tensor:

@@ -1,0 +1,161 @@
+"""When matching the gradients of labelers helps: the gain of LoL over LoL-simple against their quality.
+
+    python benchmarks/labeler_quality.py
+    python benchmarks/labeler_quality.py --seeds 2 --trials 4 --qualities '[-1, 0, 1]' --rows '[100]'
+
+Labelers of awa1 are spoilt and improved on purpose. Quality 0 is what seen classes teach; towards -1 the weights are
+blended with those of labelers that learnt shuffled attributes, towards 1 with those of labelers that saw the labels of
+the pair's own classes, which nobody has. The curve is drawn over the accuracy that the labelers then have on the pair.
+Interrupted, it goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from images import AWA1, VARIANTS, Pair, awa1_features, trial_storage
+from jsonargparse import auto_cli
+from timing import RESULTS, console, vision_root
+
+from lol_lightning.benchmark.run import run_benchmark
+from lol_lightning.benchmark.training import quiet
+from lol_lightning.vision.awa import AttributeData
+from lol_lightning.vision.datamodule import LoLImageDataModule
+from lol_lightning.vision.labelers import AttributeLabelers
+from lol_lightning.vision.matrices import ClassAttributeMatrix
+from lol_lightning.vision.seen_classes import SeenClasses, train_labelers
+from lol_lightning.vision.task_rows import divide
+
+METHODS = ["lol-simple", "lol", "lol-uniform", "lol-above-chance", "lol-simple-above-chance"]
+BASES = {"lol": "lol-simple", "lol-uniform": "lol-simple", "lol-above-chance": "lol-simple-above-chance"}
+
+VAL_PER_CLASS, TEST_SHARE = 50, 0.3
+
+
+def blended(root: str, pair: Pair, quality: float, seed: int) -> LoLImageDataModule:
+    """Return a pair's rows with labelers of some quality in [-1, 1]."""
+    seen, other = (_trained(root, kind, pair, seed) for kind in ("seen", "all" if quality > 0 else "shuffled"))
+    data = awa1_features(root)
+    labelers = AttributeLabelers(list(data.matrix.attributes), num_features=data.inputs.shape[1])  # type: ignore[union-attr]
+    share = abs(quality)
+    with torch.no_grad():
+        for name in ("weight", "bias"):
+            mixed = (1 - share) * getattr(seen.heads, name) + share * getattr(other.heads, name)
+            getattr(labelers.heads, name).copy_(mixed)
+        # Each is calibrated on seen classes as it is: a spoilt labeler does not know that it is.
+        for name in ("slope", "intercept", "thresholds", "val_accuracies"):
+            mixed = (1 - share) * getattr(seen, name) + share * getattr(other, name)
+            getattr(labelers, name).copy_(mixed)
+    sizes = {"val_per_class": VAL_PER_CLASS, "test_share": TEST_SHARE}
+    return LoLImageDataModule(data, pair, labelers=labelers.eval(), **sizes, seed=seed)  # type: ignore[arg-type]
+
+
+@lru_cache(maxsize=16)
+def _trained(root: str, kind: str, pair: Pair, seed: int) -> AttributeLabelers:
+    data = awa1_features(root)
+    names, rows = data.matrix.classes, None
+    if kind == "shuffled":
+        order = torch.randperm(len(names), generator=torch.Generator().manual_seed(seed))
+        matrix = ClassAttributeMatrix(names, data.matrix.attributes, data.matrix.values[order])
+        data = AttributeData(data.inputs, data.labels, matrix, data.seen)
+    if kind == "all":
+        # The rows that the pair is tested on stay out of it.
+        test = torch.zeros(len(data.labels), dtype=torch.bool)
+        test[divide(data, pair, VAL_PER_CLASS, TEST_SHARE, None, seed)["test"]] = True
+        data = AttributeData(data.inputs, data.labels, data.matrix, data.seen, test)
+        rows = [name for name, seen in zip(names, data.seen.tolist(), strict=True) if seen or name in pair]
+    labelers = AttributeLabelers(list(data.matrix.attributes), num_features=data.inputs.shape[1])  # type: ignore[union-attr]
+    with quiet():
+        return train_labelers(labelers, SeenClasses(data, rows, seed=seed), max_epochs=5)
+
+
+def labeler_accuracy(root: str, pair: Pair, quality: float, seed: int) -> float:
+    """Mean accuracy of the labelers on the pair's training rows."""
+    with quiet():
+        data = blended(root, pair, quality, seed)
+        data.setup("fit")
+    return float((data.train_votes == data.train_classes.numpy()[:, None]).mean())
+
+
+def gains(frame: pd.DataFrame, accuracies: pd.DataFrame) -> pd.DataFrame:
+    """Test accuracy of each method less that of its base, in points, with the labelers' accuracy in percent."""
+    tested = frame[frame["metric"] == "test_accuracy"]
+    keys = ["dataset", "seed", "train_rows"]
+    table = tested.pivot_table(index=keys, columns="method", values="value").reset_index()
+    parts = [
+        table[keys].assign(method=method, gain=100 * (table[method] - table[base]))
+        for method, base in BASES.items()
+        if {method, base} <= set(table.columns)
+    ]
+    return pd.concat(parts).merge(accuracies, on=["dataset", "seed"])
+
+
+def plot(frame: pd.DataFrame, path: Path) -> None:
+    """Draw gains against the labelers' accuracy, a panel for each method and a line for each number of rows."""
+    from matplotlib.figure import Figure
+
+    methods = list(dict.fromkeys(frame["method"]))
+    figure = Figure(figsize=(4 * len(methods), 3.2), layout="constrained")
+    for axes, method in zip(figure.subplots(1, len(methods), squeeze=False, sharey=True)[0], methods, strict=True):
+        for rows, group in frame[frame["method"] == method].groupby("train_rows", sort=False):
+            means = group.groupby("quality").agg(
+                accuracy=("accuracy", "mean"), gain=("gain", "mean"), error=("gain", "sem")
+            )
+            axes.errorbar(means["accuracy"], means["gain"], means["error"], marker="o", capsize=2, label=f"{rows} rows")
+        axes.axhline(0, color="black", linewidth=0.8)
+        axes.set_title(f"{method} - {BASES[method]}")
+        axes.set_xlabel("accuracy of the labelers %")
+        axes.legend(fontsize=7)
+    figure.supylabel("gain in points")
+    figure.savefig(path, dpi=120)
+
+
+def main(
+    root: str | None = None,
+    pairs: list[Pair] = AWA1,
+    qualities: tuple[float, ...] = (-1.0, -0.5, 0.0, 0.5, 1.0),
+    rows: tuple[int | str, ...] = (25, 100, 400),
+    seeds: int = 3,
+    trials: int = 6,
+    jobs: int = 2,
+    cache: str = "runs/images",
+    output: str = str(RESULTS / "labeler_quality.csv"),
+) -> None:
+    """Measure gains.
+
+    Args:
+        root: directory of the image sets.
+        pairs: of awa1's unseen classes.
+        qualities: from -1 (shuffled attributes) over 0 (seen classes) to 1 (labels of the pair itself).
+        rows: numbers of unlabeled rows.
+        seeds: repetitions.
+        trials: for each method, pair, quality, number of rows and seed.
+        jobs: processes.
+        cache: directory for the trials.
+        output: CSV of the gains; the tidy results stand beside it.
+    """
+    root = str(root or vision_root())
+    sets = {f"{a} v. {b}, quality {q:g}": ((a, b), q) for a, b in pairs for q in qualities}
+    makers: dict[str, Any] = {name: partial(blended, root, pair, q) for name, (pair, q) in sets.items()}
+    results = Path(output).with_name(f"{Path(output).stem}_results.csv")
+    options: dict[str, Any] = {"variants": VARIANTS, "seeds": seeds, "trials": trials, "train_rows": list(rows)}
+    options |= {"jobs": jobs, "output": results, "storage": trial_storage(cache), "console": console}
+    frame = run_benchmark(makers, METHODS, **options)
+    known = [
+        {"dataset": name, "seed": seed, "quality": q, "accuracy": 100 * labeler_accuracy(root, pair, q, seed)}
+        for name, (pair, q) in sets.items()
+        for seed in range(seeds)
+    ]
+    found = gains(frame, pd.DataFrame(known))
+    found.round(3).to_csv(output, index=False)
+    plot(found, Path(output).with_suffix(".png"))
+    means = found.groupby(["method", "train_rows", "quality"], sort=False)[["accuracy", "gain"]].mean().round(1)
+    console.print(means.reset_index().to_string(index=False))
+
+
+if __name__ == "__main__":
+    auto_cli(main, as_positional=False)

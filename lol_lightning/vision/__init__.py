@@ -1,0 +1,1 @@
+"""Images: attribute labelers as labeling functions, and their gradients at each example as targets."""

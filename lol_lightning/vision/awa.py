@@ -1,0 +1,211 @@
+"""Readers of images with attributes: the layout of Animals with Attributes, image folders, and features in an npz."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Int
+from torch import Tensor
+
+from lol_lightning.exceptions import DataError
+from lol_lightning.vision.images import ImageFiles, Inputs, OnCorrupt
+from lol_lightning.vision.matrices import ClassAttributeMatrix
+
+__all__ = ["AttributeData", "read_attribute_data", "read_awa", "read_features", "read_image_folder"]
+
+_IMAGES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".ppm"}
+
+
+@dataclass(eq=False)
+class AttributeData:
+    """Images or features of classes whose attributes are known.
+
+    Args:
+        inputs: features float (n, r), images uint8 or float (n, C, H, W), or ``ImageFiles``.
+        labels: int64 (n,), classes of the matrix.
+        matrix: which of C classes has which attribute.
+        seen: bool (C,), classes on which labelers are trained; the others are told apart by them.
+        test: bool (n,), rows that belong to a test set; ``None`` where there is no such division.
+
+    Raises:
+        DataError: if lengths differ, or a label is no class of the matrix.
+    """
+
+    inputs: Inputs
+    labels: Int[Tensor, " row"]
+    matrix: ClassAttributeMatrix
+    seen: Bool[Tensor, " cls"]
+    test: Bool[Tensor, " row"] | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.inputs, Tensor) and self.inputs.dtype == torch.half:
+            self.inputs = self.inputs.float()
+        self.labels, self.seen = torch.as_tensor(self.labels).long(), torch.as_tensor(self.seen).bool()
+        lengths = {"inputs": len(self.inputs), "labels": len(self.labels)}
+        if self.test is not None:
+            lengths["test"] = len(self.test)
+        if len(set(lengths.values())) != 1:
+            raise DataError(f"there must be one label for each input, got {lengths}.")
+        num_classes = len(self.matrix.classes)
+        if len(self.seen) != num_classes:
+            raise DataError(f"seen has {len(self.seen)} entries, but the matrix has {num_classes} classes.")
+        bad = ((self.labels < 0) | (self.labels >= num_classes)).nonzero()
+        if len(bad):
+            row = int(bad[0])
+            raise DataError(
+                f"row {row} has the label {int(self.labels[row])}, but the class-attribute matrix has {num_classes} "
+                "classes. Give the matrix a row for every class."
+            )
+
+    def rows_of(self, classes: Sequence[str]) -> Int[Tensor, " selected"]:
+        """Return the positions of the rows of some classes, int64.
+
+        Raises:
+            DataError: if a class is unknown or has no row.
+        """
+        index = [self.matrix.index(name) for name in classes]
+        for name, cls in zip(classes, index, strict=True):
+            if not (self.labels == cls).any():
+                raise DataError(f"there are no images of {name!r}.")
+        return torch.isin(self.labels, torch.tensor(index)).nonzero().squeeze(1)
+
+
+def read_attribute_data(
+    root: str | Path,
+    matrix: str | Path | None = None,
+    unseen: Sequence[str] = (),
+    size: int = 224,
+    on_corrupt: OnCorrupt = "error",
+) -> AttributeData:
+    """Read any of the layouts.
+
+    Args:
+        root: an npz of features or images, an AwA directory, or a directory with one folder of images for each class.
+        matrix: CSV with the class-attribute matrix, which a directory of image folders needs.
+        unseen: classes that labelers are not trained on, where the layout does not say it.
+        size: side in pixels to which image files are brought.
+        on_corrupt: what to do about a file that cannot be decoded.
+
+    Raises:
+        DataError: if there is nothing to read, or its parts do not fit each other.
+    """
+    root = Path(root)
+    if root.is_file():
+        return read_features(root)
+    if not root.is_dir():
+        raise DataError(f"there is neither a file nor a directory {str(root)!r}.")
+    if matrix is not None:
+        return read_image_folder(root, matrix, unseen, size, on_corrupt)
+    return read_awa(root, size, on_corrupt)
+
+
+def read_features(path: str | Path) -> AttributeData:
+    """Read an npz of given features or small images.
+
+    Args:
+        path: holds ``features`` float (n, r) or ``images`` uint8 (n, H, W, 3), ``labels`` int (n,), the names
+            ``classes`` (C,) and ``attributes`` (A,), ``class_attributes`` (C, A) of 0 and 1, ``seen_class`` bool (C,),
+            and perhaps ``test`` bool (n,).
+
+    Raises:
+        DataError: if the file is no such archive.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+        inputs = arrays["images"].transpose(0, 3, 1, 2) if "images" in arrays else arrays["features"]
+        values = torch.from_numpy(arrays["class_attributes"])
+        names = (tuple(map(str, arrays[name])) for name in ("classes", "attributes"))
+        labels, seen = (torch.from_numpy(arrays[name]) for name in ("labels", "seen_class"))
+    except (OSError, ValueError, KeyError, AttributeError, EOFError, zipfile.BadZipFile) as error:
+        raise DataError(
+            f"{path} is no archive of features ({error}): it needs features, labels, classes, attributes, "
+            "class_attributes and seen_class."
+        ) from error
+    classes, attributes = names
+    test = torch.from_numpy(arrays["test"]).bool() if "test" in arrays else None
+    inputs = torch.from_numpy(np.ascontiguousarray(inputs))
+    return AttributeData(inputs, labels, ClassAttributeMatrix(classes, attributes, values), seen, test)
+
+
+def read_awa(root: str | Path, size: int = 224, on_corrupt: OnCorrupt = "error") -> AttributeData:
+    """Read Animals with Attributes, 1 or 2.
+
+    Args:
+        root: holds ``classes.txt``, ``predicates.txt``, ``predicate-matrix-binary.txt``, ``trainclasses.txt``,
+            ``testclasses.txt``, and ``JPEGImages/`` with a folder for each class.
+        size: side in pixels to which the images are brought.
+        on_corrupt: what to do about a file that cannot be decoded.
+
+    Raises:
+        DataError: if a file is missing, the matrix does not fit the names, or there are no images.
+    """
+    root = Path(root)
+    classes, attributes = (_numbered(root / name) for name in ("classes.txt", "predicates.txt"))
+    try:
+        values = torch.tensor(
+            [[float(x) for x in line.split()] for line in _lines(root / "predicate-matrix-binary.txt")]
+        )
+    except ValueError as error:
+        raise DataError(f"{root / 'predicate-matrix-binary.txt'} is no matrix of 0 and 1: {error}") from error
+    matrix = ClassAttributeMatrix(classes, attributes, values)
+    train, test = (
+        [matrix.index(line.strip()) for line in _lines(root / name)] for name in ("trainclasses.txt", "testclasses.txt")
+    )
+    if both := sorted(set(train) & set(test)):
+        raise DataError(f"{classes[both[0]]!r} stands in both trainclasses.txt and testclasses.txt of {root}.")
+    seen = torch.zeros(len(classes), dtype=torch.bool)
+    seen[train] = True
+    return _folders(root / "JPEGImages", matrix, seen, size, on_corrupt)
+
+
+def read_image_folder(
+    root: str | Path,
+    matrix: str | Path,
+    unseen: Sequence[str],
+    size: int = 224,
+    on_corrupt: OnCorrupt = "error",
+) -> AttributeData:
+    """Read a directory with one folder of images for each class, and a CSV with the attributes of the classes.
+
+    Raises:
+        DataError: if a folder is no class of the matrix, or there are no images.
+    """
+    read = ClassAttributeMatrix.from_csv(matrix)
+    seen = torch.ones(len(read.classes), dtype=torch.bool)
+    for name in unseen:
+        seen[read.index(name)] = False
+    return _folders(Path(root), read, seen, size, on_corrupt)
+
+
+def _folders(root: Path, matrix: ClassAttributeMatrix, seen: Tensor, size: int, on_corrupt: OnCorrupt) -> AttributeData:
+    paths: list[Path] = []
+    labels: list[int] = []
+    for folder in sorted(path for path in root.glob("*") if path.is_dir()):
+        found = sorted(path for path in folder.iterdir() if path.suffix.lower() in _IMAGES)
+        cls = matrix.index(folder.name)
+        paths += found
+        labels += [cls] * len(found)
+    if not paths:
+        raise DataError(f"there are no images in {root}; it needs a folder for each class, with its images.")
+    return AttributeData(ImageFiles(paths, size, on_corrupt), torch.tensor(labels), matrix, seen)
+
+
+def _numbered(path: Path) -> tuple[str, ...]:
+    """Names from lines such as ``1  antelope``."""
+    return tuple(line.split()[-1] for line in _lines(path))
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return [line for line in path.read_text().splitlines() if line.strip()]
+    except OSError as error:
+        raise DataError(
+            f"{path} cannot be read. An AwA directory holds classes.txt, predicates.txt, predicate-matrix-binary.txt, "
+            "trainclasses.txt, testclasses.txt and JPEGImages; for other image folders, give matrix=."
+        ) from error

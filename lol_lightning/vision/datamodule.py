@@ -1,0 +1,314 @@
+"""LoLImageDataModule: from images with attributes to batches of features or images, votes and per-example targets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from jaxtyping import Int
+from pytorch_lightning.utilities import rank_zero_info
+from torch import Tensor, nn
+
+from lol_lightning.data.dataset import LoLDataLoader, LoLDataset
+from lol_lightning.example_targets import ExampleTargets
+from lol_lightning.exceptions import ConfigurationError, LabelingFunctionError, NotFittedError
+from lol_lightning.functional.attributes import Calibration
+from lol_lightning.functional.gradients import GradientUnit
+from lol_lightning.functional.votes import ABSTAIN, vote_mask, voted_classes
+from lol_lightning.targets import GradientTargets
+from lol_lightning.vision.awa import AttributeData, read_attribute_data
+from lol_lightning.vision.images import OnCorrupt, Standardise, read_inputs
+from lol_lightning.vision.labelers import AttributeLabelers
+from lol_lightning.vision.matrices import AttributeTask, Polarity
+from lol_lightning.vision.seen_classes import SeenClasses, train_labelers
+from lol_lightning.vision.task_rows import classes_of, divide
+from lol_lightning.vision.topk import TOP_K, labeler_targets
+
+__all__ = ["Level", "LoLImageDataModule"]
+
+Level = Literal["representation", "pixels"]
+
+_STAGES = {"fit": ("val",), "validate": ("val",), "test": ("test",), "predict": ("test",)}
+
+
+class LoLImageDataModule(pl.LightningDataModule):
+    """Tells classes apart by attributes: labelers of attributes vote, and their gradients become targets.
+
+    In ``setup``, labelers are trained on the seen classes unless trained ones are given; each attribute in which the
+    classes of the task differ becomes a labeling function; and the k largest entries of its gradient at each
+    training row become that row's targets. The labels of training rows are never read.
+
+    Args:
+        root: what to read, see ``read_attribute_data``; or the data themselves.
+        classes: K classes to tell apart.
+        matrix: CSV with the class-attribute matrix, for image folders.
+        labelers: labelers that were trained and calibrated; those that were not are trained here.
+        backbone: network under the labelers, if they are not given; ``None`` for given features.
+        freeze_backbone: train the labelers' heads alone.
+        labeler_epochs: of their training.
+        labeler_lr: learning rate of their training.
+        calibration: of their probabilities, "platt", "temperature" or "none".
+        polarity: "bipolar" LFs vote on an attribute's absence too, "unipolar" ones abstain there.
+        soft: keep the probabilities of the votes; by default only where LFs vote for several classes at once.
+        level: what the model reads, and where gradients are matched: the labelers' "representation", or "pixels".
+        top_k: number of entries of each labeler's gradient.
+        gradient_unit: of the labelers' gradients; it must be the model's.
+        agreeing_only: leave out entries of a gradient whose sign the other labelers together contradict.
+        max_train_rows: use only that many unlabeled rows, drawn with ``seed``.
+        val_per_class: labeled rows of each class for validation.
+        test_share: share of the other rows for the test, where the data do not say which.
+        size: side in pixels to which image files are brought.
+        on_corrupt: "error" stops at an image that cannot be decoded, "skip" leaves it out; both name it.
+        silent: "error" stops at a labeler that never votes on the training rows, "drop" leaves it out.
+        transform: makes float of a batch of images.
+        batch_size: B.
+        num_workers: processes that cut batches.
+        cache: directory for the targets, which are then mapped into memory.
+        seed: of the division of the rows and their order.
+
+    Raises:
+        DataError: if the data are missing, broken or do not fit each other.
+        ConfigurationError: if the arguments contradict each other.
+
+    Example:
+        >>> data = LoLImageDataModule("awa1_svd256.npz", ["seal", "humpback+whale"])  # doctest: +SKIP
+        >>> Trainer(max_epochs=30).fit(LoLClassifier(), data)  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        root: str | Path | AttributeData,
+        classes: Sequence[str],
+        matrix: str | None = None,
+        labelers: AttributeLabelers | None = None,
+        backbone: nn.Module | None = None,
+        freeze_backbone: bool = False,
+        labeler_epochs: int = 5,
+        labeler_lr: float = 3e-3,
+        calibration: Calibration = "platt",
+        polarity: Polarity = "bipolar",
+        soft: bool | None = None,
+        level: Level = "representation",
+        top_k: int = TOP_K,
+        gradient_unit: GradientUnit = "log-odds",
+        agreeing_only: bool = False,
+        max_train_rows: int | None = None,
+        val_per_class: int = 50,
+        test_share: float = 0.3,
+        size: int = 224,
+        on_corrupt: OnCorrupt = "error",
+        silent: Literal["error", "drop"] = "error",
+        transform: Standardise | None = None,
+        batch_size: int = 64,
+        num_workers: int = 0,
+        cache: str | None = None,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        if level not in ("representation", "pixels"):
+            raise ConfigurationError(f"level = {level!r}; use 'representation' or 'pixels'.")
+        if not 0 < test_share < 1 or val_per_class < 0:
+            raise ConfigurationError(
+                f"test_share = {test_share} must lie in (0, 1), val_per_class = {val_per_class} >= 0."
+            )
+        if isinstance(root, AttributeData):
+            self.data = root
+        else:
+            self.data = read_attribute_data(root, matrix, tuple(classes), size, on_corrupt)
+        self.task = AttributeTask.between(self.data.matrix, classes, polarity)
+        self._given = labelers, backbone, freeze_backbone
+        self._training = {"max_epochs": labeler_epochs, "calibration": calibration}
+        self._labeler_lr = labeler_lr
+        self.soft, self.level, self.top_k = soft, level, top_k
+        self.gradient_unit: GradientUnit = gradient_unit
+        self.agreeing_only = agreeing_only
+        self.silent, self.cache = silent, cache
+        self.transform = transform or Standardise()
+        self.batch_size, self.num_workers, self.seed = batch_size, num_workers, seed
+        self._labelers: AttributeLabelers | None = None
+        self._datasets: dict[str, LoLDataset] = {}
+        self._rows = divide(self.data, self.task.classes, val_per_class, test_share, max_train_rows, seed)
+
+    @property
+    def labelers(self) -> AttributeLabelers:
+        """The trained labelers of all attributes."""
+        if self._labelers is None:
+            raise NotFittedError("the labelers are trained in setup().")
+        return self._labelers
+
+    @property
+    def label_names(self) -> list[str]:
+        """Names of the K classes."""
+        return list(self.task.classes)
+
+    @property
+    def lf_names(self) -> list[str]:
+        """Names of the m attributes that vote."""
+        return list(self.task.attributes)
+
+    @property
+    def num_lfs(self) -> int:
+        """Number of labelers that vote, m."""
+        return self.task.num_lfs
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes, K."""
+        return self.task.num_classes
+
+    @property
+    def num_features(self) -> int:
+        """Size d of the flattened input of the model."""
+        return self.dataset("train").features.shape[1:].numel()  # type: ignore[union-attr]
+
+    @property
+    def train_votes(self) -> np.ndarray:
+        """Class ids int64 (n, m) that the labelers vote on the training rows."""
+        return _class_ids(self.dataset("train").votes, self.num_classes).numpy()
+
+    @property
+    def train_classes(self) -> Int[Tensor, " row"]:
+        """True classes int64 (n,) of the training rows, to judge labelers by; no training reads them."""
+        self.dataset("train")
+        return classes_of(self.data, self.task.classes, self._kept)
+
+    @property
+    def val_votes(self) -> np.ndarray:
+        """Class ids int64 (n, m) that the labelers vote on the validation rows."""
+        return _class_ids(self.dataset("val").votes, self.num_classes).numpy()
+
+    @property
+    def val_labels(self) -> np.ndarray | None:
+        """Classes int64 (n,) of the validation rows."""
+        labels = self.dataset("val").labels
+        return None if labels is None else labels.numpy()
+
+    @property
+    def gradient_targets(self) -> GradientTargets:
+        """What the labelers demand everywhere alike, which is nothing: see ``example_targets``."""
+        return GradientTargets.from_entries([], self.num_lfs, self.num_classes, self.num_features)
+
+    @property
+    def example_targets(self) -> ExampleTargets:
+        """What the labelers demand of the model's gradient at each training row."""
+        return cast(ExampleTargets, self.dataset("train").example_targets)
+
+    def draw_train_rows(self, max_train_rows: int, seed: int) -> None:
+        """Keep only that many training rows, drawn with ``seed``; call it before ``setup``.
+
+        Raises:
+            ConfigurationError: if ``max_train_rows`` is below 1.
+        """
+        if max_train_rows < 1:
+            raise ConfigurationError(f"max_train_rows = {max_train_rows} must be at least 1.")
+        rows = self._rows["train"]
+        drawn = torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))
+        self._rows["train"] = rows[drawn[:max_train_rows]]
+
+    def setup(self, stage: str | None = None) -> None:
+        """Train the labelers if need be, and prepare the rows of a stage; what is ready is kept."""
+        if self._labelers is None:
+            self._labelers = self._trained()
+        for split in ("train", *_STAGES.get(str(stage), ("val", "test"))):
+            if split not in self._datasets and len(self._rows[split]):
+                self._add(split)
+
+    def dataset(self, split: str) -> LoLDataset:
+        """Return the rows of "train", "val" or "test".
+
+        Raises:
+            NotFittedError: if they are not ready, or there are none.
+        """
+        if split not in self._datasets:
+            raise NotFittedError(f"there are no {split} rows: call setup(), or raise their number.")
+        return self._datasets[split]
+
+    def train_dataloader(self) -> LoLDataLoader:
+        """Batches of training rows in random order, with targets and without labels."""
+        return self._loader("train", shuffle=True, generator=torch.Generator().manual_seed(self.seed))
+
+    def val_dataloader(self) -> LoLDataLoader | list[Any]:
+        """Batches of the labeled validation rows."""
+        return self._loader("val") if len(self._rows["val"]) else []
+
+    def test_dataloader(self) -> LoLDataLoader:
+        """Batches of the labeled test rows."""
+        return self._loader("test")
+
+    def predict_dataloader(self) -> LoLDataLoader:
+        """Batches of the test rows."""
+        return self._loader("test")
+
+    def _trained(self) -> AttributeLabelers:
+        labelers, backbone, frozen = self._given
+        names = self.data.matrix.attributes
+        if labelers is not None and labelers.attributes != names:
+            raise ConfigurationError(
+                f"the labelers know {len(labelers.attributes)} attributes and the matrix has {len(names)}, or in "
+                "another order; train them on this matrix."
+            )
+        if labelers is not None and not labelers.val_accuracies.isnan().all():
+            return labelers.cpu()
+        if labelers is None:
+            size = None if backbone is not None else read_inputs(self.data.inputs, torch.tensor([0]))[0].numel()
+            labelers = AttributeLabelers(names, backbone, size, None, frozen, self._labeler_lr)
+        seen = SeenClasses(self.data, transform=self.transform, num_workers=self.num_workers, seed=self.seed)
+        return train_labelers(labelers, seen, **self._training)  # type: ignore[arg-type]
+
+    def _add(self, split: str) -> None:
+        labelers, rows = self.labelers, self._rows[split]
+        inputs, kept = read_inputs(self.data.inputs, rows)
+        representation = labelers.representations(inputs, transform=self.transform)
+        probabilities = labelers.probabilities_of(representation)
+        if split == "train":
+            self._kept = rows[kept]
+            self._drop_silent(probabilities)
+        votes = self.task.votes(probabilities, labelers.thresholds, self.soft)
+        features = representation if self.level == "representation" else inputs
+        transform = None if self.level == "representation" else self.transform
+        targets = None
+        if split == "train":
+            signs = self.task.signs(probabilities, labelers.thresholds)
+            options = {"similarity": self.task.similarity} if self.agreeing_only else {}
+            targets = labeler_targets(
+                labelers,
+                self.task.columns,
+                features,
+                signs,
+                self.top_k,
+                self.gradient_unit,
+                transform,
+                self.cache,
+                **options,
+            )
+        labels = None if split == "train" else classes_of(self.data, self.task.classes, rows[kept])
+        self._datasets[split] = LoLDataset(features, votes, None, labels, targets, transform)
+
+    def _drop_silent(self, probabilities: Tensor) -> None:
+        votes = self.task.votes(probabilities, self.labelers.thresholds, self.soft)
+        speaks = vote_mask(votes).any(0)
+        silent = [self.task.attributes[i] for i in (~speaks).nonzero().squeeze(1).tolist()]
+        if not silent:
+            return
+        if self.silent == "error" or not speaks.any():
+            raise LabelingFunctionError(
+                f"the labelers {silent} never vote on the {len(votes)} training rows. Leave them out with "
+                "silent='drop', or let them vote on an attribute's absence, too (polarity='bipolar')."
+            )
+        rank_zero_info(f"Left out labelers that never vote: {silent}.")
+        self.task = self.task.select(speaks.nonzero().squeeze(1).tolist())
+
+    def _loader(self, split: str, **options: Any) -> LoLDataLoader:
+        return LoLDataLoader(self.dataset(split), batch_size=self.batch_size, num_workers=self.num_workers, **options)
+
+
+def _class_ids(votes: Tensor, num_classes: int) -> Int[Tensor, "row lf"]:
+    """Class ids of votes int (n, m) or float (n, m, K); a vote that is for several classes at once abstains."""
+    if votes.ndim == 2:
+        return votes.long()
+    chosen = voted_classes(votes, num_classes)
+    return torch.where(chosen.sum(-1) == 1, chosen.int().argmax(-1), ABSTAIN)

@@ -1,0 +1,261 @@
+"""Attribute labelers: one shared backbone, one head for each attribute, trained on seen classes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import cast, get_args
+
+import pytorch_lightning as pl
+import torch
+from jaxtyping import Float, Shaped
+from pytorch_lightning.utilities.types import OptimizerLRScheduler
+from torch import Tensor, nn
+
+from lol_lightning.exceptions import ConfigurationError, DataError
+from lol_lightning.functional.attributes import (
+    Calibration,
+    attribute_loss,
+    balanced_accuracies,
+    best_thresholds,
+    calibrate,
+)
+from lol_lightning.vision.backbones import ResNet18Backbone, Stem, check_evaluation_mode
+
+__all__ = ["AttributeLabelers", "ResNet18AttributeLabelers"]
+
+
+class AttributeLabelers(pl.LightningModule):
+    """Detectors of attributes on a shared representation: each becomes a labeling function with a gradient.
+
+    Batches are pairs of inputs and attributes float (B, A), 1 with the attribute, 0 without, NaN where it is unknown.
+    ``SeenClasses`` serves them. After ``Trainer.fit`` comes ``calibrate``.
+
+    Args:
+        attributes: A names, or their number.
+        backbone: maps inputs to a representation; any ``nn.Module``. ``None`` if the inputs are the representation.
+        num_features: r, size of the representation.
+        heads: maps the representation float (B, r) to logits float (B, A); a linear layer by default, whose gradients
+            are known in closed form.
+        freeze_backbone: leave the backbone as it is, in evaluation mode.
+        lr: learning rate.
+        weight_decay: decoupled decay of the weights.
+
+    Raises:
+        ConfigurationError: if ``num_features`` is missing, or there is nothing to train.
+
+    Example:
+        >>> labelers = AttributeLabelers(["swims", "furry"], num_features=4).eval()
+        >>> labelers.probabilities(torch.zeros(3, 4)).shape
+        torch.Size([3, 2])
+    """
+
+    slope: Tensor
+    """float (A,): scale of each head's logit, by calibration."""
+    intercept: Tensor
+    """float (A,): shift of each head's logit, by calibration."""
+    thresholds: Tensor
+    """float (A,): the probability from which on an attribute counts as seen, chosen on seen classes."""
+    val_accuracies: Tensor
+    """float (A,): balanced accuracy of each labeler on held-out rows of seen classes; NaN before ``calibrate``."""
+
+    def __init__(
+        self,
+        attributes: Sequence[str] | int,
+        backbone: nn.Module | None = None,
+        num_features: int | None = None,
+        heads: nn.Module | None = None,
+        freeze_backbone: bool = False,
+        lr: float = 3e-3,
+        weight_decay: float = 1e-2,
+    ) -> None:
+        super().__init__()
+        names = [f"attribute_{i}" for i in range(attributes)] if isinstance(attributes, int) else list(attributes)
+        num_features = num_features or getattr(backbone, "num_features", None)
+        if heads is None and num_features is None:
+            raise ConfigurationError("num_features is not known: give the size of the backbone's representation.")
+        if not names:
+            raise ConfigurationError("there are no attributes to learn.")
+        self.save_hyperparameters({"attributes": names, "num_features": num_features})
+        self.hparams.update({"freeze_backbone": freeze_backbone, "lr": lr, "weight_decay": weight_decay})
+        self.attributes = tuple(names)
+        self.backbone = nn.Identity() if backbone is None else backbone
+        self.heads = nn.Linear(cast(int, num_features), len(names)) if heads is None else heads
+        if freeze_backbone:
+            self.backbone.requires_grad_(False)
+            self.backbone.eval()
+        size = len(names)
+        self.register_buffer("slope", torch.ones(size))
+        self.register_buffer("intercept", torch.zeros(size))
+        self.register_buffer("thresholds", torch.full((size,), 0.5))
+        self.register_buffer("val_accuracies", torch.full((size,), torch.nan))
+        self._positive_share = torch.full((size,), 0.5)
+        self._seen: list[tuple[Tensor, Tensor]] = []
+
+    def train(self, mode: bool = True) -> AttributeLabelers:
+        """Set the mode; a frozen backbone stays in evaluation mode."""
+        super().train(mode)
+        if self.hparams["freeze_backbone"]:
+            self.backbone.eval()
+        return self
+
+    def represent(self, inputs: Float[Tensor, "row ..."]) -> Float[Tensor, "row feature"]:
+        """Return the representation float (B, r) that the heads read."""
+        return self.backbone(inputs).flatten(1)
+
+    def forward(self, inputs: Float[Tensor, "row ..."]) -> Float[Tensor, "row attribute"]:
+        """Return the heads' logits float (B, A), not calibrated."""
+        return self.heads(self.represent(inputs))
+
+    def calibrated(self, representation: Float[Tensor, "row feature"]) -> Float[Tensor, "row attribute"]:
+        """Return calibrated logits float (B, A) of a representation."""
+        return self.slope * self.heads(representation) + self.intercept
+
+    @torch.no_grad()
+    def representations(
+        self,
+        inputs: Shaped[Tensor, "row ..."],
+        transform: Callable[[Tensor], Tensor] | None = None,
+        batch_size: int = 256,
+    ) -> Float[Tensor, "row feature"]:
+        """Return the representations of many inputs, float (n, r), without a graph.
+
+        Args:
+            inputs: (n, ...).
+            transform: makes float of a batch of images.
+            batch_size: rows that are computed at once.
+
+        Raises:
+            ConfigurationError: if batch norm or dropout is in training mode.
+        """
+        check_evaluation_mode(self)
+        found = []
+        for part in torch.split(inputs, batch_size):
+            part = part.to(self.device)
+            found.append(self.represent(part if transform is None else transform(part)).cpu())
+        return torch.cat(found)
+
+    def probabilities(
+        self,
+        inputs: Shaped[Tensor, "row ..."],
+        transform: Callable[[Tensor], Tensor] | None = None,
+        batch_size: int = 256,
+    ) -> Float[Tensor, "row attribute"]:
+        """Return the calibrated probability of each attribute on many inputs, float (n, A) in [0, 1].
+
+        Args:
+            inputs: (n, ...).
+            transform: makes float of a batch of images.
+            batch_size: rows that are computed at once.
+
+        Raises:
+            ConfigurationError: if batch norm or dropout is in training mode.
+        """
+        return self.probabilities_of(self.representations(inputs, transform, batch_size))
+
+    @torch.no_grad()
+    def probabilities_of(self, representations: Float[Tensor, "row feature"]) -> Float[Tensor, "row attribute"]:
+        """Return the calibrated probability of each attribute, float (n, A) in [0, 1], on representations."""
+        return torch.sigmoid(self.calibrated(representations.to(self.device))).cpu()
+
+    @torch.no_grad()
+    def calibrate(
+        self,
+        logits: Float[Tensor, "row attribute"],
+        targets: Float[Tensor, "row attribute"],
+        method: Calibration = "platt",
+    ) -> None:
+        """Fit scale and shift of the logits to held-out rows of seen classes, and choose thresholds on them.
+
+        Args:
+            logits: float (n, A), what ``forward`` gave for those rows.
+            targets: float (n, A), 1 with the attribute, 0 without, NaN where it is unknown.
+            method: "platt" (scale and shift), "temperature" (scale) or "none".
+
+        Raises:
+            ConfigurationError: if the method is unknown.
+            DataError: if the shapes differ.
+        """
+        if method not in get_args(Calibration):
+            raise ConfigurationError(f"calibration = {method!r}; use one of {', '.join(get_args(Calibration))}.")
+        if logits.shape != targets.shape or logits.shape[1] != len(self.attributes):
+            raise DataError(
+                f"logits {tuple(logits.shape)} and attributes {tuple(targets.shape)} must both have the shape "
+                f"(n, {len(self.attributes)})."
+            )
+        slope, intercept = calibrate(logits, targets, method)
+        probabilities = torch.sigmoid(slope * logits + intercept)
+        thresholds = best_thresholds(probabilities, targets).nan_to_num(0.5).clamp(1e-3, 1 - 1e-3)
+        accuracies = balanced_accuracies(probabilities >= thresholds, targets)
+        for name, value in (("slope", slope), ("intercept", intercept), ("thresholds", thresholds)):
+            getattr(self, name).copy_(value)
+        self.val_accuracies.copy_(accuracies)
+
+    def setup(self, stage: str) -> None:
+        """Take the share of rows with each attribute from the data module, so that the loss is balanced."""
+        share = getattr(getattr(self.trainer, "datamodule", None), "positive_share", None)
+        if share is not None:
+            self._positive_share = share
+
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        """Return the balanced binary loss over the known attributes of one batch."""
+        inputs, targets = batch
+        loss = attribute_loss(self(inputs), targets, self._positive_share.to(targets))
+        self.log("train_loss", loss.detach(), batch_size=len(targets))
+        return loss
+
+    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+        """Log the loss of held-out rows, and keep their logits for the accuracies."""
+        inputs, targets = batch
+        logits = self(inputs)
+        loss = attribute_loss(logits, targets, self._positive_share.to(targets))
+        self.log("val_loss", loss, batch_size=len(targets))
+        self._seen.append((logits, targets))
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the mean balanced accuracy of the attributes."""
+        logits, targets = (torch.cat(parts) for parts in zip(*self._seen, strict=True))
+        self._seen.clear()
+        self.log("val_accuracy", balanced_accuracies(logits > 0, targets).nanmean(), prog_bar=True)
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """Return AdamW over what is trained, with one cycle of the learning rate."""
+        trained = [parameter for parameter in self.parameters() if parameter.requires_grad]
+        optimizer = torch.optim.AdamW(trained, lr=self.hparams["lr"], weight_decay=self.hparams["weight_decay"])
+        steps = max(int(self.trainer.estimated_stepping_batches), 1)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, self.hparams["lr"], total_steps=steps)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+class ResNet18AttributeLabelers(AttributeLabelers):
+    """Attribute labelers on a ResNet18, pretrained or not.
+
+    Args:
+        attributes: A names, or their number.
+        weights: "DEFAULT" for torchvision's ImageNet weights, the path to a local state dict, or ``None``.
+        stem: "imagenet", or "small" and "tiny" for small images, see ``ResNet18Backbone``.
+        freeze_backbone: train the heads alone.
+        lr: learning rate.
+        weight_decay: decoupled decay of the weights.
+
+    Raises:
+        ConfigurationError: if the weights cannot be had, or do not fit the stem.
+
+    Example:
+        >>> ResNet18AttributeLabelers(["swims"], weights=None, stem="tiny")(torch.zeros(1, 3, 32, 32)).shape
+        torch.Size([1, 1])
+    """
+
+    def __init__(
+        self,
+        attributes: Sequence[str] | int,
+        weights: str | Path | None = "DEFAULT",
+        stem: Stem = "imagenet",
+        freeze_backbone: bool = False,
+        lr: float = 1e-3,
+        weight_decay: float = 1e-2,
+    ) -> None:
+        backbone = ResNet18Backbone(weights, stem)
+        super().__init__(attributes, backbone, None, None, freeze_backbone, lr, weight_decay)
+        # A checkpoint holds all weights: it reloads without those that the training began with.
+        self.hparams.update({"weights": None, "stem": stem})

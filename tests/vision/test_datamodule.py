@@ -1,0 +1,283 @@
+import numpy as np
+import pytest
+import pytorch_lightning as pl
+import torch
+from torch import nn
+from toy import trainer_options
+from toy_images import (
+    ATTRIBUTES,
+    R,
+    perfect_labelers,
+    small_backbone,
+    toy_data,
+    toy_image_data,
+    write_awa,
+)
+
+from lol_lightning.exceptions import ConfigurationError, DataError, LabelingFunctionError, NotFittedError, TargetsError
+from lol_lightning.functional.gradients import model_input_gradient
+from lol_lightning.module import LoLClassifier
+from lol_lightning.vision.datamodule import LoLImageDataModule
+from lol_lightning.vision.images import CorruptImageWarning
+from lol_lightning.vision.labelers import AttributeLabelers
+
+PAIR = ["bat", "eel"]
+OPTIONS = {"top_k": 4, "val_per_class": 5, "batch_size": 16}
+
+# The few rows here make few batches.
+pytestmark = pytest.mark.filterwarnings("ignore:.*does not have many workers:UserWarning")
+
+
+def make(data=None, classes=PAIR, **changes):
+    labelers = changes.pop("labelers", perfect_labelers())
+    return LoLImageDataModule(data or toy_data(), classes, labelers=labelers, **{**OPTIONS, **changes})
+
+
+@pytest.fixture
+def data():
+    module = make()
+    module.setup()
+    return module
+
+
+def test_rows_are_divided_and_only_validation_and_test_have_labels(data):
+    rows = data._rows
+    assert {name: len(index) for name, index in rows.items()} == {"train": 46, "val": 10, "test": 24}
+    assert len(set(torch.cat(list(rows.values())).tolist())) == 80
+    assert data.dataset("train").labels is None
+    assert np.bincount(data.val_labels).tolist() == [5, 5]
+    assert data.num_features == R
+    assert data.lf_names == ["flies", "furry", "swims"]
+
+
+def test_batches_hold_features_votes_and_targets(data):
+    batch = next(iter(data.train_dataloader()))
+    assert batch.features.shape == (16, R)
+    assert batch.votes.shape == (16, 3)
+    assert batch.example_targets.index.shape == (16, 3, 4)
+    assert not batch.gradient_targets
+    assert len(data.gradient_targets) == 0
+    assert batch.labels is None
+    # Attribute 0 is read from feature 0 with weight 3: that is its largest entry, with the sign of the vote.
+    assert batch.example_targets.index[:, 0, 0].eq(0).all()
+    seen = batch.features[:, 0] > 0
+    assert batch.example_targets.demands()[:, 0, 0].sign().eq(torch.where(seen, 1.0, -1.0)).all()
+    assert batch.votes[:, 0].eq((~seen).long()).all()
+
+
+def test_votes_are_those_of_good_labelers(data):
+    correct = data.train_votes == data.train_classes.numpy()[:, None]
+    assert correct.mean() > 0.9
+
+
+@pytest.mark.parametrize("method", ["lol", "lol-simple"])
+def test_a_real_trainer_learns_the_unseen_classes(method):
+    pl.seed_everything(0, verbose=False)
+    data, model = make(), LoLClassifier(method=method, alpha=0.03, hidden_sizes=(8,), lf_weights="snorkel")
+    trainer = pl.Trainer(**trainer_options(max_epochs=30))
+    trainer.fit(model, data)
+    (tested,) = trainer.test(model, data, verbose=False)
+    assert tested["test_accuracy"] > 0.9
+    assert torch.cat(trainer.predict(model, data)).shape == (24, 2)
+
+
+def test_labelers_are_trained_in_setup():
+    data = make(labelers=None, labeler_epochs=30, labeler_lr=0.05)
+    data.setup("fit")
+    assert (data.labelers.val_accuracies > 0.8).all()
+    before = data.labelers
+    data.setup("test")
+    assert data.labelers is before
+
+
+def test_labelers_that_are_not_calibrated_are_trained():
+    labelers = AttributeLabelers(ATTRIBUTES, num_features=R)
+    data = make(labelers=labelers, labeler_epochs=1)
+    data.setup()
+    assert data.labelers is labelers
+    assert not labelers.val_accuracies.isnan().any()
+
+
+def test_nonlinear_heads_have_gradients_of_their_own():
+    heads = nn.Sequential(nn.Linear(R, 6), nn.Tanh(), nn.Linear(6, 4))
+    data = make(labelers=AttributeLabelers(ATTRIBUTES, num_features=R, heads=heads), labeler_epochs=2)
+    data.setup()
+    assert data.example_targets.index[:, 0].unique(dim=0).shape[0] > 1
+
+
+class Network(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(small_backbone(), nn.Linear(96, 2))
+
+    def forward(self, x):
+        return self.layers(x)
+
+
+@pytest.fixture(scope="module")
+def image_labelers():
+    data = LoLImageDataModule(
+        toy_image_data(),
+        PAIR,
+        backbone=small_backbone(),
+        labelers=AttributeLabelers(ATTRIBUTES, small_backbone(), num_features=96, lr=0.01),
+        labeler_epochs=10,
+        val_per_class=2,
+    )
+    data.setup()
+    return data.labelers
+
+
+def test_pixels_are_matched_end_to_end(image_labelers):
+    data = make(toy_image_data(), labelers=image_labelers, level="pixels", val_per_class=2, top_k=20)
+    model = LoLClassifier(Network(), alpha=10.0, c=1.0, lr=1e-3)
+    trainer = pl.Trainer(**trainer_options(max_epochs=6, log_every_n_steps=1))
+    trainer.fit(model, data)
+    assert trainer.callback_metrics["train_penalty"] > 0
+    batch = next(iter(data.train_dataloader()))
+    assert batch.features.shape == (13, 3, 8, 8)
+    assert batch.features.dtype == torch.float
+    assert batch.example_targets.num_features == 192
+    assert data.num_features == 192
+    assert model_input_gradient(model.network.eval(), batch.features, 2).shape == (2, 3, 8, 8)
+
+
+def test_a_backbone_makes_the_representation(image_labelers):
+    data = make(toy_image_data(), labelers=image_labelers, val_per_class=2)
+    data.setup()
+    assert data.num_features == 96
+    images = data.data.inputs[data._rows["val"]]
+    expected = image_labelers.represent(data.transform(images)).detach()
+    torch.testing.assert_close(data.dataset("val").features, expected)
+
+
+def test_targets_are_mapped_from_disk_when_asked_for(tmp_path):
+    here, mapped = make(), make(cache=str(tmp_path / "cache"))
+    here.setup()
+    mapped.setup()
+    assert (tmp_path / "cache" / "index.npy").exists()
+    rows = torch.tensor([3, 5])
+    torch.testing.assert_close(
+        mapped.example_targets.rows(rows).demands(), here.example_targets.rows(rows).demands(), rtol=2e-3, atol=1e-5
+    )
+
+
+def test_more_than_two_classes_keep_probabilities():
+    data = make(classes=["bat", "eel", "hog"])
+    data.setup()
+    assert data.dataset("train").votes.shape == (len(data._rows["train"]), 4, 3)
+    assert data.train_votes.shape == (len(data._rows["train"]), 4)
+    pl.seed_everything(0, verbose=False)
+    model = LoLClassifier(alpha=0.1, hidden_sizes=(8,), lf_weights="above-chance")
+    trainer = pl.Trainer(**trainer_options(max_epochs=30))
+    trainer.fit(model, data)
+    assert trainer.test(model, data, verbose=False)[0]["test_accuracy"] > 0.8
+
+
+def test_a_labeler_that_never_votes_is_named_or_left_out():
+    labelers = perfect_labelers()
+    labelers.intercept[0] = -100.0
+    with pytest.raises(LabelingFunctionError, match=r"\['flies'\] never vote on the 46 training rows.*silent='drop'"):
+        make(labelers=labelers, polarity="unipolar").setup()
+    data = make(labelers=labelers, polarity="unipolar", silent="drop")
+    data.setup()
+    assert data.lf_names == ["furry", "swims"]
+    assert data.example_targets.num_lfs == data.train_votes.shape[1] == 2
+    assert (data.train_votes == -1).any()
+
+
+def test_rows_to_train_on_are_limited():
+    data = make(max_train_rows=7)
+    data.setup()
+    assert len(data.train_votes) == 7
+    drawn = make()
+    drawn.draw_train_rows(5, seed=1)
+    drawn.setup()
+    assert len(drawn.train_votes) == 5
+    assert set(drawn._rows["train"].tolist()) < set(make()._rows["train"].tolist())
+    with pytest.raises(ConfigurationError, match="max_train_rows = 0"):
+        make().draw_train_rows(0, seed=1)
+
+
+def test_penalties_are_weighted_by_what_labelers_exceed_chance():
+    labelers = perfect_labelers()
+    with torch.no_grad():
+        labelers.heads.weight[1] = 0
+        labelers.heads.weight[1, 7] = 3
+    data = make(labelers=labelers, val_per_class=15)
+    model = LoLClassifier(hidden_sizes=(8,), penalty_weights="above-chance")
+    pl.Trainer(**trainer_options(max_epochs=1)).fit(model, data)
+    assert model._lf_weights is None
+    assert model._penalty_weights[1] < 0.4
+    assert (model._penalty_weights[[0, 2]] > 0.8).all()
+
+
+def test_a_division_that_the_data_make_is_kept():
+    given = toy_data()
+    given.test = torch.arange(len(given.labels)) < 100
+    data = make(given)
+    assert given.test[data._rows["test"]].all()
+    assert not given.test[data._rows["train"]].any()
+
+
+def test_only_agreeing_entries_are_kept():
+    labelers = perfect_labelers()
+    with torch.no_grad():
+        labelers.heads.weight[:, 5] = 1.0
+    free, agreeing = make(labelers=labelers), make(labelers=labelers, agreeing_only=True)
+    for module in (free, agreeing):
+        module.setup()
+    # All labelers look at feature 5; swimming is on the other side than flying and fur.
+    at_5 = [(m.example_targets.index[0] == 5) & (m.example_targets.value[0] != 0) for m in (free, agreeing)]
+    assert at_5[0].any(-1).tolist() == [True, True, True]
+    assert at_5[1].any(-1)[2].item() is False
+
+
+def test_corrupt_images_are_skipped_or_fatal_by_choice(tmp_path):
+    root = write_awa(tmp_path, rows_per_class=8)
+    (root / "JPEGImages" / "fox" / "fox_0000.png").write_text("no image")
+    options = {"labelers": None, "size": 8, "val_per_class": 1, "labeler_epochs": 1, "top_k": 3}
+    with pytest.raises(DataError, match=r"fox_0000.png cannot be decoded"):
+        make(root, ["fox", "gnu"], backbone=small_backbone_of_96(), **options).setup()
+    data = make(root, ["fox", "gnu"], backbone=small_backbone_of_96(), on_corrupt="skip", **options)
+    with pytest.warns(CorruptImageWarning, match="fox_0000"):
+        data.setup()
+    assert sum(len(data.dataset(split)) for split in ("train", "val", "test")) == 15
+    assert len(data.train_classes) == len(data.train_votes)
+
+
+def small_backbone_of_96():
+    backbone = small_backbone()
+    backbone.num_features = 96
+    return backbone
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"top_k": R + 1}, TargetsError, "k = 9 entries cannot be the largest of an input of 8"),
+        ({"val_per_class": 40}, DataError, "none are left to train on"),
+        ({"labelers": AttributeLabelers(3, num_features=R)}, ConfigurationError, "know 3 attributes"),
+    ],
+)
+def test_what_cannot_work_is_explained(changes, error, message):
+    with pytest.raises(error, match=message):
+        make(**changes).setup()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"level": "edges"}, "level = 'edges'"),
+        ({"test_share": 1.5}, "test_share = 1.5"),
+        ({"max_train_rows": 0}, "= 0 must"),
+    ],
+)
+def test_arguments_out_of_range_are_named(changes, message):
+    with pytest.raises(ConfigurationError, match=message):
+        make(**changes)
+
+
+def test_rows_are_ready_after_setup_only():
+    with pytest.raises(NotFittedError, match="call setup"):
+        make().train_votes  # noqa: B018

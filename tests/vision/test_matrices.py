@@ -1,0 +1,113 @@
+import pytest
+import torch
+from toy_images import ATTRIBUTES, CLASSES, VALUES, toy_matrix
+
+from lol_lightning.exceptions import ConfigurationError, DataError
+from lol_lightning.functional.votes import ABSTAIN
+from lol_lightning.vision.matrices import AttributeTask, ClassAttributeMatrix
+
+
+def reference_vote(task, lf, p, threshold):
+    """What one LF votes, class by class."""
+    seen = p >= threshold
+    if not seen and task.polarity == "unipolar":
+        return ABSTAIN
+    voted = [k for k in range(task.num_classes) if bool(task.has[k, lf]) == seen]
+    return voted
+
+
+@pytest.mark.parametrize("polarity", ["bipolar", "unipolar"])
+@pytest.mark.parametrize("classes", [("fox", "gnu"), ("bat", "eel"), ("gnu", "eel", "cat", "fox")])
+def test_votes_match_a_loop(polarity, classes):
+    task = AttributeTask.between(toy_matrix(), classes, polarity)
+    p, thresholds = torch.rand(30, 4), torch.tensor([0.3, 0.5, 0.7, 0.4])
+    votes, signs = task.votes(p, thresholds), task.signs(p, thresholds)
+    assert votes.ndim == (3 if task.votes_for_sets else 2)
+    for row in range(30):
+        for lf, column in enumerate(task.columns.tolist()):
+            expected = reference_vote(task, lf, p[row, column], thresholds[column])
+            if expected == ABSTAIN:
+                assert signs[row, lf] == 0
+                assert votes[row, lf].sum() == (0 if votes.ndim == 3 else ABSTAIN)
+                continue
+            assert signs[row, lf] == (1 if p[row, column] >= thresholds[column] else -1)
+            vote = votes[row, lf]
+            if vote.ndim:
+                assert vote.sum() == pytest.approx(1.0)
+                assert [k for k in range(len(classes)) if vote[k] >= vote.max() - 1e-7] == expected or vote.max() < 0.5
+            else:
+                assert [int(vote)] == expected
+
+
+def test_soft_votes_of_two_classes_are_the_probabilities():
+    task = AttributeTask.between(toy_matrix(), ["fox", "gnu"])
+    assert task.attributes == ("swims",)
+    votes = task.votes(torch.tensor([[0.5, 0.5, 0.8, 0.5]]), soft=True)
+    torch.testing.assert_close(votes, torch.tensor([[[0.2, 0.8]]]))
+
+
+def test_exchanging_the_classes_exchanges_the_votes():
+    p = torch.rand(20, 4)
+    one, other = (AttributeTask.between(toy_matrix(), pair) for pair in (("bat", "eel"), ("eel", "bat")))
+    assert one.votes(p).equal(1 - other.votes(p))
+
+
+def test_class_ids_cannot_speak_for_several_classes():
+    task = AttributeTask.between(toy_matrix(), ["bat", "cat", "eel"])
+    with pytest.raises(ConfigurationError, match="several of the 3 classes"):
+        task.votes(torch.rand(2, 4), soft=False)
+
+
+def test_similarity_is_that_of_the_ways_to_divide_the_classes():
+    task = AttributeTask.between(toy_matrix(), ["bat", "eel"])
+    expected = torch.tensor([[1.0, 1.0, -1.0], [1.0, 1.0, -1.0], [-1.0, -1.0, 1.0]])
+    assert task.attributes == ("flies", "furry", "swims")
+    torch.testing.assert_close(task.similarity, expected)
+
+
+def test_some_lfs_only():
+    task = AttributeTask.between(toy_matrix(), ["bat", "eel"])
+    some = task.select([2, 0])
+    p = torch.rand(5, 4)
+    assert some.attributes == ("swims", "flies")
+    assert some.votes(p).equal(task.votes(p)[:, [2, 0]])
+
+
+@pytest.mark.parametrize(
+    ("classes", "attributes", "values", "message"),
+    [
+        (CLASSES[:5], ATTRIBUTES, VALUES, r"shape \(10, 4\), but there are 5 classes and 4 attributes"),
+        (CLASSES, ATTRIBUTES[:3], VALUES, "10 classes and 3 attributes"),
+        (CLASSES, ATTRIBUTES, VALUES.float() * 0.5, "'bat' has 'flies' = 0.5"),
+        ((*CLASSES[:9], "bat"), ATTRIBUTES, VALUES, "class 'bat' occurs more than once"),
+        (CLASSES, (*ATTRIBUTES[:3], "flies"), VALUES, "attribute 'flies' occurs more than once"),
+    ],
+)
+def test_a_matrix_that_does_not_fit_is_refused(classes, attributes, values, message):
+    with pytest.raises(DataError, match=message):
+        ClassAttributeMatrix(classes, attributes, values)
+
+
+def test_unknown_classes_and_tasks_without_difference_are_refused():
+    with pytest.raises(DataError, match="no class 'owl'; it has bat, cat"):
+        AttributeTask.between(toy_matrix(), ["bat", "owl"])
+    with pytest.raises(ConfigurationError, match="at least two distinct"):
+        AttributeTask.between(toy_matrix(), ["bat", "bat"])
+    twins = ClassAttributeMatrix(("a", "b"), ("x",), torch.ones(2, 1))
+    with pytest.raises(ConfigurationError, match="same attributes"):
+        AttributeTask.between(twins, ["a", "b"])
+    with pytest.raises(ConfigurationError, match="polarity = 'tripolar'"):
+        AttributeTask.between(toy_matrix(), ["bat", "cat"], "tripolar")
+
+
+def test_csv(tmp_path):
+    path = tmp_path / "matrix.csv"
+    path.write_text("class,flies,swims\nbat,1,0\neel,0,1\n")
+    matrix = ClassAttributeMatrix.from_csv(path)
+    assert matrix.classes == ("bat", "eel")
+    assert matrix.of("eel").tolist() == [False, True]
+    path.write_text("class,flies\nbat,yes\n")
+    with pytest.raises(DataError, match="no class-attribute matrix"):
+        ClassAttributeMatrix.from_csv(path)
+    with pytest.raises(DataError, match="nowhere"):
+        ClassAttributeMatrix.from_csv(tmp_path / "nowhere.csv")
