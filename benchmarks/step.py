@@ -6,7 +6,7 @@
 
 Sizes are vocabularies V. A step is ``LoLClassifier.training_step`` with backward and optimizer on a batch of 128 rows,
 in a bare loop and inside ``Trainer.fit`` (there with cutting the batches out of the corpus). A block of 100 steps is
-timed at once, so that the two comparisons of gradients which the module makes in every 100 steps are counted.
+timed at once, so that the comparison of gradients which the module makes in every 100 steps is counted.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ class PenaltyWatch:
         saturation: below this ratio of the two norms, with demands unmet, the penalty counts as saturated.
     """
 
-    def __init__(self, every: int = 50, saturation: float = 1e-4) -> None:
+    def __init__(self, every: int = 100, saturation: float = 1e-4) -> None:
         self.every = every
         self.saturation = saturation
         self._said: set[str] = set()

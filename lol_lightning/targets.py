@@ -57,6 +57,12 @@ class GradientTargets:
     """int64 (F,), sorted: the distinct features that some LF inspects."""
     position: Int[Tensor, " entry"] = field(init=False)
     """int64 (E,): the index into ``features`` of each entry."""
+    slot: Int[Tensor, " entry"] = field(init=False)
+    """int64 (E,): the place of each entry in a gradient (K, F), row by row."""
+    sign: Float[Tensor, " entry"] = field(init=False)
+    """float (E,): -1 or 1, the sign of ``value``."""
+    size: Float[Tensor, " entry"] = field(init=False)
+    """float (E,): the size of ``value``."""
     unit_offsets: Int[Tensor, " inspected_plus_2"] = field(init=False)
     """int64 (F + 2,): where the rows of the F unit vectors of ``features``, and one empty row, start in bag form."""
     _moved: dict[torch.device, GradientTargets] = field(init=False, repr=False, default_factory=dict)
@@ -65,6 +71,8 @@ class GradientTargets:
         self._check()
         self.features, self.position = torch.unique(self.feature, return_inverse=True)
         size = len(self.features)
+        self.slot = self.cls * size + self.position
+        self.sign, self.size = self.value.sign(), self.value.abs()
         self.unit_offsets = torch.arange(size + 2).clamp(max=size)
 
     @classmethod

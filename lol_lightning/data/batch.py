@@ -87,15 +87,16 @@ class SparseRows:
     @classmethod
     def concatenate(cls, parts: Sequence[SparseRows]) -> SparseRows:
         """Stack rows of the same width, in the given order."""
-        starts = list(itertools.accumulate((len(part.indices) for part in parts), initial=0))
-        offsets = [part.offsets[:-1] + start for part, start in zip(parts, starts, strict=False)]
-        end = torch.tensor(starts[-1:], device=parts[0].device)
+        starts = itertools.accumulate((len(part.indices) for part in parts), initial=0)
+        # The end of a part is where the next one starts.
+        offsets = [part.offsets[:-1] + start for part, start in zip(parts[:-1], starts, strict=False)]
+        offsets.append(parts[-1].offsets + next(starts))
         values = None
         if any(part.values is not None for part in parts):
             dtype = next(part.values.dtype for part in parts if part.values is not None)
             values = torch.cat([part._values_as(dtype) for part in parts])
         indices = torch.cat([part.indices for part in parts])
-        return cls(indices, torch.cat([*offsets, end]), values, parts[0].num_columns)
+        return cls(indices, torch.cat(offsets), values, parts[0].num_columns)
 
     def to_dense(self, dtype: torch.dtype | None = None) -> Float[Tensor, "rows columns"]:
         """Return the rows as a dense tensor (B, d): for networks that read dense features, one batch at a time."""

@@ -78,8 +78,7 @@ def hinge_margins(
     Returns:
         float (E,); at most 0 where the demand is met.
     """
-    reached = gradients.flatten().index_select(0, targets.cls * gradients.shape[1] + targets.position)
-    return c * targets.value.abs() - targets.value.sign() * reached
+    return c * targets.size - targets.sign * gradients.flatten().index_select(0, targets.slot)
 
 
 def gradient_penalty(

@@ -124,10 +124,12 @@ def soft_votes(
     if votes.ndim == 3:
         totals = torch.einsum("bmk,m->bk", votes, weights.to(votes.dtype))
     else:
-        # One extra column takes the abstentions, so that no (B, m, K) tensor is built.
+        # One extra column, the first, takes the abstentions, so that no (B, m, K) tensor is built.
         totals = weights.new_zeros(votes.shape[0], num_classes + 1)
-        columns = torch.where(votes == ABSTAIN, num_classes, votes)
-        totals = totals.scatter_add(1, columns, weights.expand(votes.shape))[:, :num_classes]
+        totals = totals.scatter_add(1, votes - ABSTAIN, weights.expand(votes.shape))
+        if lf_weights is None:
+            return totals[:, 1:] / (votes.shape[1] - totals[:, :1]).clamp(min=1)
+        totals = totals[:, 1:]
     return totals / votes_per_row(votes).clamp(min=1).unsqueeze(-1)
 
 
