@@ -98,7 +98,7 @@ class LoLClassifier(pl.LightningModule):
         hidden_sizes: Sequence[int] = (64, 16),
         dropout: float = 0.2,
         method: Literal["lol", "lol-simple"] = "lol",
-        alpha: float = 0.1,
+        alpha: float = 0.003,
         c: float = 1.0,
         gradient_unit: GradientUnit = "log-odds",
         penalty: Penalty = "square",

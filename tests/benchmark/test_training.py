@@ -58,8 +58,15 @@ def test_a_check_can_end_the_fit(rows):
     assert result.model.global_step == 6
 
 
-def test_interrupting_ends_in_the_usual_error_and_leaves_ctrl_c_as_it_was(rows):
-    handler = signal.getsignal(signal.SIGINT)
+@pytest.fixture
+def ctrl_c():
+    """A process that a shell started in the background ignores Ctrl-C; here it interrupts."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield signal.default_int_handler
+    signal.signal(signal.SIGINT, before)
+
+
+def test_interrupting_ends_in_the_usual_error_and_leaves_ctrl_c_as_it_was(rows, ctrl_c):
 
     def interrupt(number, accuracy):
         signal.raise_signal(signal.SIGINT)
@@ -67,7 +74,7 @@ def test_interrupting_ends_in_the_usual_error_and_leaves_ctrl_c_as_it_was(rows):
 
     with pytest.raises(KeyboardInterrupt):
         train(rows, [3, 6], on_check=interrupt)
-    assert signal.getsignal(signal.SIGINT) is handler
+    assert signal.getsignal(signal.SIGINT) is ctrl_c
 
 
 def test_quiet_only_within():
