@@ -28,6 +28,7 @@ GRIDS = {
     ("log-odds", "equal"): {"alpha": (0.003, 0.03, 0.3), "c": (1.0, 3.0, 9.0)},
     ("log-odds", "votes"): {"alpha": (0.003, 0.03, 0.3), "c": (1.0, 3.0, 9.0)},
     ("probability", "votes"): {"alpha": (0.1, 1.0, 10.0), "c": (0.05, 0.1, 0.3)},
+    ("probability", "equal"): {"alpha": (0.1, 1.0, 10.0), "c": (0.05, 0.1, 0.3)},
 }
 NO_PENALTY = {"gradient_unit": "none", "penalty_shares": "none", "alpha": 0.0, "c": 1.0}
 OPTIONS = list(NO_PENALTY)
