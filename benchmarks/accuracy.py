@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -59,27 +59,17 @@ def resume(
     missing = [[s for s in group if tuple(s.values()) not in known] for group in groups]
     missing = [group for group in missing if group]
     path.parent.mkdir(parents=True, exist_ok=True)
-    results = _parallel(missing, run, jobs)
+    results = in_processes(run, missing, jobs, return_as="generator_unordered")
     for lines in track(results, path.stem, len(missing), console=console, transient=True):
         pd.DataFrame(lines).to_csv(path, mode="a", header=not path.exists(), index=False)
     return pd.read_csv(path).merge(wanted, on=keys)
 
 
-def _parallel(
-    groups: list[list[Setting]], run: Callable[[list[Setting]], list[Setting]], jobs: int
-) -> Iterator[list[Setting]]:
-    def in_one_thread(group: list[Setting]) -> list[Setting]:
-        torch.set_num_threads(1)
-        return run(group)
-
-    yield from Parallel(n_jobs=jobs, return_as="generator_unordered")(delayed(in_one_thread)(group) for group in groups)
-
-
-def in_processes(function: Callable[[Any], Any], items: Iterable[Any], jobs: int) -> list[Any]:
-    """Call a function on each item in processes of one thread each; results come in the items' order."""
+def in_processes(function: Callable[[Any], Any], items: Iterable[Any], jobs: int, return_as: str = "list") -> Any:
+    """Call a function on each item in processes of one thread each; results come as joblib's ``return_as`` says."""
 
     def in_one_thread(item: Any) -> Any:
         torch.set_num_threads(1)
         return function(item)
 
-    return Parallel(n_jobs=jobs)(delayed(in_one_thread)(item) for item in items)
+    return Parallel(n_jobs=jobs, return_as=return_as)(delayed(in_one_thread)(item) for item in items)

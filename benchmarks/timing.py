@@ -30,12 +30,16 @@ console = Console(width=None if sys.stdout.isatty() else 140)
 
 def wrench_root() -> Path:
     """Directory of the WRENCH sets."""
-    return Path(os.environ.get("WRENCH_ROOT", Path(__file__).parents[2] / "shared" / "wrench"))
+    return _root("wrench")
 
 
 def vision_root() -> Path:
     """Directory of the image sets."""
-    return Path(os.environ.get("VISION_ROOT", Path(__file__).parents[2] / "shared" / "vision"))
+    return _root("vision")
+
+
+def _root(name: str) -> Path:
+    return Path(os.environ.get(f"{name.upper()}_ROOT", Path(__file__).parents[2] / "shared" / name))
 
 
 def interleaved(works: Mapping[Any, Callable[[], float | None]], rounds: int) -> dict[Any, list[float]]:

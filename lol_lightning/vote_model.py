@@ -20,7 +20,6 @@ from lol_lightning.conditionals import (
     lf_accuracies,
     prior_conditionals,
 )
-from lol_lightning.exceptions import VotesError
 from lol_lightning.lfs.apply import validate_votes
 
 __all__ = ["VoteModel", "estimate_vote_model"]
@@ -47,13 +46,7 @@ class VoteModel:
 
     def check(self, L: Any) -> Int[np.ndarray, "row lf"]:
         """Return votes as int64 (n, m), checked against the LFs and classes of the model."""
-        votes = validate_votes(L, len(self.class_balance))
-        if votes.shape[1] != len(self.conditionals):
-            raise VotesError(
-                f"L has {votes.shape[1]} columns and the model was fitted on {len(self.conditionals)} LFs; "
-                "apply the same LFs in the same order."
-            )
-        return votes
+        return validate_votes(L, len(self.class_balance), fitted_lfs=len(self.conditionals))
 
     def predict_proba(self, L: Any) -> Float[np.ndarray, "row cls"]:
         """Return the class posterior of each row's votes, float64 (n, K)."""

@@ -36,20 +36,21 @@ def seed() -> None:
 @pytest.fixture(scope="session")
 def wrench_root() -> Path:
     """Return the directory of the WRENCH sets."""
-    beside = Path(__file__).parents[2] / "shared" / "wrench"
-    root = Path(os.environ.get("WRENCH_ROOT", beside))
-    if not root.is_dir():
-        pytest.skip("no WRENCH sets: set WRENCH_ROOT or put them in ../shared/wrench beside the repository")
-    return root
+    return shared_directory("wrench", "WRENCH sets")
 
 
 @pytest.fixture(scope="session")
 def vision_root() -> Path:
     """Return the directory of the image sets."""
-    beside = Path(__file__).parents[2] / "shared" / "vision"
-    root = Path(os.environ.get("VISION_ROOT", beside))
+    return shared_directory("vision", "image sets")
+
+
+def shared_directory(name: str, content: str) -> Path:
+    """Return a directory of data that are not part of the project; the test skips where it is missing."""
+    variable = f"{name.upper()}_ROOT"
+    root = Path(os.environ.get(variable, Path(__file__).parents[2] / "shared" / name))
     if not root.is_dir():
-        pytest.skip("no image sets: set VISION_ROOT or put them in ../shared/vision beside the repository")
+        pytest.skip(f"no {content}: set {variable} or put them in ../shared/{name} beside the repository")
     return root
 
 

@@ -33,6 +33,17 @@ def toy_problem(num_rows=NUM_ROWS, num_features=NUM_FEATURES, num_classes=NUM_CL
     return dense, votes, labels
 
 
+def assert_same_loss(loss, expected, network):
+    """Two losses are equal, and so are their gradients in the weights of a network."""
+    torch.testing.assert_close(loss, expected)
+    for ours, theirs in zip(
+        torch.autograd.grad(loss, list(network.parameters())),
+        torch.autograd.grad(expected, list(network.parameters())),
+        strict=True,
+    ):
+        torch.testing.assert_close(ours, theirs)
+
+
 def toy_batch(sparse=True, rows=slice(None), labeled=False, **options):
     dense, votes, labels = toy_problem(**options)
     dense, votes, labels = dense[rows], votes[rows], labels[rows]

@@ -131,10 +131,7 @@ class DawidSkene:
         """
         if not hasattr(self, "objective_"):
             raise NotFittedError("the confusion matrices are not known yet; call fit first.")
-        votes = validate_votes(votes, self.num_classes)
-        num_lfs = len(self.confusions_)
-        if votes.shape[1] != num_lfs:
-            raise VotesError(f"votes have {votes.shape[1]} columns and the model was fitted on {num_lfs} LFs.")
+        votes = validate_votes(votes, self.num_classes, fitted_lfs=len(self.confusions_))
         joint = self._log_joint(self._indicators(votes))
         return np.exp(joint - logsumexp(joint, axis=1, keepdims=True))
 

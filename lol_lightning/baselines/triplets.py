@@ -208,10 +208,7 @@ class TripletModel:
         """
         if not hasattr(self, "evidence_"):
             raise NotFittedError("the accuracies are not known yet; call fit first.")
-        votes = validate_votes(votes, self.num_classes)
-        num_lfs = self.evidence_.shape[2]
-        if votes.shape[1] != num_lfs:
-            raise VotesError(f"votes have {votes.shape[1]} columns and the model was fitted on {num_lfs} LFs.")
+        votes = validate_votes(votes, self.num_classes, fitted_lfs=self.evidence_.shape[2])
         voting = votes != ABSTAIN
         log_odds = np.tile(logit(self.class_balance), (len(votes), 1))
         for cls, (own, other) in enumerate(self.evidence_):

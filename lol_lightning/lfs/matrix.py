@@ -20,6 +20,7 @@ def validate_votes(
     L: Any,
     cardinality: int | None = None,
     lf_names: Sequence[str] | None = None,
+    fitted_lfs: int | None = None,
 ) -> npt.NDArray[np.int64]:
     """Return a vote matrix in its one form, or say which vote is wrong.
 
@@ -28,13 +29,14 @@ def validate_votes(
             sparse matrix. What a sparse matrix does not store is a 0, so a vote for class 0.
         cardinality: K; votes must lie below.
         lf_names: names of the columns, for the error; those of a DataFrame by default.
+        fitted_lfs: number of LFs that a model was fitted on, where the votes are for that model.
 
     Returns:
         int64 (n, m); the array itself where it already has this form.
 
     Raises:
         VotesError: if ``L`` has not two axes or holds a value that is missing, no integer, below -1 or not below
-            ``cardinality``; row, LF and value are named.
+            ``cardinality``; row, LF and value are named. Also if m is not ``fitted_lfs``.
 
     Example:
         >>> validate_votes([[1.0, -1.0], [0.0, 1.0]], cardinality=2)
@@ -61,6 +63,11 @@ def validate_votes(
     if wrong.any():
         classes = f"{ABSTAIN} (abstain) or a class" + (f" below {cardinality}" if cardinality is not None else "")
         raise VotesError(f"{_where(votes, wrong, lf_names)}; expected {classes}.")
+    if fitted_lfs is not None and votes.shape[1] != fitted_lfs:
+        raise VotesError(
+            f"L has {votes.shape[1]} columns and the model was fitted on {fitted_lfs} LFs; "
+            "apply the same LFs in the same order."
+        )
     return votes
 
 

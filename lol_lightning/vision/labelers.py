@@ -141,16 +141,7 @@ class AttributeLabelers(pl.LightningModule):
         transform: Callable[[Tensor], Tensor] | None = None,
         batch_size: int = 256,
     ) -> Float[Tensor, "row attribute"]:
-        """Return the calibrated probability of each attribute on many inputs, float (n, A) in [0, 1].
-
-        Args:
-            inputs: (n, ...).
-            transform: makes float of a batch of images.
-            batch_size: rows that are computed at once.
-
-        Raises:
-            ConfigurationError: if batch norm or dropout is in training mode.
-        """
+        """Return the calibrated probability of each attribute, float (n, A) in [0, 1], as ``representations``."""
         return self.probabilities_of(self.representations(inputs, transform, batch_size))
 
     @torch.no_grad()
