@@ -82,9 +82,9 @@ class LoLClassifier(pl.LightningModule):
         torch.Size([3, 2])
 
     Notes:
-        The paper's demands are in probability, whose slope no model that is sure can raise: it meets them soonest by
-        being sure of nothing, and most penalties drawn there harmed. The default therefore takes gradients in
-        log-odds; with "probability" it is Eq. 3 to the letter.
+        The paper's demands are in probability, whose slope vanishes as a model grows sure: they press less and less.
+        The default takes gradients in log-odds, which press alike at any time, and bear stronger demands on few rows;
+        on many rows and LFs of thousands of words that harms. With "probability" it is Eq. 3 to the letter.
 
         The penalty's samples go through the network in evaluation mode after the batch went through it in training
         mode, and both end up in one loss, so that gradients are the same under DistributedDataParallel.
