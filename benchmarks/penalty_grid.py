@@ -1,4 +1,4 @@
-"""What the penalty should be by default: validation accuracy of LoL by unit, shares, alpha and c on six WRENCH sets.
+"""What the penalty should be by default: validation accuracy of LoL by unit, reduction, shares, alpha and c.
 
     python benchmarks/penalty_grid.py
     python benchmarks/penalty_grid.py --sets '[youtube]' --rows '[100]' --seeds 1
@@ -25,12 +25,14 @@ from lol_lightning.data.wrench import WrenchDataModule
 from lol_lightning.module import LoLClassifier
 
 GRIDS = {
-    ("log-odds", "equal"): {"alpha": (0.003, 0.03, 0.3), "c": (1.0, 3.0, 9.0)},
-    ("log-odds", "votes"): {"alpha": (0.003, 0.03, 0.3), "c": (1.0, 3.0, 9.0)},
-    ("probability", "votes"): {"alpha": (0.1, 1.0, 10.0), "c": (0.05, 0.1, 0.3)},
-    ("probability", "equal"): {"alpha": (0.1, 1.0, 10.0), "c": (0.05, 0.1, 0.3)},
+    ("probability", "mean", "equal"): {"alpha": (0.3, 1.0, 3.0, 10.0), "c": (0.1, 0.2, 0.3, 0.4)},
+    ("probability", "sum", "equal"): {"alpha": (0.1, 1.0, 10.0), "c": (0.05, 0.1, 0.3)},
+    ("probability", "sum", "votes"): {"alpha": (0.1, 1.0, 10.0), "c": (0.05, 0.1, 0.3)},
+    ("log-odds", "mean", "equal"): {"alpha": (0.01, 0.1, 1.0), "c": (1.0, 3.0, 9.0)},
+    ("log-odds", "sum", "equal"): {"alpha": (0.003, 0.03, 0.3), "c": (1.0, 3.0, 9.0)},
+    ("log-odds", "sum", "votes"): {"alpha": (0.003, 0.03, 0.3), "c": (1.0, 3.0, 9.0)},
 }
-NO_PENALTY = {"gradient_unit": "none", "penalty_shares": "none", "alpha": 0.0, "c": 1.0}
+NO_PENALTY = {"gradient_unit": "none", "penalty_reduction": "none", "penalty_shares": "none", "alpha": 0.0, "c": 1.0}
 OPTIONS = list(NO_PENALTY)
 
 
@@ -73,8 +75,8 @@ def main(
         output: CSV.
     """
     grid = [NO_PENALTY]
-    for (unit, shares), ranges in GRIDS.items():
-        kind = {"gradient_unit": unit, "penalty_shares": shares}
+    for (unit, reduction, shares), ranges in GRIDS.items():
+        kind = {"gradient_unit": unit, "penalty_reduction": reduction, "penalty_shares": shares}
         grid += [{**kind, "alpha": alpha, "c": c} for alpha, c in product(*ranges.values())]
     groups = [
         [{"dataset": name, "rows": number, "seed": seed, **point} for point in grid]

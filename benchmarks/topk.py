@@ -105,7 +105,7 @@ def random_batch(shape: tuple[int, ...], m: int, batch_size: int) -> LoLBatch:
     index = torch.randint(d, (batch_size, m, K), dtype=torch.int32)
     value = torch.randn(batch_size, m, K).half()
     votes = torch.randint(0, 2, (batch_size, m))
-    return LoLBatch(x, votes, example_targets=ExampleTargets(index, value, d, unit="log-odds"))
+    return LoLBatch(x, votes, example_targets=ExampleTargets(index, value, d))
 
 
 def step_times(models: dict[str, Any], batch: LoLBatch, steps: int, rounds: int) -> dict[str, list[float]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import pytorch_lightning as pl
 import torch
@@ -16,7 +16,7 @@ from torchmetrics import MetricCollection
 from lol_lightning.data.batch import LoLBatch, SparseRows
 from lol_lightning.exceptions import ConfigurationError, DataError, TargetsError
 from lol_lightning.functional.gradients import GradientUnit
-from lol_lightning.functional.losses import PENALTIES, Penalty, vote_loss
+from lol_lightning.functional.losses import PENALTIES, Penalty, Reduction, vote_loss
 from lol_lightning.functional.votes import SHARES, Shares
 from lol_lightning.metrics import classification_metrics
 from lol_lightning.network import SparseMLP, as_input
@@ -49,9 +49,11 @@ class LoLClassifier(pl.LightningModule):
         method: "lol" (Eq. 4), or "lol-simple" for the vote loss alone.
         alpha: weight of the gradient penalty, at least 0.
         c: the share of an LF's gradient that the model's must reach, per feature; above 0.
-        gradient_unit: unit of ``c``. "probability" is the paper's Eq. 3, where 0.05 to 0.4 is in reach; "log-odds"
-            takes the gradient of log h / (1 - h), where 1 to 12 is in reach.
+        gradient_unit: unit of ``c``. "probability" as in Eq. 3, where 0.05 to 0.4 is in reach; "log-odds" takes the
+            gradient of log h / (1 - h), where 1 to 12 is in reach.
         penalty: shape of the hinge: "square" (Eq. 3), "linear" or "exponential".
+        penalty_reduction: "sum" over the features of an LF as in Eq. 3, or "mean", so that one alpha fits LFs of three
+            words and of thousands.
         penalty_shares: how much each LF's penalty counts: "votes" as in Eq. 4, or "equal", so that what is known of an
             LF is used where it votes on few of the training rows, or on none.
         lf_weights: "uniform", "snorkel" (LoL-sw), "coverage", "accuracy" (on the labeled validation rows),
@@ -82,9 +84,10 @@ class LoLClassifier(pl.LightningModule):
         torch.Size([3, 2])
 
     Notes:
-        The paper's demands are in probability, whose slope vanishes as a model grows sure: they press less and less.
-        The default takes gradients in log-odds, which press alike at any time, and bear stronger demands on few rows;
-        on many rows and LFs of thousands of words that harms. With "probability" it is Eq. 3 to the letter.
+        The defaults differ from Eq. 3 and 4 in two things: they take the mean over an LF's features instead of the
+        sum, and let each LF's penalty count alike. ``penalty_reduction="sum", penalty_shares="votes"`` is the paper to
+        the letter. A demand on the probability presses less and less as the model grows sure, one on the log-odds alike
+        at any time.
 
         The penalty's samples go through the network in evaluation mode after the batch went through it in training
         mode, and both end up in one loss, so that gradients are the same under DistributedDataParallel.
@@ -98,10 +101,11 @@ class LoLClassifier(pl.LightningModule):
         hidden_sizes: Sequence[int] = (64, 16),
         dropout: float = 0.2,
         method: Literal["lol", "lol-simple"] = "lol",
-        alpha: float = 0.003,
-        c: float = 1.0,
-        gradient_unit: GradientUnit = "log-odds",
+        alpha: float = 1.0,
+        c: float = 0.2,
+        gradient_unit: GradientUnit = "probability",
         penalty: Penalty = "square",
+        penalty_reduction: Reduction = "mean",
         penalty_shares: Shares = "equal",
         lf_weights: LFWeighting | list[float] = "uniform",
         penalty_weights: LFWeighting | list[float] | None = None,
@@ -118,6 +122,7 @@ class LoLClassifier(pl.LightningModule):
         super().__init__()
         _check_choice("method", method, ("lol", "lol-simple"))
         _check_choice("penalty", penalty, tuple(PENALTIES))
+        _check_choice("penalty_reduction", penalty_reduction, get_args(Reduction))
         _check_choice("penalty_shares", penalty_shares, tuple(SHARES))
         _check_choice("optimizer", optimizer, ("auto", "adam", "lazy-adam"))
         for name, value in (("alpha", alpha), ("weight_decay", weight_decay), ("penalty_warmup", penalty_warmup)):
@@ -177,7 +182,8 @@ class LoLClassifier(pl.LightningModule):
             loss = voted = vote_loss(self(batch.features), batch.votes, self._lf_weights)
         else:
             weights = self._lf_weights if hparams["penalty_weights"] is None else self._penalty_weights
-            how = PenaltySettings(hparams["c"], hparams["penalty"], hparams["penalty_shares"], weights)
+            shares, reduction = hparams["penalty_shares"], hparams["penalty_reduction"]
+            how = PenaltySettings(hparams["c"], hparams["penalty"], shares, weights, reduction)
             num_classes = hparams["num_classes"]
             found = penalised(self._network, batch, self._smoothed_model, self.global_step, num_classes, how)
             voted = vote_loss(found.logits, batch.votes, self._lf_weights)

@@ -15,7 +15,7 @@ from lol_lightning.example_targets import ExampleTargets
 from lol_lightning.exceptions import ConfigurationError, TargetsError
 from lol_lightning.functional.example_losses import example_margins, shared_example_penalty, voted_gradient
 from lol_lightning.functional.gradients import GradientUnit, input_gradient_and_logits
-from lol_lightning.functional.losses import Penalty, hinge_margins, shared_penalty
+from lol_lightning.functional.losses import Penalty, Reduction, hinge_margins, shared_penalty
 from lol_lightning.functional.votes import ROW_SHARES, SHARES, Shares
 from lol_lightning.network import as_input
 from lol_lightning.smoothed_model import SmoothedModel, evaluation_mode
@@ -45,12 +45,14 @@ class PenaltySettings:
         penalty: shape of the hinge.
         shares: how much each LF counts, "votes" or "equal".
         weights: float (m,) of the LFs' penalties, or ``None`` for 1.
+        reduction: "sum" or "mean" over the demands of an LF.
     """
 
     c: float
     penalty: Penalty = "square"
     shares: Shares = "votes"
     weights: Float[Tensor, " lf"] | None = None
+    reduction: Reduction = "sum"
 
 
 def penalised(
@@ -96,7 +98,8 @@ def _at_samples(
         asked = SHARES[how.shares](batch.votes, how.weights)[targets.lf] > 0
         return _share(hinge_margins(gradients.detach(), targets, how.c) <= 0, asked)
 
-    loss = shared_penalty(gradients, batch.votes, targets, how.c, how.penalty, how.weights, how.shares)
+    forms = (how.c, how.penalty, how.weights, how.shares, how.reduction)
+    loss = shared_penalty(gradients, batch.votes, targets, *forms)
     return Penalised(logits, loss, satisfied)
 
 
@@ -115,7 +118,8 @@ def _at_examples(
         asked = (ROW_SHARES[how.shares](batch.votes, how.weights) > 0).unsqueeze(-1) & (targets.demands() != 0)
         return _share(example_margins(reached.detach(), targets, how.c) <= 0, asked)
 
-    loss = shared_example_penalty(reached, batch.votes, targets, how.c, how.penalty, how.weights, how.shares)
+    forms = (how.c, how.penalty, how.weights, how.shares, how.reduction)
+    loss = shared_example_penalty(reached, batch.votes, targets, *forms)
     return Penalised(logits, loss, satisfied)
 
 

@@ -63,6 +63,8 @@ class GradientTargets:
     """float (E,): -1 or 1, the sign of ``value``."""
     size: Float[Tensor, " entry"] = field(init=False)
     """float (E,): the size of ``value``."""
+    entries_per_lf: Int[Tensor, " lf"] = field(init=False)
+    """int64 (m,): the number of entries of each LF, 1 where it has none; to divide by."""
     unit_offsets: Int[Tensor, " inspected_plus_2"] = field(init=False)
     """int64 (F + 2,): where the rows of the F unit vectors of ``features``, and one empty row, start in bag form."""
     _moved: dict[torch.device, GradientTargets] = field(init=False, repr=False, default_factory=dict)
@@ -73,6 +75,7 @@ class GradientTargets:
         size = len(self.features)
         self.slot = self.cls * size + self.position
         self.sign, self.size = self.value.sign(), self.value.abs()
+        self.entries_per_lf = torch.bincount(self.lf, minlength=self.num_lfs).clamp(min=1)
         self.unit_offsets = torch.arange(size + 2).clamp(max=size)
 
     @classmethod

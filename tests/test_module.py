@@ -57,7 +57,7 @@ def test_training_learns_the_votes(method, optimizer):
 
 
 def test_one_training_step_has_the_gradients_of_the_papers_loss():
-    paper = {"gradient_unit": "probability", "penalty_shares": "votes"}
+    paper = {"penalty_reduction": "sum", "penalty_shares": "votes"}
     model = LoLClassifier(
         **SIZES, **paper, dropout=0.0, alpha=3.0, c=0.3, lf_weights=[1.0, 2.0, 0.5, 1.0, 1.0]
     ).double()
@@ -275,7 +275,7 @@ def test_model_and_data_must_agree_on_the_number_of_classes(comments):
 
 def test_a_network_with_too_many_outputs_is_refused():
     model = LoLClassifier(nn.Linear(NUM_FEATURES, 2 * NUM_CLASSES), num_classes=NUM_CLASSES)
-    with pytest.raises(TargetsError, match=r"logits of shape \(30, 6\) for 30 samples and 3 classes"):
+    with pytest.raises(TargetsError, match=r"logits of shape \(20, 6\) for 20 samples and 3 classes"):
         fit(model, toy_batch())
 
 

@@ -37,7 +37,12 @@ def fit(model, *batches, **options):
 
 
 def test_one_training_step_has_the_gradients_of_the_papers_loss():
-    options = {"penalty_shares": "votes", "lf_weights": WEIGHTS, "penalty_weights": PENALTY_WEIGHTS}
+    options = {
+        "penalty_reduction": "sum",
+        "penalty_shares": "votes",
+        "lf_weights": WEIGHTS,
+        "penalty_weights": PENALTY_WEIGHTS,
+    }
     model = LoLClassifier(**SIZES, **options, dropout=0.0, alpha=3.0, c=0.3).double()
     batch, network = example_batch(dtype=torch.double), model.network
     fit(model, batch, max_epochs=1, limit_train_batches=0, precision="64-true")
@@ -163,7 +168,7 @@ def test_a_network_that_detaches_its_input_is_refused():
 
 def test_units_of_model_and_labelers_must_agree():
     with pytest.raises(TargetsError, match="are in probability and the model's gradient_unit is 'log-odds'"):
-        fit(LoLClassifier(num_features=D, num_classes=K), example_batch())
+        fit(LoLClassifier(num_features=D, num_classes=K, gradient_unit="log-odds"), example_batch())
 
 
 def test_targets_of_other_features_are_refused():

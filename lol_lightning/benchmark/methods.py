@@ -22,7 +22,7 @@ from lol_lightning.weighting import VotesForWeights, lf_weights
 __all__ = ["METHODS", "Method", "as_methods"]
 
 OPTIMIZER = {"lr": (1e-3, 3e-2), "weight_decay": (1e-6, 1e-2)}
-PENALTY = {"alpha": (3e-3, 0.5), "c": (1.0, 10.0)}
+PENALTY = {"alpha": (0.1, 10.0), "c": (0.05, 0.5)}
 SIMPLE = {"method": "lol-simple"}
 FUSED = {**SIMPLE, "lf_weights": "uniform"}
 # Two networks that learn from each other need smaller steps than one.

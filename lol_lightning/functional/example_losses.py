@@ -8,7 +8,7 @@ from torch import Tensor
 
 from lol_lightning.example_targets import ExampleTargets
 from lol_lightning.functional.gradients import GradientUnit, other_logits
-from lol_lightning.functional.losses import PENALTIES, Penalty
+from lol_lightning.functional.losses import PENALTIES, Penalty, Reduction
 from lol_lightning.functional.votes import ROW_SHARES, Shares, voted_classes
 
 __all__ = ["example_margins", "example_penalty", "shared_example_penalty", "voted_gradient"]
@@ -85,7 +85,11 @@ def example_margins(
 
 
 def example_penalty(
-    reached: Float[Tensor, "batch lf top"], targets: ExampleTargets, c: float | Tensor, penalty: Penalty = "square"
+    reached: Float[Tensor, "batch lf top"],
+    targets: ExampleTargets,
+    c: float | Tensor,
+    penalty: Penalty = "square",
+    reduction: Reduction = "sum",
 ) -> Float[Tensor, "batch lf"]:
     r"""Gradient penalty of each labeler at each example (Eq. 3 on the k largest entries).
 
@@ -96,6 +100,7 @@ def example_penalty(
         targets: the demands v; entries of 0 demand nothing.
         c: the share of the labeler's gradient that the model must reach.
         penalty: shape of the hinge, a key of ``PENALTIES``.
+        reduction: "sum" over the labeler's k entries, or their "mean".
 
     Returns:
         float (B, m), non-negative.
@@ -105,7 +110,8 @@ def example_penalty(
         >>> example_penalty(torch.tensor([[[0.1, -0.9]]]), targets, c=0.3)
         tensor([[0.0400]])
     """
-    return PENALTIES[penalty](example_margins(reached, targets, c)).sum(-1)
+    hinge = PENALTIES[penalty](example_margins(reached, targets, c))
+    return hinge.mean(-1) if reduction == "mean" else hinge.sum(-1)
 
 
 def shared_example_penalty(
@@ -116,6 +122,7 @@ def shared_example_penalty(
     penalty: Penalty = "square",
     lf_weights: Float[Tensor, " lf"] | None = None,
     shares: Shares = "votes",
+    reduction: Reduction = "sum",
 ) -> Float[Tensor, ""]:
     r"""Gradient penalty as it counts in Eq. 4, without :math:`\alpha`.
 
@@ -129,6 +136,7 @@ def shared_example_penalty(
         penalty: shape of the hinge, a key of ``PENALTIES``.
         lf_weights: float (m,), weight of each LF; ``None`` stands for uniform weights of 1.
         shares: "votes" as in Eq. 4, or "equal" to divide by m instead of m(x).
+        reduction: as for ``example_penalty``.
 
     Returns:
         float (), non-negative.
@@ -139,4 +147,4 @@ def shared_example_penalty(
         tensor(0.1250)
     """
     weights = ROW_SHARES[shares](votes, lf_weights).to(reached.dtype)
-    return (weights * example_penalty(reached, targets, c, penalty)).sum() / max(len(reached), 1)
+    return (weights * example_penalty(reached, targets, c, penalty, reduction)).sum() / max(len(reached), 1)

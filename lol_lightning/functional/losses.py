@@ -15,6 +15,7 @@ from lol_lightning.targets import GradientTargets
 __all__ = [
     "PENALTIES",
     "Penalty",
+    "Reduction",
     "gradient_penalty",
     "hinge_margins",
     "lol_loss",
@@ -24,6 +25,7 @@ __all__ = [
 ]
 
 Penalty = Literal["square", "linear", "exponential"]
+Reduction = Literal["sum", "mean"]
 
 PENALTIES: dict[str, Callable[[Tensor], Tensor]] = {
     "square": lambda margin: margin.relu().square(),
@@ -86,6 +88,7 @@ def gradient_penalty(
     targets: GradientTargets,
     c: float | Tensor,
     penalty: Penalty = "square",
+    reduction: Reduction = "sum",
 ) -> Float[Tensor, " lf"]:
     r"""Gradient penalty of each labeling function (Eq. 3).
 
@@ -96,6 +99,7 @@ def gradient_penalty(
         targets: E entries; LFs without entries get the penalty 0.
         c: the share of the LF's gradient that the model must reach.
         penalty: shape of the hinge, a key of ``PENALTIES``.
+        reduction: "sum" over the LF's entries as in Eq. 3, or their "mean".
 
     Returns:
         float (m,), non-negative.
@@ -110,7 +114,8 @@ def gradient_penalty(
         Entries where the LF's gradient is 0 make no demand.
     """
     hinge = PENALTIES[penalty](hinge_margins(gradients, targets, c))
-    return hinge.new_zeros(targets.num_lfs).index_add(0, targets.lf, hinge)
+    totals = hinge.new_zeros(targets.num_lfs).index_add(0, targets.lf, hinge)
+    return totals / targets.entries_per_lf if reduction == "mean" else totals
 
 
 def shared_penalty(
@@ -121,6 +126,7 @@ def shared_penalty(
     penalty: Penalty = "square",
     lf_weights: Float[Tensor, " lf"] | None = None,
     shares: Shares = "votes",
+    reduction: Reduction = "sum",
 ) -> Float[Tensor, ""]:
     r"""Gradient penalty as it counts in Eq. 4: :math:`\sum_i \mathrm{share}_i \, p_i`, without :math:`\alpha`.
 
@@ -132,6 +138,7 @@ def shared_penalty(
         penalty: shape of the hinge, a key of ``PENALTIES``.
         lf_weights: float (m,), weight of each LF; ``None`` stands for uniform weights of 1.
         shares: "votes" as in Eq. 4, or "equal" for :math:`w_i / m`, so that LFs which do not vote here count, too.
+        reduction: as for ``gradient_penalty``.
 
     Returns:
         float (), non-negative.
@@ -141,7 +148,7 @@ def shared_penalty(
         >>> shared_penalty(torch.zeros(2, 1), torch.tensor([[1, -1], [1, 0]]), targets, c=0.5)
         tensor(0.1875)
     """
-    penalties = gradient_penalty(gradients, targets, c, penalty)
+    penalties = gradient_penalty(gradients, targets, c, penalty, reduction)
     return torch.dot(SHARES[shares](votes, lf_weights).to(penalties.dtype), penalties)
 
 
@@ -155,6 +162,7 @@ def lol_loss(
     penalty: Penalty = "square",
     lf_weights: Float[Tensor, " lf"] | None = None,
     shares: Shares = "votes",
+    reduction: Reduction = "sum",
 ) -> Float[Tensor, ""]:
     r"""Losses over Labels (Eq. 4).
 
@@ -171,6 +179,7 @@ def lol_loss(
         penalty: shape of the hinge, a key of ``PENALTIES``.
         lf_weights: float (m,), weight of each LF; ``None`` stands for uniform weights of 1.
         shares: as for ``shared_penalty``.
+        reduction: as for ``gradient_penalty``.
 
     Returns:
         float (), the loss; differentiate it once for a training step.
@@ -181,5 +190,5 @@ def lol_loss(
         >>> lol_loss(logits, votes, gradients, targets, alpha=2.0, c=0.5)
         tensor(1.1931)
     """
-    penalised = shared_penalty(gradients, votes, targets, c, penalty, lf_weights, shares)
+    penalised = shared_penalty(gradients, votes, targets, c, penalty, lf_weights, shares, reduction)
     return vote_loss(logits, votes, lf_weights) + alpha * penalised

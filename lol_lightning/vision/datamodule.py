@@ -94,7 +94,7 @@ class LoLImageDataModule(pl.LightningDataModule):
         soft: bool | None = None,
         level: Level = "representation",
         top_k: int = TOP_K,
-        gradient_unit: GradientUnit = "log-odds",
+        gradient_unit: GradientUnit = "probability",
         agreeing_only: bool = False,
         max_train_rows: int | None = None,
         val_per_class: int = 50,

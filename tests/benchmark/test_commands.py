@@ -92,6 +92,7 @@ def test_configurations_can_be_read_and_name_their_command_and_output(path):
     given = parser.parse_string(text).as_dict()
     assert given["output"] == f"benchmarks/results/{path.stem}.csv"
     assert len(given["data"]) == 6
-    assert (given["seeds"], given["trials"]) == (5, 1 if path.stem == "untuned" else 15)
+    trials = {"untuned": 1, "figure2": 5, "table1": 10, "table3": 10}.get(path.stem, 15)
+    assert (given["seeds"], given["trials"]) == (5, trials)
     methods = as_methods(given["methods"], given["variants"])
     assert {"lol-simple", "lol"} <= {method.name for method in methods}

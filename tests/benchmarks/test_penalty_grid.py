@@ -4,7 +4,8 @@ import pytest
 
 @pytest.mark.wrench
 def test_points_of_the_grid_are_validated_and_the_test_is_left_alone(wrench_root):
-    letter = {"gradient_unit": "probability", "penalty_shares": "votes", "alpha": 1.0, "c": 0.1}
+    terms = {"gradient_unit": "probability", "penalty_reduction": "sum", "penalty_shares": "votes"}
+    letter = {**terms, "alpha": 1.0, "c": 0.1}
     points = [penalty_grid.NO_PENALTY, letter]
     lines = penalty_grid.run([{"dataset": "youtube", "rows": 50, "seed": 0, **point} for point in points])
     assert [line["alpha"] for line in lines] == [0.0, 1.0]

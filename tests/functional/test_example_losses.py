@@ -138,6 +138,13 @@ def test_equal_shares_divide_by_all_labelers(network, case):
     torch.testing.assert_close(ours, by_hand / (B * M))
 
 
+def test_the_mean_divides_by_the_number_of_entries(network, case):
+    x, votes, targets = case
+    found = reached(network, x, votes, targets)
+    mean, total = (example_penalty(found, targets, 0.3, reduction=reduction) for reduction in ("mean", "sum"))
+    torch.testing.assert_close(mean, total / targets.index.shape[-1])
+
+
 def test_permuting_labelers_and_rows_changes_nothing(network, case):
     x, votes, targets = case
     rows, order = torch.randperm(B), torch.tensor([2, 0, 3, 1])

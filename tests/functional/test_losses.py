@@ -181,6 +181,17 @@ def test_loss_changes_neither_the_network_nor_its_mode(network, case):
     assert all(p.grad is None for p in network.parameters())
 
 
+def test_the_mean_over_entries_makes_long_lists_weigh_as_much_as_short_ones():
+    lists = [(0, 1, j, 1.0) for j in range(4)] + [(1, 0, 4, -1.0)]
+    targets = GradientTargets.from_entries(lists, num_lfs=3, num_classes=2, num_features=5)
+    gradients = torch.tensor([[0.0, 0.0, 0.0, 0.0, -0.1], [0.0, 0.1, 0.2, 0.3, 0.0]])
+    margins = torch.tensor([0.5, 0.4, 0.3, 0.2])
+    mean = gradient_penalty(gradients, targets, 0.5, "linear", "mean")
+    torch.testing.assert_close(mean, torch.tensor([margins.mean(), 0.4, 0.0]))
+    total = gradient_penalty(gradients, targets, 0.5, "linear", "sum")
+    torch.testing.assert_close(total, torch.tensor([margins.sum(), 0.4, 0.0]))
+
+
 def test_equal_shares_count_the_penalty_of_an_lf_that_does_not_vote_here():
     targets = GradientTargets.from_entries([(0, 1, 0, 1.0), (1, 0, 1, 1.0)], num_lfs=2, num_classes=2, num_features=2)
     votes, gradients = torch.tensor([[1, -1], [1, -1]]), torch.zeros(2, 2)
