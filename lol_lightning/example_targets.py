@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from lol_lightning.functional.gradients import GradientUnit
 __all__ = ["ExampleTargets"]
 
 _FILES = ("index", "value", "scale")
+_CHUNK = 1024
 
 
 @dataclass(eq=False)
@@ -35,6 +37,7 @@ class ExampleTargets:
         num_features: d, size of the flattened input of one example.
         scale: float (B, m), size of each labeler's gradient at each example; ``None`` stands for 1.
         unit: of ``value * scale``, "probability" or "log-odds" per unit of the input; the model's must be the same.
+        size: typical size of a demand, above 0, see ``sized``. The mean of penalties is measured in it.
 
     Raises:
         TargetsError: if shapes do not fit, an index lies outside its range or a number is not finite.
@@ -50,10 +53,13 @@ class ExampleTargets:
     num_features: int
     scale: Float[Tensor, "row lf"] | None = None
     unit: GradientUnit = "probability"
+    size: float = 1.0
 
     def __post_init__(self) -> None:
         self._check_shapes()
         self._check_values()
+        if not 0 < self.size < math.inf:
+            raise TargetsError(f"size = {self.size} must be a number above 0.")
 
     def __len__(self) -> int:
         """Return B, the number of examples."""
@@ -79,6 +85,19 @@ class ExampleTargets:
         """Return the labelers' derivatives, float (B, m, k), in ``unit`` per unit of the input."""
         value = self.value.to(dtype)
         return value if self.scale is None else value * self.scale.to(dtype).unsqueeze(-1)
+
+    def sized(self) -> ExampleTargets:
+        """Return the targets with the root mean square of all demands as their ``size``.
+
+        How steep a labeler is depends on the number and the units of its inputs; in this measure the penalty of a model
+        that follows no labeler is about the same anywhere.
+        """
+        total, count = 0.0, 0
+        for start in range(0, len(self), _CHUNK):
+            demands = self.rows(torch.arange(start, min(start + _CHUNK, len(self)))).demands()
+            total += float(demands.square().sum(dtype=torch.double))
+            count += int(demands.count_nonzero())
+        return self._replace({"size": (total / count) ** 0.5 if total else 1.0})
 
     def rows(self, index: Int[Tensor, " selected"]) -> ExampleTargets:
         """Return the targets of the examples at the given positions, in the given order."""
@@ -118,7 +137,7 @@ class ExampleTargets:
 
     def save_settings(self, directory: str | Path) -> None:
         """Write what is no array, beside ``index.npy``, ``value.npy`` and ``scale.npy`` that are there already."""
-        state = {"num_features": self.num_features, "unit": self.unit}
+        state = {"num_features": self.num_features, "unit": self.unit, "size": self.size}
         (Path(directory) / "targets.json").write_text(json.dumps(state))
 
     @classmethod
@@ -141,7 +160,7 @@ class ExampleTargets:
         except (OSError, TypeError, json.JSONDecodeError) as error:
             raise TargetsError(f"{directory} does not hold saved gradient targets: {error}.") from error
 
-    def _replace(self, changes: dict[str, Tensor | None]) -> ExampleTargets:
+    def _replace(self, changes: Mapping[str, Tensor | float | None]) -> ExampleTargets:
         # Rows of checked targets need no check of their own.
         changed = copy.copy(self)
         for name, value in changes.items():

@@ -11,11 +11,11 @@ N, M, TOP, D = 7, 3, 2, 9
 def targets():
     index = torch.randint(D, (N, M, TOP), dtype=torch.int16)
     value = torch.randn(N, M, TOP).half()
-    return ExampleTargets(index, value, D, torch.rand(N, M), "log-odds")
+    return ExampleTargets(index, value, D, torch.rand(N, M), "log-odds", size=0.3)
 
 
 def assert_equal(a, b):
-    assert (a.num_features, a.unit) == (b.num_features, b.unit)
+    assert (a.num_features, a.unit, a.size) == (b.num_features, b.unit, b.size)
     for name in ("index", "value", "scale"):
         torch.testing.assert_close(getattr(a, name), getattr(b, name), rtol=0, atol=0)
 
@@ -25,6 +25,14 @@ def test_demands_are_the_values_times_their_scale(targets):
     torch.testing.assert_close(targets.demands(), expected)
     assert targets.demands(torch.double).dtype == torch.double
     assert targets.num_bytes == N * M * (TOP * (2 + 2) + 4)
+
+
+def test_the_size_of_the_demands_is_their_root_mean_square(targets):
+    targets.scale[2] = 0
+    demands = targets.demands()
+    assert targets.sized().size == pytest.approx(demands[demands != 0].square().mean().sqrt().item())
+    targets.value[:] = 0
+    assert targets.sized().size == 1
 
 
 def test_rows_keep_their_order_and_their_dtype(targets):
@@ -58,6 +66,7 @@ def test_moving_keeps_everything(targets):
     [
         ({"index": torch.full((N, M, TOP), D)}, rf"feature {D}, outside \[0, {D}\)"),
         ({"index": torch.full((N, M, TOP), -1)}, "feature -1"),
+        ({"size": 0.0}, "size = 0.0 must be a number above 0"),
         ({"index": torch.zeros(N, M, TOP + 1, dtype=torch.long)}, "one shape"),
         ({"index": torch.zeros(N, M, TOP)}, "integer index"),
         ({"value": torch.full((N, M, TOP), torch.nan)}, "labeler 0 has a gradient value on row 0"),

@@ -100,7 +100,8 @@ def example_penalty(
         targets: the demands v; entries of 0 demand nothing.
         c: the share of the labeler's gradient that the model must reach.
         penalty: shape of the hinge, a key of ``PENALTIES``.
-        reduction: "sum" over the labeler's k entries, or their "mean".
+        reduction: "sum" over the labeler's k entries as in Eq. 3, or their "mean", of margins in units of
+            ``targets.size``.
 
     Returns:
         float (B, m), non-negative.
@@ -110,8 +111,10 @@ def example_penalty(
         >>> example_penalty(torch.tensor([[[0.1, -0.9]]]), targets, c=0.3)
         tensor([[0.0400]])
     """
-    hinge = PENALTIES[penalty](example_margins(reached, targets, c))
-    return hinge.mean(-1) if reduction == "mean" else hinge.sum(-1)
+    margins = example_margins(reached, targets, c)
+    if reduction == "mean":
+        return PENALTIES[penalty](margins / targets.size).mean(-1)
+    return PENALTIES[penalty](margins).sum(-1)
 
 
 def shared_example_penalty(

@@ -58,8 +58,8 @@ def top_k_targets(
         memory: bytes that a chunk of rows may take, about.
 
     Returns:
-        ``ExampleTargets`` (n, m, k): index int16 or int32, value float16, scale float32. From ``MAP_FROM`` bytes on
-        they are kept in a file.
+        ``ExampleTargets`` (n, m, k), ``sized``: index int16 or int32, value float16, scale float32. From ``MAP_FROM``
+        bytes on they are kept in a file.
 
     Raises:
         TargetsError: if k exceeds the size d of an input, or ``signs`` do not fit.
@@ -91,7 +91,7 @@ def top_k_targets(
             # The first row alone tells what a row takes.
             size = max(1, memory // max(1, _bytes_of_row(logits_of, x, m)))
     tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
-    targets = ExampleTargets(tensors["index"], tensors["value"], d, tensors["scale"], unit=unit)
+    targets = ExampleTargets(tensors["index"], tensors["value"], d, tensors["scale"], unit=unit).sized()
     if directory is not None:
         targets.save_settings(directory)
     return targets
@@ -140,7 +140,7 @@ def linear_top_k_targets(
         d,
         (scale * slope * signs.to(scale)).float(),
         unit=unit,
-    )
+    ).sized()
 
 
 def labeler_targets(

@@ -138,11 +138,16 @@ def test_equal_shares_divide_by_all_labelers(network, case):
     torch.testing.assert_close(ours, by_hand / (B * M))
 
 
-def test_the_mean_divides_by_the_number_of_entries(network, case):
+def test_the_mean_does_not_depend_on_the_number_and_the_units_of_the_inputs(network, case):
     x, votes, targets = case
     found = reached(network, x, votes, targets)
     mean, total = (example_penalty(found, targets, 0.3, reduction=reduction) for reduction in ("mean", "sum"))
     torch.testing.assert_close(mean, total / targets.index.shape[-1])
+    steep = ExampleTargets(targets.index, 50 * targets.value, D).sized()
+    ours = example_penalty(50 * found, steep, 0.3, reduction="mean")
+    torch.testing.assert_close(ours, example_penalty(found, targets.sized(), 0.3, reduction="mean"))
+    ignored = example_penalty(torch.zeros_like(found), steep, 0.3, reduction="mean")
+    assert ignored.sum().item() * steep.top_k == pytest.approx(0.3**2 * steep.value.count_nonzero().item())
 
 
 def test_permuting_labelers_and_rows_changes_nothing(network, case):
