@@ -63,17 +63,13 @@ CIFAR10_ATTRIBUTES = {
     "tail": "airplane bird cat deer dog horse",
 }
 
-# The demand on a labeler's gradient is relative to it: c is a share.
-PENALTY = {"ranges": {"alpha": [1e-3, 1.0], "c": [0.2, 2.0]}}
-WORTH = "above-chance"
+# By default the gradient of a labeler counts by how much the labeler exceeds guessing.
 VARIANTS: dict[str, dict[str, Any]] = {
-    "lol": {"method": "lol", "penalty_weights": WORTH, **PENALTY},
-    "lol-uniform": {"method": "lol", **PENALTY},
-    "lol-sw": {"method": "lol", "lf_weights": "snorkel", "penalty_weights": WORTH, **PENALTY},
-    "lol-above-chance": {"method": "lol", "lf_weights": WORTH, **PENALTY},
-    "lol-simple-above-chance": {"method": "lol-simple", "lf_weights": WORTH},
+    "lol-uniform": {"method": "lol", "penalty_weights": "uniform"},
+    "lol-simple-weighted": {"method": "lol-simple", "lf_weights": "above-chance"},
+    "lol-weighted": {"method": "lol", "lf_weights": "above-chance"},
 }
-METHODS = ["mv", "snorkel", "t-mean", "t-median", "e2e", "dawid-skene", "lol-simple", *VARIANTS]
+METHODS = ["mv", "snorkel", "t-mean", "t-median", "e2e", "dawid-skene", "lol-simple", "lol", "lol-sw", *VARIANTS]
 
 
 def awa1_pair(root: str, pair: Pair, seed: int) -> LoLImageDataModule:

@@ -29,13 +29,11 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "mv": {"method": "mv"},
     "snorkel": {"method": "snorkel"},
     "lol-simple": {"method": "lol-simple"},
-    "lol": {
-        "method": "lol",
-        "penalty_weights": "above-chance",
-        "ranges": {"alpha": [1e-3, 1.0], "c": [0.2, 2.0]},
-    },
+    "lol": {"method": "lol"},
+    "lol-simple-weighted": {"method": "lol-simple", "lf_weights": "above-chance"},
+    "lol-weighted": {"method": "lol", "lf_weights": "above-chance"},
 }
-"""Methods of the demo. On images, the gradient of a labeler counts by how much the labeler exceeds guessing."""
+"""Methods of the demo; "weighted" are those whose votes count by how much their labeler exceeds guessing."""
 VAL_PER_CLASS = 15
 PICTURED = 4
 """Labelers in the picture."""

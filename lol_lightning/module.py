@@ -59,8 +59,9 @@ class LoLClassifier(pl.LightningModule):
         lf_weights: "uniform", "snorkel" (LoL-sw), "coverage", "accuracy" (on the labeled validation rows),
             "above-chance" (by how much that accuracy exceeds guessing), "agreement" (with the majority of the other
             LFs), or a weight for each LF.
-        penalty_weights: the same for the LFs' penalties, not scaled to the mean 1; ``None`` takes ``lf_weights``, as
-            Eq. 4 does. With "above-chance", LFs that are no better than guessing demand nothing.
+        penalty_weights: the same for the LFs' penalties, not scaled to the mean 1. With "above-chance", LFs that are no
+            better than guessing demand nothing. ``None`` takes ``lf_weights``, as Eq. 4 does, or what the data module
+            has as ``penalty_weighting``.
         num_samples: t, number of smoothing samples a step.
         phi: chance of a feature in a smoothing sample: a float, "document-frequency", or "data" for rows of the batch.
             Targets of each row need no samples.
@@ -160,9 +161,11 @@ class LoLClassifier(pl.LightningModule):
         if stage == "fit":
             if isinstance(self.network, SparseMLP) and not self._takes_sparse_gradients():
                 self.network.sparse_grad = False
-            self._lf_weights = self._resolve_weights("lf_weights", data)
-            if self.hparams["penalty_weights"] is not None:
-                self._penalty_weights = self._resolve_weights("penalty_weights", data)
+            self._lf_weights = self._resolve_weights("lf_weights", self.hparams["lf_weights"], data)
+            self._penalty_weights = self._lf_weights
+            own = self.hparams["penalty_weights"]
+            if (own := getattr(data, "penalty_weighting", None) if own is None else own) is not None:
+                self._penalty_weights = self._resolve_weights("penalty_weights", own, data)
 
     def forward(self, features: Tensor | SparseRows) -> Float[Tensor, "batch cls"]:
         """Return the logits of a batch of features.
@@ -181,9 +184,8 @@ class LoLClassifier(pl.LightningModule):
         if not self._penalises(batch):
             loss = voted = vote_loss(self(batch.features), batch.votes, self._lf_weights)
         else:
-            weights = self._lf_weights if hparams["penalty_weights"] is None else self._penalty_weights
             shares, reduction = hparams["penalty_shares"], hparams["penalty_reduction"]
-            how = PenaltySettings(hparams["c"], hparams["penalty"], shares, weights, reduction)
+            how = PenaltySettings(hparams["c"], hparams["penalty"], shares, self._penalty_weights, reduction)
             num_classes = hparams["num_classes"]
             found = penalised(self._network, batch, self._smoothed_model, self.global_step, num_classes, how)
             voted = vote_loss(found.logits, batch.votes, self._lf_weights)
@@ -275,8 +277,8 @@ class LoLClassifier(pl.LightningModule):
         device = self.trainer.strategy.root_device.type
         return own and (device == "cpu" or (device == "cuda" and self.trainer.world_size == 1))
 
-    def _resolve_weights(self, name: str, data: Any) -> Tensor | None:
-        weights = training_weights(name, self.hparams[name], data, self.hparams["num_classes"])
+    def _resolve_weights(self, name: str, weighting: LFWeighting | list[float], data: Any) -> Tensor | None:
+        weights = training_weights(name, weighting, data, self.hparams["num_classes"])
         return None if weights is None else torch.tensor(weights, dtype=torch.get_default_dtype(), device=self.device)
 
     def _logs_now(self) -> bool:

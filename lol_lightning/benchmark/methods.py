@@ -17,7 +17,7 @@ from lol_lightning.data.dataset import LoLDataset
 from lol_lightning.exceptions import ConfigurationError
 from lol_lightning.lfs.record import Source
 from lol_lightning.module import LoLClassifier
-from lol_lightning.weighting import VotesForWeights, lf_weights
+from lol_lightning.weighting import LFWeighting, VotesForWeights, lf_weights
 
 __all__ = ["METHODS", "Method", "as_methods"]
 
@@ -27,6 +27,7 @@ SIMPLE = {"method": "lol-simple"}
 FUSED = {**SIMPLE, "lf_weights": "uniform"}
 # Two networks that learn from each other need smaller steps than one.
 END_TO_END = {"lr": (1e-4, 1e-2), "temperature": (0.3, 10.0)}
+WEIGHTS = ("lf_weights", "penalty_weights")
 
 Ranges = Mapping[str, tuple[float, float]]
 
@@ -100,19 +101,17 @@ class Method:
             prepared: the data.
             seen: validation rows whose labels may be looked at.
         """
-        named = {
-            name: value
-            for name in ("lf_weights", "penalty_weights")
-            if isinstance(value := self._arguments.get(name), str) and value != "uniform"
-        }
-        if self.trains_on != "votes" or not named:
-            return self
         data, labels = prepared.data, prepared.data.val_labels
+        asked: dict[str, Any] = {"penalty_weights": getattr(data, "penalty_weighting", None)}
+        asked |= {name: value for name, value in self._arguments.items() if name in WEIGHTS and value is not None}
+        named = {name: value for name, value in asked.items() if isinstance(value, str) and value != "uniform"}
+        if self.trains_on != "votes" or self.model is not LoLClassifier or not named:
+            return self
         given = VotesForWeights(
             data.train_votes, data.num_classes, data.val_votes[seen], None if labels is None else labels[seen]
         )
         weights = {
-            name: lf_weights(weighting, given, scaled=name == "lf_weights").tolist()  # type: ignore[arg-type]
+            name: lf_weights(cast(LFWeighting, weighting), given, scaled=name == "lf_weights").tolist()
             for name, weighting in named.items()
         }
         return replace(self, options={**self.options, **weights})

@@ -27,6 +27,7 @@ from lol_lightning.vision.matrices import AttributeTask, Polarity
 from lol_lightning.vision.seen_classes import SeenClasses, train_labelers
 from lol_lightning.vision.task_rows import classes_of, divide
 from lol_lightning.vision.topk import TOP_K, labeler_targets
+from lol_lightning.weighting import LFWeighting
 
 __all__ = ["Level", "LoLImageDataModule"]
 
@@ -186,6 +187,11 @@ class LoLImageDataModule(pl.LightningDataModule):
         """Classes int64 (n,) of the validation rows."""
         labels = self.dataset("val").labels
         return None if labels is None else labels.numpy()
+
+    @property
+    def penalty_weighting(self) -> LFWeighting:
+        """How much each labeler's gradient counts by default: none that is no better than guessing demands anything."""
+        return "above-chance" if len(self._rows["val"]) else "agreement"
 
     @property
     def gradient_targets(self) -> GradientTargets:

@@ -199,17 +199,21 @@ def test_rows_to_train_on_are_limited():
         make().draw_train_rows(0, seed=1)
 
 
-def test_penalties_are_weighted_by_what_labelers_exceed_chance():
+def test_penalties_are_weighted_by_what_labelers_exceed_chance_unless_others_are_asked_for():
     labelers = perfect_labelers()
     with torch.no_grad():
         labelers.heads.weight[1] = 0
         labelers.heads.weight[1, 7] = 3
     data = make(labelers=labelers, val_per_class=15)
-    model = LoLClassifier(hidden_sizes=(8,), penalty_weights="above-chance")
+    model = LoLClassifier(hidden_sizes=(8,))
     pl.Trainer(**trainer_options(max_epochs=1)).fit(model, data)
     assert model._lf_weights is None
     assert model._penalty_weights[1] < 0.4
     assert (model._penalty_weights[[0, 2]] > 0.8).all()
+    model = LoLClassifier(hidden_sizes=(8,), penalty_weights="uniform")
+    pl.Trainer(**trainer_options(max_epochs=1)).fit(model, data)
+    assert model._penalty_weights is None
+    assert make(val_per_class=0).penalty_weighting == "agreement"
 
 
 def test_a_division_that_the_data_make_is_kept():
