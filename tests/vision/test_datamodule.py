@@ -14,12 +14,15 @@ from toy_images import (
     write_awa,
 )
 
+from lol_lightning.benchmark.data import Prepared
+from lol_lightning.benchmark.methods import METHODS
 from lol_lightning.exceptions import ConfigurationError, DataError, LabelingFunctionError, NotFittedError, TargetsError
 from lol_lightning.functional.gradients import model_input_gradient
 from lol_lightning.module import LoLClassifier
 from lol_lightning.vision.datamodule import LoLImageDataModule
 from lol_lightning.vision.images import CorruptImageWarning
 from lol_lightning.vision.labelers import AttributeLabelers
+from lol_lightning.weighting import VotesForWeights, lf_weights
 
 PAIR = ["bat", "eel"]
 OPTIONS = {"top_k": 4, "val_per_class": 5, "batch_size": 16}
@@ -214,6 +217,13 @@ def test_penalties_are_weighted_by_what_labelers_exceed_chance_unless_others_are
     pl.Trainer(**trainer_options(max_epochs=1)).fit(model, data)
     assert model._penalty_weights is None
     assert make(val_per_class=0).penalty_weighting == "agreement"
+
+
+def test_a_benchmark_weighs_penalties_as_the_data_module_does(data):
+    resolved = METHODS["lol"].resolve(Prepared(data), np.arange(10)).options
+    given = VotesForWeights(data.train_votes, 2, data.val_votes, data.val_labels)
+    np.testing.assert_allclose(resolved["penalty_weights"], lf_weights("above-chance", given, scaled=False))
+    assert "lf_weights" not in resolved
 
 
 def test_a_division_that_the_data_make_is_kept():
