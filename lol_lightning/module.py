@@ -163,9 +163,11 @@ class LoLClassifier(pl.LightningModule):
                 self.network.sparse_grad = False
             self._lf_weights = self._resolve_weights("lf_weights", self.hparams["lf_weights"], data)
             self._penalty_weights = self._lf_weights
-            own = self.hparams["penalty_weights"]
-            if (own := getattr(data, "penalty_weighting", None) if own is None else own) is not None:
-                self._penalty_weights = self._resolve_weights("penalty_weights", own, data)
+            weighting = self.hparams["penalty_weights"]
+            if weighting is None:
+                weighting = getattr(data, "penalty_weighting", None)
+            if weighting is not None:
+                self._penalty_weights = self._resolve_weights("penalty_weights", weighting, data)
 
     def forward(self, features: Tensor | SparseRows) -> Float[Tensor, "batch cls"]:
         """Return the logits of a batch of features.
@@ -185,7 +187,7 @@ class LoLClassifier(pl.LightningModule):
             loss = voted = vote_loss(self(batch.features), batch.votes, self._lf_weights)
         else:
             shares, reduction = hparams["penalty_shares"], hparams["penalty_reduction"]
-            how = PenaltySettings(hparams["c"], hparams["penalty"], shares, self._penalty_weights, reduction)
+            how = PenaltySettings(hparams["c"], hparams["penalty"], self._penalty_weights, shares, reduction)
             num_classes = hparams["num_classes"]
             found = penalised(self._network, batch, self._smoothed_model, self.global_step, num_classes, how)
             voted = vote_loss(found.logits, batch.votes, self._lf_weights)

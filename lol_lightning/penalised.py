@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from jaxtyping import Float
@@ -36,22 +35,21 @@ class Penalised(NamedTuple):
     """Share of the demands of LFs that vote in the batch which the model meets, in [0, 1]."""
 
 
-@dataclass(frozen=True)
-class PenaltySettings:
-    """How the penalty is formed.
+class PenaltySettings(NamedTuple):
+    """How the penalty is formed: the arguments of ``shared_penalty`` and ``shared_example_penalty`` after the targets.
 
     Args:
         c: the share of an LF's gradient that the model must reach.
         penalty: shape of the hinge.
-        shares: how much each LF counts, "votes" or "equal".
         weights: float (m,) of the LFs' penalties, or ``None`` for 1.
+        shares: how much each LF counts, "votes" or "equal".
         reduction: "sum" or "mean" over the demands of an LF.
     """
 
     c: float
     penalty: Penalty = "square"
-    shares: Shares = "votes"
     weights: Float[Tensor, " lf"] | None = None
+    shares: Shares = "votes"
     reduction: Reduction = "sum"
 
 
@@ -98,8 +96,7 @@ def _at_samples(
         asked = SHARES[how.shares](batch.votes, how.weights)[targets.lf] > 0
         return _share(hinge_margins(gradients.detach(), targets, how.c) <= 0, asked)
 
-    forms = (how.c, how.penalty, how.weights, how.shares, how.reduction)
-    loss = shared_penalty(gradients, batch.votes, targets, *forms)
+    loss = shared_penalty(gradients, batch.votes, targets, *how)
     return Penalised(logits, loss, satisfied)
 
 
@@ -118,8 +115,7 @@ def _at_examples(
         asked = (ROW_SHARES[how.shares](batch.votes, how.weights) > 0).unsqueeze(-1) & (targets.demands() != 0)
         return _share(example_margins(reached.detach(), targets, how.c) <= 0, asked)
 
-    forms = (how.c, how.penalty, how.weights, how.shares, how.reduction)
-    loss = shared_example_penalty(reached, batch.votes, targets, *forms)
+    loss = shared_example_penalty(reached, batch.votes, targets, *how)
     return Penalised(logits, loss, satisfied)
 
 
