@@ -33,6 +33,7 @@ def benchmark(
     output: str = "results.csv",
     storage: str | None = None,
     variants: dict[str, dict[str, Any]] | None = None,
+    ranges: dict[str, list[float]] | None = None,
     inspected_rows: int | None = None,
     epochs: int = 50,
     max_steps: int = 1500,
@@ -53,6 +54,7 @@ def benchmark(
         output: CSV of the results; a JSON beside it tells command, versions, machine and chosen hyperparameters.
         storage: SQLite file of all trials, beside the output by default; a run that was interrupted goes on from it.
         variants: methods with other options, by name.
+        ranges: lowest and highest value to search, by argument, for all methods that tune it.
         inspected_rows: number of unlabeled rows to inspect LFs on where variants name sources of gradients.
         epochs: passes over the training rows in each trial.
         max_steps: most steps of a trial.
@@ -73,6 +75,7 @@ def benchmark(
             output=output,
             storage=storage,
             variants=variants,
+            ranges=ranges,
             inspected_rows=inspected_rows,
             epochs=epochs,
             max_steps=max_steps,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, cast, get_args
 
@@ -147,7 +147,11 @@ METHODS: dict[str, Method] = {
 """Every method by name, in the order of the paper's tables; all train the same network by the same code."""
 
 
-def as_methods(names: list[str] | None, variants: Mapping[str, Mapping[str, Any]] | None = None) -> list[Method]:
+def as_methods(
+    names: list[str] | None,
+    variants: Mapping[str, Mapping[str, Any]] | None = None,
+    ranges: Mapping[str, Sequence[float]] | None = None,
+) -> list[Method]:
     """Look methods up, variants among them.
 
     Args:
@@ -155,6 +159,8 @@ def as_methods(names: list[str] | None, variants: Mapping[str, Mapping[str, Any]
         variants: by name, ``{"method": a name of METHODS, "sources": [...], "ranges": {argument: [low, high] or None},
             argument: value, ...}``. A value for a tuned argument is where its search starts; a range of ``None`` fixes
             it there.
+        ranges: ``{argument: [low, high]}`` in place of the methods' own, for all that tune the argument; those of a
+            variant count before these.
 
     Raises:
         ConfigurationError: if a method, argument or source is unknown, or a range is empty.
@@ -164,7 +170,10 @@ def as_methods(names: list[str] | None, variants: Mapping[str, Mapping[str, Any]
         >>> linear.options
         {'method': 'lol', 'penalty': 'linear'}
     """
-    known = {**METHODS, **{name: _variant(name, given) for name, given in (variants or {}).items()}}
+    bases = {name: _with_ranges(method, ranges or {}) for name, method in METHODS.items()}
+    if unknown := set(ranges or {}).difference(*(method.ranges for method in METHODS.values())):
+        raise ConfigurationError(f"no method tunes {unknown.pop()!r}, for which a range is given.")
+    known = {**bases, **{name: _variant(name, given, bases) for name, given in (variants or {}).items()}}
     if names is None:
         names = list(variants) if variants else [name for name in METHODS if name != "valsup"]
     if unknown := [name for name in names if name not in known]:
@@ -174,27 +183,35 @@ def as_methods(names: list[str] | None, variants: Mapping[str, Mapping[str, Any]
     return [known[name] for name in names]
 
 
-def _variant(name: str, given: Mapping[str, Any]) -> Method:
+def _with_ranges(method: Method, ranges: Mapping[str, Sequence[float]]) -> Method:
+    changed = {name: _range(name, limits) for name, limits in ranges.items() if name in method.ranges}
+    return replace(method, ranges={**method.ranges, **changed}) if changed else method
+
+
+def _range(argument: str, limits: Sequence[float]) -> tuple[float, float]:
+    if not (len(limits) == 2 and 0 < limits[0] < limits[1]):
+        raise ConfigurationError(
+            f"the range of {argument!r} is {limits}; give [low, high] above 0, or null to a variant."
+        )
+    return float(limits[0]), float(limits[1])
+
+
+def _variant(name: str, given: Mapping[str, Any], bases: Mapping[str, Method]) -> Method:
     options = dict(given)
     base, sources = options.pop("method", None), options.pop("sources", None)
-    if base not in METHODS:
+    if base not in bases:
         raise ConfigurationError(f"variant {name!r} needs a `method`, one of {', '.join(METHODS)}; it has {base!r}.")
-    method = METHODS[base]
+    method = bases[base]
     ranges: dict[str, Any] = {**method.ranges, **(options.pop("ranges", None) or {})}
     known = inspect.signature(method.model.__init__).parameters
     if unknown := [argument for argument in (*options, *ranges) if argument not in known]:
         raise ConfigurationError(f"variant {name!r} sets {unknown[0]!r}, which {method.model.__name__} has not.")
-    for argument, limits in ranges.items():
-        if limits is not None and not (len(limits) == 2 and 0 < limits[0] < limits[1]):
-            raise ConfigurationError(
-                f"the range of {argument!r} in variant {name!r} is {limits}; give [low, high] above 0, or null."
-            )
     if bad := set(sources or ()) - set(get_args(Source)):
         raise ConfigurationError(f"variant {name!r} has the source {bad.pop()!r}; there are {get_args(Source)}.")
     return replace(
         method,
         name=name,
         options={**method.options, **options},
-        ranges={argument: (float(r[0]), float(r[1])) for argument, r in ranges.items() if r is not None},
+        ranges={argument: _range(argument, limits) for argument, limits in ranges.items() if limits is not None},
         sources=None if sources is None else tuple(sources),
     )

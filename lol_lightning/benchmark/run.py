@@ -46,6 +46,7 @@ def run_benchmark(
     output: str | Path | None = None,
     storage: str | Path | None = None,
     variants: Mapping[str, Mapping[str, Any]] | None = None,
+    ranges: Mapping[str, Sequence[float]] | None = None,
     inspected_rows: int | None = None,
     epochs: int = 50,
     max_steps: int = 1500,
@@ -72,6 +73,7 @@ def run_benchmark(
         output: CSV to write after each study, with a JSON beside it.
         storage: SQLite file of the trials, from which a run goes on; by default beside ``output``, none without it.
         variants: methods with other options, see ``as_methods``.
+        ranges: where to search, for all methods that tune an argument, such as ``{"lr": [1e-4, 1e-2]}``.
         inspected_rows: where a variant names ``sources``: number of unlabeled rows that the LFs are inspected on, the
             training rows by default.
         epochs: passes over the training rows.
@@ -95,7 +97,7 @@ def run_benchmark(
         >>> results = run_benchmark({"mine": lambda seed: LoLDataModule(train, val, test, lfs=lfs)})  # doctest: +SKIP
     """
     budget = Budget(trials, epochs, max_steps, checks, batch_size)
-    chosen, seeds = as_methods(None if methods is None else list(methods), variants), _seeds(seeds)
+    chosen, seeds = as_methods(None if methods is None else list(methods), variants, ranges), _seeds(seeds)
     if jobs < 1:
         raise ConfigurationError(f"jobs = {jobs} must be at least 1.")
     rows, per_class = _sizes("train_rows", train_rows), _sizes("val_per_class", val_per_class)

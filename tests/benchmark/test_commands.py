@@ -94,5 +94,5 @@ def test_configurations_can_be_read_and_name_their_command_and_output(path):
     assert len(given["data"]) == 6
     trials = {"untuned": 1, "figure2": 3, "table1": 10, "table3": 10}.get(path.stem, 15)
     assert (given["seeds"], given["trials"]) == (3 if path.stem == "figure2" else 5, trials)
-    methods = as_methods(given["methods"], given["variants"])
+    methods = as_methods(given["methods"], given["variants"], given["ranges"])
     assert {"lol-simple", "lol"} <= {method.name for method in methods}

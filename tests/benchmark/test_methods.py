@@ -82,6 +82,21 @@ def test_variants_change_options_ranges_and_starts():
     assert "alpha" not in method.defaults
 
 
+def test_ranges_hold_for_all_methods_that_tune_the_argument_but_variants_with_their_own():
+    variants = {"x": {"method": "lol", "ranges": {"lr": [0.1, 0.2]}}, "y": {"method": "lol"}}
+    narrow = {"lr": (1e-4, 1e-2)}
+    x, y, e2e, mv = as_methods(["x", "y", "e2e", "mv"], variants, narrow)
+    assert x.ranges["lr"] == (0.1, 0.2)
+    assert y.ranges == {**METHODS["lol"].ranges, **narrow}
+    assert e2e.ranges == {**METHODS["e2e"].ranges, **narrow}
+    assert mv.ranges == {**METHODS["mv"].ranges, **narrow}
+    assert as_methods(["mv"], None, {"c": (0.1, 0.2)}) == [METHODS["mv"]]
+    with pytest.raises(ConfigurationError, match="no method tunes 'momentum'"):
+        as_methods(["mv"], None, {"momentum": (0.1, 0.2)})
+    with pytest.raises(ConfigurationError, match="the range of 'lr' is"):
+        as_methods(["mv"], None, {"lr": (0.1,)})
+
+
 def test_settings_tell_every_argument_so_that_a_changed_default_is_another_method():
     settings = METHODS["lol"].settings()
     assert settings["options"]["num_samples"] == 10
@@ -101,7 +116,7 @@ def test_default_methods():
         ([], None, "name at least one"),
         (None, {"x": {"penalty": "linear"}}, "variant 'x' needs a `method`"),
         (None, {"x": {"method": "lol", "penality": "linear"}}, "sets 'penality', which LoLClassifier has not"),
-        (None, {"x": {"method": "lol", "ranges": {"c": [2, 1]}}}, r"the range of 'c' in variant 'x' is \[2, 1\]"),
+        (None, {"x": {"method": "lol", "ranges": {"c": [2, 1]}}}, r"the range of 'c' is \[2, 1\]"),
         (None, {"x": {"method": "lol", "sources": ["guessed"]}}, "has the source 'guessed'"),
     ],
 )
