@@ -171,8 +171,8 @@ def as_methods(
         {'method': 'lol', 'penalty': 'linear'}
     """
     bases = {name: _with_ranges(method, ranges or {}) for name, method in METHODS.items()}
-    if unknown := set(ranges or {}).difference(*(method.ranges for method in METHODS.values())):
-        raise ConfigurationError(f"no method tunes {unknown.pop()!r}, for which a range is given.")
+    if untuned := set(ranges or {}).difference(*(method.ranges for method in METHODS.values())):
+        raise ConfigurationError(f"no method tunes {untuned.pop()!r}, for which a range is given.")
     known = {**bases, **{name: _variant(name, given, bases) for name, given in (variants or {}).items()}}
     if names is None:
         names = list(variants) if variants else [name for name in METHODS if name != "valsup"]
