@@ -49,6 +49,8 @@ def image_demo(
 ) -> None:
     """Compare majority vote, Snorkel, LoL-simple and LoL on digits, each with as many trials.
 
+    The last two also with votes that count by how much their labeler exceeds guessing.
+
     Labelers of strokes ("closed loop", "ink at the top") are trained on the eight other digits, anew for each seed.
 
     Args:

@@ -6,7 +6,7 @@ from lol_lightning.image_demo import VARIANTS
 from lol_lightning.vision.digits import STROKES, digits_data
 
 
-def test_the_demo_compares_four_methods_on_digits_and_draws_gradients(tmp_path, monkeypatch, capsys):
+def test_the_demo_compares_methods_on_digits_and_draws_gradients(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     main(["demo", "--images", "--rows", "60", "--seeds", "1", "--trials", "1", "--jobs", "1"])
     printed = capsys.readouterr().out
