@@ -17,7 +17,8 @@ from typing import Any
 
 import pandas as pd
 import torch
-from images import AWA1, VARIANTS, Pair, awa1_features, trial_storage
+from image_sets import AWA1, Pair, awa1_features
+from images import VARIANTS, trial_storage
 from jsonargparse import auto_cli
 from timing import RESULTS, console, vision_root
 

@@ -1,7 +1,7 @@
 import labeler_quality
 import pandas as pd
 import pytest
-from images import AWA1
+from image_sets import AWA1
 
 
 def test_gains_are_over_the_base_of_each_method():
