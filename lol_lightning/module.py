@@ -24,7 +24,7 @@ from lol_lightning.optim import LazyAdam
 from lol_lightning.penalised import PenaltySettings, penalised, second_derivative
 from lol_lightning.penalty_watch import PenaltyWatch
 from lol_lightning.smoothed_model import Phi, Sampling, SmoothedModel, evaluation_mode
-from lol_lightning.weighting import LFWeighting, training_weights
+from lol_lightning.weighting import LFWeighting, penalty_weighting, training_weights
 
 __all__ = ["LoLClassifier"]
 
@@ -163,9 +163,7 @@ class LoLClassifier(pl.LightningModule):
                 self.network.sparse_grad = False
             self._lf_weights = self._resolve_weights("lf_weights", self.hparams["lf_weights"], data)
             self._penalty_weights = self._lf_weights
-            weighting = self.hparams["penalty_weights"]
-            if weighting is None:
-                weighting = getattr(data, "penalty_weighting", None)
+            weighting = penalty_weighting(self.hparams["penalty_weights"], data)
             if weighting is not None:
                 self._penalty_weights = self._resolve_weights("penalty_weights", weighting, data)
 
@@ -279,7 +277,7 @@ class LoLClassifier(pl.LightningModule):
         device = self.trainer.strategy.root_device.type
         return own and (device == "cpu" or (device == "cuda" and self.trainer.world_size == 1))
 
-    def _resolve_weights(self, name: str, weighting: LFWeighting | list[float], data: Any) -> Tensor | None:
+    def _resolve_weights(self, name: str, weighting: LFWeighting | Sequence[float], data: Any) -> Tensor | None:
         weights = training_weights(name, weighting, data, self.hparams["num_classes"])
         return None if weights is None else torch.tensor(weights, dtype=torch.get_default_dtype(), device=self.device)
 

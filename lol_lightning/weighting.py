@@ -14,7 +14,15 @@ from pytorch_lightning.utilities.seed import isolate_rng
 from lol_lightning.exceptions import ConfigurationError, DataError
 from lol_lightning.functional.votes import ABSTAIN
 
-__all__ = ["LF_WEIGHTS", "LFWeighting", "VotesForWeights", "checked_weights", "lf_weights", "training_weights"]
+__all__ = [
+    "LF_WEIGHTS",
+    "LFWeighting",
+    "VotesForWeights",
+    "checked_weights",
+    "lf_weights",
+    "penalty_weighting",
+    "training_weights",
+]
 
 LFWeighting = Literal["uniform", "snorkel", "coverage", "accuracy", "above-chance", "agreement"]
 
@@ -180,6 +188,17 @@ def training_weights(
             f"{name} = {weighting!r} needs a data module with train_votes; fit with one, or give a list."
         )
     return checked_weights(weighting)
+
+
+def penalty_weighting(
+    asked: LFWeighting | Sequence[float] | None, datamodule: Any
+) -> LFWeighting | Sequence[float] | None:
+    """What the LFs' penalties are weighted by: what is asked for, or else the data module's ``penalty_weighting``.
+
+    Returns:
+        ``None`` where neither says anything: the penalties then take ``lf_weights``.
+    """
+    return getattr(datamodule, "penalty_weighting", None) if asked is None else asked
 
 
 def checked_weights(weighting: Sequence[float]) -> Float[ndarray, " lf"]:

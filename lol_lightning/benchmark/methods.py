@@ -17,7 +17,7 @@ from lol_lightning.data.dataset import LoLDataset
 from lol_lightning.exceptions import ConfigurationError
 from lol_lightning.lfs.record import Source
 from lol_lightning.module import LoLClassifier
-from lol_lightning.weighting import LFWeighting, VotesForWeights, lf_weights
+from lol_lightning.weighting import LFWeighting, VotesForWeights, lf_weights, penalty_weighting
 
 __all__ = ["METHODS", "Method", "as_methods"]
 
@@ -102,10 +102,11 @@ class Method:
             seen: validation rows whose labels may be looked at.
         """
         data, labels = prepared.data, prepared.data.val_labels
-        asked: dict[str, Any] = {"penalty_weights": getattr(data, "penalty_weighting", None)}
-        asked |= {name: value for name, value in self._arguments.items() if name in WEIGHTS and value is not None}
+        asked = {name: value for name, value in self._arguments.items() if name in WEIGHTS}
+        if "penalty_weights" in asked:
+            asked["penalty_weights"] = penalty_weighting(asked["penalty_weights"], data)
         named = {name: value for name, value in asked.items() if isinstance(value, str) and value != "uniform"}
-        if self.trains_on != "votes" or self.model is not LoLClassifier or not named:
+        if self.trains_on != "votes" or not named:
             return self
         given = VotesForWeights(
             data.train_votes, data.num_classes, data.val_votes[seen], None if labels is None else labels[seen]
@@ -184,15 +185,13 @@ def as_methods(
 
 
 def _with_ranges(method: Method, ranges: Mapping[str, Sequence[float]]) -> Method:
-    changed = {name: _range(name, limits) for name, limits in ranges.items() if name in method.ranges}
+    changed = {name: _range(repr(name), limits) for name, limits in ranges.items() if name in method.ranges}
     return replace(method, ranges={**method.ranges, **changed}) if changed else method
 
 
-def _range(argument: str, limits: Sequence[float]) -> tuple[float, float]:
+def _range(of: str, limits: Sequence[float]) -> tuple[float, float]:
     if not (len(limits) == 2 and 0 < limits[0] < limits[1]):
-        raise ConfigurationError(
-            f"the range of {argument!r} is {limits}; give [low, high] above 0, or null to a variant."
-        )
+        raise ConfigurationError(f"the range of {of} is {limits}; give [low, high] above 0, or null to a variant.")
     return float(limits[0]), float(limits[1])
 
 
@@ -212,6 +211,10 @@ def _variant(name: str, given: Mapping[str, Any], bases: Mapping[str, Method]) -
         method,
         name=name,
         options={**method.options, **options},
-        ranges={argument: _range(argument, limits) for argument, limits in ranges.items() if limits is not None},
+        ranges={
+            argument: _range(f"{argument!r} in variant {name!r}", limits)
+            for argument, limits in ranges.items()
+            if limits is not None
+        },
         sources=None if sources is None else tuple(sources),
     )

@@ -116,7 +116,7 @@ def test_default_methods():
         ([], None, "name at least one"),
         (None, {"x": {"penalty": "linear"}}, "variant 'x' needs a `method`"),
         (None, {"x": {"method": "lol", "penality": "linear"}}, "sets 'penality', which LoLClassifier has not"),
-        (None, {"x": {"method": "lol", "ranges": {"c": [2, 1]}}}, r"the range of 'c' is \[2, 1\]"),
+        (None, {"x": {"method": "lol", "ranges": {"c": [2, 1]}}}, r"the range of 'c' in variant 'x' is \[2, 1\]"),
         (None, {"x": {"method": "lol", "sources": ["guessed"]}}, "has the source 'guessed'"),
     ],
 )
