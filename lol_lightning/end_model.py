@@ -30,7 +30,7 @@ from lol_lightning.lfs.record import LFRecord
 from lol_lightning.module import LoLClassifier
 from lol_lightning.network import SparseMLP
 from lol_lightning.targets import GradientTargets
-from lol_lightning.weighting import VotesForWeights, lf_weights
+from lol_lightning.weighting import WEIGHTS, VotesForWeights, balancing_weights, resolve_weights
 
 __all__ = ["EndModel", "Training", "classifier_options", "train_end_model"]
 
@@ -49,6 +49,8 @@ class Training:
         progress_bar: whether Lightning shows one.
         verbose: whether Lightning logs what it runs on.
         options: arguments of ``LoLClassifier``.
+        class_balance: shares of the classes, where they are known.
+        labels: classes of labeled rows that the shares of the classes are counted on where they are not known.
     """
 
     num_epochs: int = 100
@@ -58,6 +60,8 @@ class Training:
     progress_bar: bool = True
     verbose: bool = True
     options: dict[str, Any] = field(default_factory=dict)
+    class_balance: Float[np.ndarray, " cls"] | None = None
+    labels: Int[np.ndarray, " labeled"] | None = None
 
 
 @dataclass(eq=False)
@@ -168,10 +172,10 @@ def _train(
 ) -> LoLClassifier:
     covered = np.flatnonzero((votes != ABSTAIN).any(1))
     dataset = LoLDataset(features[covered], votes[covered], gradient_targets)
-    options = dict(training.options)
-    if options.get("lf_weights", "uniform") != "uniform":
-        given = VotesForWeights(votes[covered], num_classes)
-        options["lf_weights"] = lf_weights(options["lf_weights"], given).tolist()
+    options = {
+        **training.options,
+        **_weights(VotesForWeights(votes[covered], num_classes, None, training.labels), training),
+    }
     order = torch.Generator().manual_seed(training.seed)
     loader = LoLDataLoader(dataset, batch_size=training.batch_size, shuffle=True, generator=order)
     # Weights and dropout draw from the global generators, which are the user's.
@@ -190,6 +194,16 @@ def _train(
         )
         trainer.fit(classifier, loader)
     return classifier.cpu()
+
+
+def _weights(given: VotesForWeights, training: Training) -> dict[str, Any]:
+    defaults = inspect.signature(LoLClassifier).parameters
+    asked = {name: training.options.get(name, defaults[name].default) for name in WEIGHTS}
+    resolved = resolve_weights(asked, given)
+    if training.class_balance is not None and "class_weights" not in training.options:
+        soft = given.soft_votes(resolved["lf_weights"])
+        resolved["class_weights"] = balancing_weights(soft, training.class_balance)
+    return {name: weights.tolist() for name, weights in resolved.items() if weights is not None}
 
 
 @contextmanager

@@ -104,7 +104,8 @@ class LoLLabelModel(BaseLabeler):  # type: ignore[misc]
         Args:
             L_train: votes (n, m), values -1 .. K - 1.
             Y_dev: gold labels of a development set, read only for the class balance.
-            class_balance: share of each class; without it and ``Y_dev``, uniform.
+            class_balance: share of each class; without it and ``Y_dev``, uniform. With ``X``, the votes that the
+                classifier learns from are balanced to shares that are given so, see its ``class_weights``.
             progress_bar: show one.
             X: the n rows: texts, a DataFrame or data points with a ``text``, or a matrix (n, d), sparse or dense.
             lfs: the LFs in the order of the columns; what they inspect gives the gradient targets. Without them and
@@ -154,6 +155,8 @@ class LoLLabelModel(BaseLabeler):  # type: ignore[misc]
                 progress_bar,
                 self.config.verbose,
                 options,
+                None if class_balance is None else balance,
+                None if Y_dev is None else np.asarray(Y_dev).ravel(),
             )
             end_model = train_end_model(X, votes, self.cardinality, lfs, gradient_targets, feature_space, training)
         posterior = None if end_model is None else end_model.predict_proba(X)

@@ -24,7 +24,7 @@ from lol_lightning.optim import LazyAdam
 from lol_lightning.penalised import PenaltySettings, penalised, second_derivative
 from lol_lightning.penalty_watch import PenaltyWatch
 from lol_lightning.smoothed_model import Phi, Sampling, SmoothedModel, evaluation_mode
-from lol_lightning.weighting import LFWeighting, penalty_weighting, training_weights
+from lol_lightning.weighting import WEIGHTS, ClassWeighting, LFWeighting, VotesForWeights, resolve_weights
 
 __all__ = ["LoLClassifier"]
 
@@ -62,6 +62,10 @@ class LoLClassifier(pl.LightningModule):
         penalty_weights: the same for the LFs' penalties, not scaled to the mean 1. With "above-chance", LFs that are no
             better than guessing demand nothing. ``None`` takes ``lf_weights``, as Eq. 4 does, or what the data module
             has as ``penalty_weighting``.
+        class_weights: how much votes for each class count, so that LFs which vote for a class far more often than it
+            occurs do not teach just that: "validation" balances the votes to the classes' shares among the labeled
+            validation rows of the data module, and does nothing where there are none; "balanced" to equal shares, as
+            Snorkel's LabelModel does by default. Or a weight for each class, or ``None``.
         num_samples: t, number of smoothing samples a step.
         phi: chance of a feature in a smoothing sample: a float, "document-frequency", or "data" for rows of the batch.
             Targets of each row need no samples.
@@ -110,6 +114,7 @@ class LoLClassifier(pl.LightningModule):
         penalty_shares: Shares = "equal",
         lf_weights: LFWeighting | list[float] = "uniform",
         penalty_weights: LFWeighting | list[float] | None = None,
+        class_weights: ClassWeighting | list[float] | None = "validation",
         num_samples: int = 10,
         phi: Phi = "document-frequency",
         sampling: Sampling = "stratified",
@@ -135,8 +140,7 @@ class LoLClassifier(pl.LightningModule):
         self.save_hyperparameters(ignore="network")
         self.hparams["hidden_sizes"] = list(hidden_sizes)
         self._smoothed_model = SmoothedModel(phi, num_samples, sampling, gradient_unit, seed)
-        self._lf_weights: Float[Tensor, " lf"] | None = None
-        self._penalty_weights: Float[Tensor, " lf"] | None = None
+        self._weights: dict[str, Tensor | None] = dict.fromkeys(WEIGHTS)
         self._watch = PenaltyWatch()
         self.network = network
         if num_classes is not None and (network is not None or num_features is not None):
@@ -161,11 +165,7 @@ class LoLClassifier(pl.LightningModule):
         if stage == "fit":
             if isinstance(self.network, SparseMLP) and not self._takes_sparse_gradients():
                 self.network.sparse_grad = False
-            self._lf_weights = self._resolve_weights("lf_weights", self.hparams["lf_weights"], data)
-            self._penalty_weights = self._lf_weights
-            weighting = penalty_weighting(self.hparams["penalty_weights"], data)
-            if weighting is not None:
-                self._penalty_weights = self._resolve_weights("penalty_weights", weighting, data)
+            self._resolve_weights(data)
 
     def forward(self, features: Tensor | SparseRows) -> Float[Tensor, "batch cls"]:
         """Return the logits of a batch of features.
@@ -182,13 +182,13 @@ class LoLClassifier(pl.LightningModule):
         """Return the loss of Eq. 4 for one batch, and log its parts."""
         logs_now, hparams = self._logs_now(), self.hparams
         if not self._penalises(batch):
-            loss = voted = vote_loss(self(batch.features), batch.votes, self._lf_weights)
+            loss = voted = self._vote_loss(self(batch.features), batch)
         else:
             shares, reduction = hparams["penalty_shares"], hparams["penalty_reduction"]
-            how = PenaltySettings(hparams["c"], hparams["penalty"], self._penalty_weights, shares, reduction)
+            how = PenaltySettings(hparams["c"], hparams["penalty"], self._weights["penalty_weights"], shares, reduction)
             num_classes = hparams["num_classes"]
             found = penalised(self._network, batch, self._smoothed_model, self.global_step, num_classes, how)
-            voted = vote_loss(found.logits, batch.votes, self._lf_weights)
+            voted = self._vote_loss(found.logits, batch)
             loss = voted + self._alpha() * found.penalty
             if logs_now:
                 self._log("train_penalty", found.penalty, len(batch))
@@ -277,9 +277,17 @@ class LoLClassifier(pl.LightningModule):
         device = self.trainer.strategy.root_device.type
         return own and (device == "cpu" or (device == "cuda" and self.trainer.world_size == 1))
 
-    def _resolve_weights(self, name: str, weighting: LFWeighting | Sequence[float], data: Any) -> Tensor | None:
-        weights = training_weights(name, weighting, data, self.hparams["num_classes"])
-        return None if weights is None else torch.tensor(weights, dtype=torch.get_default_dtype(), device=self.device)
+    def _resolve_weights(self, data: Any) -> None:
+        given = VotesForWeights.of(data, self.hparams["num_classes"])
+        asked = {name: self.hparams[name] for name in WEIGHTS}
+        resolved = resolve_weights(asked, given, getattr(data, "penalty_weighting", None))
+        options: dict[str, Any] = {"dtype": torch.get_default_dtype(), "device": self.device}
+        self._weights = {
+            name: None if weights is None else torch.tensor(weights, **options) for name, weights in resolved.items()
+        }
+
+    def _vote_loss(self, logits: Tensor, batch: LoLBatch) -> Tensor:
+        return vote_loss(logits, batch.votes, self._weights["lf_weights"], self._weights["class_weights"])
 
     def _logs_now(self) -> bool:
         # Lightning's bookkeeping of a logged value costs as much as a small network's step.
@@ -301,7 +309,7 @@ class LoLClassifier(pl.LightningModule):
     def _evaluate(self, batch: LoLBatch, stage: str, metrics: MetricCollection) -> None:
         logits = self(batch.features)
         if batch.labels is None:
-            self._log(f"{stage}_loss", vote_loss(logits, batch.votes, self._lf_weights), len(batch), prog_bar=True)
+            self._log(f"{stage}_loss", self._vote_loss(logits, batch), len(batch), prog_bar=True)
             return
         self._log(f"{stage}_loss", F.cross_entropy(logits, batch.labels), len(batch), prog_bar=True)
         metrics.update(logits, batch.labels)

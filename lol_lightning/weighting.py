@@ -1,30 +1,39 @@
-"""How much each labeling function counts: the weights w_i of Eq. 4."""
+"""How much each labeling function counts, the weights w_i of Eq. 4, and how much votes for each class do."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
+import torch
 from jaxtyping import Float, Int
 from numpy import ndarray
 from pytorch_lightning.utilities.seed import isolate_rng
 
 from lol_lightning.exceptions import ConfigurationError, DataError
+from lol_lightning.functional import votes as functional
 from lol_lightning.functional.votes import ABSTAIN
 
 __all__ = [
     "LF_WEIGHTS",
+    "WEIGHTS",
+    "ClassWeighting",
     "LFWeighting",
     "VotesForWeights",
-    "checked_weights",
+    "balancing_weights",
+    "class_weights",
     "lf_weights",
-    "penalty_weighting",
-    "training_weights",
+    "resolve_weights",
 ]
 
+WEIGHTS = ("lf_weights", "penalty_weights", "class_weights")
+"""Arguments of ``LoLClassifier`` that are weights."""
+PSEUDO_ROWS = 3
+
 LFWeighting = Literal["uniform", "snorkel", "coverage", "accuracy", "above-chance", "agreement"]
+ClassWeighting = Literal["validation", "balanced"]
 
 
 @dataclass(frozen=True)
@@ -36,12 +45,16 @@ class VotesForWeights:
         num_classes: K.
         labeled_votes: int64 (n', m), the votes on a small labeled set, which is not the test set.
         labels: int64 (n',), its gold classes.
+        trained_votes: float (n, m, K), the votes as probabilities where a model is trained on such.
+        drawn_by_class: whether the labeled rows were drawn class by class, and their classes' shares say nothing.
     """
 
     votes: Int[ndarray, "row lf"]
     num_classes: int
     labeled_votes: Int[ndarray, "labeled lf"] | None = None
     labels: Int[ndarray, " labeled"] | None = None
+    trained_votes: Float[ndarray, "row lf cls"] | None = None
+    drawn_by_class: bool = False
 
     @classmethod
     def of(cls, datamodule: Any, num_classes: int) -> VotesForWeights | None:
@@ -52,16 +65,37 @@ class VotesForWeights:
             labeled = datamodule.val_votes, datamodule.val_labels
         except (AttributeError, DataError):
             labeled = None, None
-        return cls(datamodule.train_votes, num_classes, *labeled)
+        trained, by_class = (
+            getattr(datamodule, name, None) for name in ("train_vote_probabilities", "val_drawn_by_class")
+        )
+        return cls(datamodule.train_votes, num_classes, *labeled, trained, bool(by_class))
+
+    def class_shares(self) -> Float[ndarray, " cls"] | None:
+        """Shares of the classes among the labeled rows, float (K,); ``None`` where they are not known."""
+        if self.labels is None or not len(self.labels) or self.drawn_by_class:
+            return None
+        return np.bincount(self.labels, minlength=self.num_classes) / len(self.labels)
+
+    def soft_votes(self, lf_weights: Float[ndarray, " lf"] | None = None) -> Float[ndarray, "row cls"]:
+        """Soft votes of the training rows, float (n, K)."""
+        votes = torch.as_tensor(self.votes if self.trained_votes is None else self.trained_votes)
+        weights = None if lf_weights is None else torch.as_tensor(lf_weights)
+        return functional.soft_votes(votes, self.num_classes, weights).double().numpy()
 
 
-def snorkel_label_model(votes: Int[ndarray, "row lf"], num_classes: int, n_epochs: int = 100, seed: int = 0) -> Any:
+def snorkel_label_model(
+    votes: Int[ndarray, "row lf"],
+    num_classes: int,
+    n_epochs: int = 100,
+    seed: int = 0,
+    class_balance: Sequence[float] | ndarray | None = None,
+) -> Any:
     """Fit Snorkel's ``LabelModel``; the global generators, which it seeds, are left as they were."""
     from snorkel.labeling.model import LabelModel
 
     with isolate_rng():
         model = LabelModel(cardinality=num_classes, verbose=False)
-        model.fit(votes, n_epochs=n_epochs, seed=seed, progress_bar=False)
+        model.fit(votes, class_balance=class_balance, n_epochs=n_epochs, seed=seed, progress_bar=False)
     return model
 
 
@@ -163,24 +197,121 @@ def lf_weights(
     return weights
 
 
-def training_weights(
-    name: str, weighting: LFWeighting | Sequence[float], datamodule: Any, num_classes: int
-) -> Float[ndarray, " lf"] | None:
-    """Weights for a training on a data module, ``None`` for uniform ones.
+def class_weights(
+    weighting: ClassWeighting | Sequence[float] | None,
+    given: VotesForWeights | None,
+    lf_weights: Float[ndarray, " lf"] | None = None,
+) -> Float[ndarray, " cls"] | None:
+    """Weights of the votes for each class.
 
     Args:
-        name: "lf_weights", which are scaled to the mean 1, or "penalty_weights", which are not: where all LFs are bad,
-            none shall demand anything.
-        weighting: as for ``lf_weights``.
-        datamodule: has ``train_votes``, and labeled validation rows for weightings that need them.
-        num_classes: K.
+        weighting: "validation" for ``balancing_weights`` to the classes' shares among the labeled rows, "balanced" to
+            equal shares, a weight for each class, taken as they are, or ``None``.
+        given: the votes, ``None`` where they are not known.
+        lf_weights: float (m,), weights of the LFs, ``None`` for 1.
+
+    Returns:
+        float (K,), or ``None`` for weights of 1, also for "validation" where there are no labeled rows.
 
     Raises:
-        ConfigurationError: as ``lf_weights``, or if a weighting by name has no data module with ``train_votes``.
+        ConfigurationError: if the name is unknown, the list has a wrong length or an entry that is negative or not
+            finite, or "balanced" has no votes.
     """
+    if weighting is None:
+        return None
+    if not isinstance(weighting, str):
+        weights = checked_weights(weighting, "class_weights")
+        if given is not None and weights.shape != (given.num_classes,):
+            raise ConfigurationError(
+                f"class_weights has {weights.size} entries for {given.num_classes} classes; give one for each."
+            )
+        return weights
+    if weighting not in get_args(ClassWeighting):
+        raise ConfigurationError(f"class_weights = {weighting!r}; use one of {get_args(ClassWeighting)} or a list.")
+    if weighting == "validation":
+        shares = None if given is None else given.class_shares()
+        if given is None or given.labels is None or shares is None:
+            return None
+        return balancing_weights(given.soft_votes(lf_weights), shares, len(given.labels))
+    if given is None:
+        raise ConfigurationError(
+            "class_weights = 'balanced' needs a data module with train_votes; fit with one, or give a list."
+        )
+    return balancing_weights(given.soft_votes(lf_weights), np.full(given.num_classes, 1 / given.num_classes))
+
+
+def balancing_weights(
+    soft_votes: Float[ndarray, "row cls"], class_balance: Sequence[float] | ndarray, num_labeled: int | None = None
+) -> Float[ndarray, " cls"]:
+    r"""Weights of the votes for each class under which the classes have the shares that they should have.
+
+    LFs that vote for one class far more often than it occurs teach a model to predict it too often, however right
+    they are. With q the shares of the classes among the votes and p the shares wanted,
+
+    .. math:: u_k \propto \frac{N p_k + a}{N q_k + a}, \qquad \sum_k q_k u_k = 1,
+
+    where N is the number of rows that the less certain of both was counted on, and a = 3 pseudo-rows of each class
+    keep a class that was hardly seen from a weight out of all proportion.
+
+    Args:
+        soft_votes: float (n, K), as ``functional.votes.soft_votes`` gives them; rows of zeros have no votes.
+        class_balance: the K shares wanted, not negative.
+        num_labeled: number of labeled rows that they were counted on, ``None`` for shares that are known.
+
+    Returns:
+        float (K,), positive.
+
+    Raises:
+        ConfigurationError: if there is not one share for each class, or one is negative or not finite, or all are 0.
+
+    Example:
+        >>> balancing_weights(np.repeat([[1.0, 0.0], [0.0, 1.0]], [300, 100], axis=0), [0.5, 0.5]).round(2)
+        array([0.67, 1.98])
+    """
+    wanted = checked_weights(class_balance, "class_balance")
+    if wanted.shape != soft_votes.shape[1:] or not wanted.any():
+        raise ConfigurationError(
+            f"class_balance = {wanted.tolist()}; give one share for each of {soft_votes.shape[1]} classes, not all 0."
+        )
+    num_rows = np.count_nonzero(soft_votes.any(1))
+    counted = num_rows if num_labeled is None else min(num_rows, num_labeled)
+    voted = soft_votes.sum(0) / max(soft_votes.sum(), np.finfo(float).tiny)
+    weights = (counted * wanted / wanted.sum() + PSEUDO_ROWS) / (counted * voted + PSEUDO_ROWS)
+    return weights / max(weights @ voted, np.finfo(float).tiny) if num_rows else np.ones_like(weights)
+
+
+def resolve_weights(
+    asked: Mapping[str, Any], given: VotesForWeights | None, penalty_weighting: LFWeighting | None = None
+) -> dict[str, ndarray | None]:
+    """All weights of a training as numbers.
+
+    Args:
+        asked: ``LoLClassifier``'s arguments of the names ``WEIGHTS``.
+        given: the votes, ``None`` where there is no data module that has them.
+        penalty_weighting: what weighs the penalties where ``asked["penalty_weights"]`` is ``None``; where this is
+            ``None`` too, they take the weights of the votes, as in Eq. 4.
+
+    Returns:
+        ``lf_weights`` and ``penalty_weights`` float (m,), ``class_weights`` float (K,); ``None`` stands for 1. Weights
+        of penalties by name are not scaled to the mean 1: where all LFs are bad, none shall demand anything.
+
+    Raises:
+        ConfigurationError: as ``lf_weights`` and ``class_weights``, or if a weighting by name has no votes.
+    """
+    lfs = _lf_weights("lf_weights", asked["lf_weights"], given)
+    penalty = penalty_weighting if asked["penalty_weights"] is None else asked["penalty_weights"]
+    return {
+        "lf_weights": lfs,
+        "penalty_weights": lfs if penalty is None else _lf_weights("penalty_weights", penalty, given),
+        "class_weights": class_weights(asked["class_weights"], given, lfs),
+    }
+
+
+def _lf_weights(
+    name: str, weighting: LFWeighting | Sequence[float], given: VotesForWeights | None
+) -> Float[ndarray, " lf"] | None:
     if isinstance(weighting, str) and weighting == "uniform":
         return None
-    given = VotesForWeights.of(datamodule, num_classes)
     if given is not None:
         return lf_weights(weighting, given, scaled=name == "lf_weights")
     if isinstance(weighting, str):
@@ -190,20 +321,9 @@ def training_weights(
     return checked_weights(weighting)
 
 
-def penalty_weighting(
-    asked: LFWeighting | Sequence[float] | None, datamodule: Any
-) -> LFWeighting | Sequence[float] | None:
-    """What the LFs' penalties are weighted by: what is asked for, or else the data module's ``penalty_weighting``.
-
-    Returns:
-        ``None`` where neither says anything: the penalties then take ``lf_weights``.
-    """
-    return getattr(datamodule, "penalty_weighting", None) if asked is None else asked
-
-
-def checked_weights(weighting: Sequence[float]) -> Float[ndarray, " lf"]:
+def checked_weights(weighting: Sequence[float] | ndarray, name: str = "lf_weights") -> Float[ndarray, " weight"]:
     """Given weights as an array; they must be finite and not negative."""
     weights = np.asarray(weighting, dtype=float)
     if not (np.isfinite(weights) & (weights >= 0)).all():
-        raise ConfigurationError(f"lf_weights = {weights.tolist()} must be finite and not negative.")
+        raise ConfigurationError(f"{name} = {weights.tolist()} must be finite and not negative.")
     return weights

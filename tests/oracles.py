@@ -17,15 +17,16 @@ import numpy as np
 import torch
 
 
-def vote_loss(logits, votes, weights):
+def vote_loss(logits, votes, weights, class_weights=None):
     """Eq. 1 and 2: every vote is a cross-entropy of its own, divided by how many LFs vote on the row."""
+    class_weights = [1] * logits.shape[1] if class_weights is None else class_weights
     total = torch.zeros((), dtype=logits.dtype)
     for row in range(len(votes)):
         voting = [i for i in range(votes.shape[1]) if votes[row, i] != -1]
         for i in voting:
             normaliser = sum(torch.exp(logit) for logit in logits[row])
             cross_entropy = -(logits[row, votes[row, i]] - torch.log(normaliser))
-            total = total + weights[i] * cross_entropy / len(voting)
+            total = total + weights[i] * class_weights[votes[row, i]] * cross_entropy / len(voting)
     return total / len(votes)
 
 

@@ -24,6 +24,7 @@ from lol_lightning.module import LoLClassifier
 from lol_lightning.network import SparseMLP
 from lol_lightning.optim import LazyAdam
 from lol_lightning.penalty_watch import DeadPenaltyWarning
+from lol_lightning.weighting import VotesForWeights, class_weights
 
 SIZES = {"num_features": NUM_FEATURES, "num_classes": NUM_CLASSES}
 
@@ -64,7 +65,7 @@ def test_one_training_step_has_the_gradients_of_the_papers_loss():
     batch = toy_batch()
     network = model.network
     fit(model, batch, max_epochs=1, limit_train_batches=0, precision="64-true")
-    model._lf_weights = torch.tensor([1.0, 2.0, 0.5, 1.0, 1.0])
+    model._weights["lf_weights"] = torch.tensor([1.0, 2.0, 0.5, 1.0, 1.0])
     dense, votes, _ = toy_problem()
     samples = model._smoothed_model._samples(batch.gradient_targets, dense.double(), 0)
     entries = [(lf, lf % NUM_CLASSES, lf, 1.0) for lf in range(4)]
@@ -239,7 +240,32 @@ def test_accuracy_weights_are_read_from_validation_labels(comments):
     voted = sum("song" in row["text"] for row in comments)
     missed = sum(row["text"] == "song number1" for row in comments)
     expected = torch.tensor([voted + 1, voted + 1 - missed, voted + 1]) / (voted + 2)
-    torch.testing.assert_close(model._lf_weights, expected / expected.mean())
+    torch.testing.assert_close(model._weights["lf_weights"], expected / expected.mean())
+
+
+def test_votes_are_balanced_to_the_classes_of_the_validation_rows(comments):
+    ones = [row for row in comments if row["label"] == 1]
+    data = LoLDataModule(comments, val=[*comments, *ones], lfs=LFS, progress_bar=False)
+    model = LoLClassifier(dropout=0.0, method="lol-simple")
+    pl.Trainer(**trainer_options(max_epochs=1)).fit(model, datamodule=data)
+    given = VotesForWeights.of(data, 2)
+    expected = class_weights("validation", given)
+    assert expected[1] > expected[0]
+    torch.testing.assert_close(model._weights["class_weights"], torch.tensor(expected, dtype=torch.float32))
+    batch = next(iter(data.train_dataloader()))
+    model.log = lambda *args, **kwargs: None
+    logits = model(batch.features)
+    torch.testing.assert_close(
+        model.training_step(batch, 0), oracles.vote_loss(logits, batch.votes, [1] * 3, expected), check_dtype=False
+    )
+
+
+def test_votes_count_as_they_are_without_labeled_rows_or_weights(comments):
+    for val, weighting in ((None, "validation"), (comments, None)):
+        data = LoLDataModule(comments, val=val, lfs=LFS, progress_bar=False)
+        model = LoLClassifier(class_weights=weighting)
+        pl.Trainer(**trainer_options(max_epochs=1, limit_val_batches=0)).fit(model, datamodule=data)
+        assert model._weights["class_weights"] is None
 
 
 @pytest.mark.parametrize("weighting", ["coverage", "snorkel", [1.0, 2.0, 0.5]])
@@ -247,8 +273,8 @@ def test_weights_need_no_validation_rows(comments, weighting):
     data = LoLDataModule(comments, lfs=LFS, progress_bar=False)
     model = LoLClassifier(lf_weights=weighting)
     pl.Trainer(**trainer_options(max_epochs=1, limit_val_batches=0)).fit(model, datamodule=data)
-    assert model._lf_weights.shape == (3,)
-    assert (model._lf_weights > 0).all()
+    assert model._weights["lf_weights"].shape == (3,)
+    assert (model._weights["lf_weights"] > 0).all()
 
 
 def test_accuracy_weights_ask_for_labeled_rows(comments):

@@ -54,7 +54,8 @@ def test_one_training_step_has_the_gradients_of_the_papers_loss():
     penalties = oracles.example_penalties(network, batch.features, batch.votes, entries, 0.3)
     logits = network(batch.features)
     expected = oracles.example_lol_loss(logits, batch.votes, WEIGHTS, penalties, PENALTY_WEIGHTS, 3.0)
-    model._lf_weights, model._penalty_weights = torch.tensor([WEIGHTS, PENALTY_WEIGHTS]).double()
+    weights = torch.tensor([WEIGHTS, PENALTY_WEIGHTS]).double()
+    model._weights = {"lf_weights": weights[0], "penalty_weights": weights[1], "class_weights": None}
     model.log = lambda *args, **kwargs: None
     loss = model.training_step(batch, 0)
     assert_same_loss(loss, expected, network)

@@ -3,7 +3,7 @@ import pytest
 from snorkel.labeling.model import LabelModel
 
 from lol_lightning.exceptions import ConfigurationError
-from lol_lightning.weighting import VotesForWeights, lf_weights
+from lol_lightning.weighting import VotesForWeights, balancing_weights, class_weights, lf_weights, resolve_weights
 
 
 @pytest.fixture
@@ -86,3 +86,89 @@ def test_agreement_needs_no_labels():
     weights = lf_weights("agreement", VotesForWeights(votes, 2), scaled=False)
     assert (weights[:4] > 0.5).all()
     assert weights[4] < 0.2
+
+
+def soft(shares, num_rows=10_000):
+    counts = (np.asarray(shares) * num_rows).astype(int)
+    return np.repeat(np.eye(len(shares)), counts, axis=0)
+
+
+def test_balanced_votes_have_the_shares_wanted():
+    wanted = np.array([0.5, 0.3, 0.2])
+    votes = soft([0.2, 0.3, 0.5])
+    mass = votes.sum(0) * balancing_weights(votes, wanted)
+    np.testing.assert_allclose(mass / len(votes), wanted, atol=2e-3)
+    assert mass.sum() == pytest.approx(len(votes))
+
+
+def test_balancing_weights_are_the_formula_and_keep_what_few_rows_say_small():
+    votes = np.concatenate([soft([0.25, 0.75], 100), np.zeros((50, 2))])
+    expected = np.array([(20 * 0.5 + 3) / (20 * 0.25 + 3), (20 * 0.5 + 3) / (20 * 0.75 + 3)])
+    expected /= expected @ [0.25, 0.75]
+    np.testing.assert_allclose(balancing_weights(votes, [0.5, 0.5], num_labeled=20), expected)
+    np.testing.assert_allclose(
+        balancing_weights(votes, [5, 5], num_labeled=10**6), balancing_weights(votes, [0.5, 0.5])
+    )
+    assert balancing_weights(np.zeros((4, 2)), [0.9, 0.1]).tolist() == [1, 1]
+
+
+def test_a_class_without_votes_or_labels_gets_a_finite_weight():
+    weights = balancing_weights(soft([0.5, 0.5, 0.0]), [0.5, 0.0, 0.5])
+    assert np.isfinite(weights).all()
+    assert (weights > 0).all()
+
+
+@pytest.mark.parametrize(("shares", "message"), [([1.0], "2 classes"), ([0, 0], "not all 0"), ([2.0, -1.0], "-1.0")])
+def test_bad_class_balance_is_named(shares, message):
+    with pytest.raises(ConfigurationError, match=message):
+        balancing_weights(soft([0.5, 0.5]), shares)
+
+
+def test_class_weights_by_name(given):
+    shares = np.bincount(given.labels) / 100
+    np.testing.assert_allclose(
+        class_weights("validation", given), balancing_weights(given.soft_votes(), shares, num_labeled=100)
+    )
+    np.testing.assert_allclose(
+        class_weights("balanced", given, np.arange(4.0)), balancing_weights(given.soft_votes(np.arange(4.0)), [1, 1])
+    )
+    assert class_weights([1.0, 3.0], given).tolist() == [1, 3]
+    assert class_weights(None, given) is None
+
+
+def test_class_weights_of_validation_rows_need_rows_that_were_not_drawn_by_class(given):
+    assert class_weights("validation", None) is None
+    assert class_weights("validation", VotesForWeights(given.votes, 2)) is None
+    assert class_weights("validation", VotesForWeights(given.votes, 2, given.votes, given.labels, None, True)) is None
+
+
+def test_class_weights_of_probabilities_are_those_of_what_a_model_is_trained_on(given):
+    probabilities = np.full((*given.votes.shape, 2), 0.5)
+    balanced = VotesForWeights(given.votes, 2, given.labeled_votes, 1 + 0 * given.labels, probabilities)
+    expected = balancing_weights(np.full((400, 2), 0.5), [0, 1], num_labeled=100)
+    np.testing.assert_allclose(class_weights("validation", balanced), expected)
+
+
+@pytest.mark.parametrize(
+    ("weighting", "message"),
+    [("best", "'best'; use one of"), ([1.0], "1 entries for 2 classes"), ([1.0, -2.0], "class_weights = .*-2.0")],
+)
+def test_bad_class_weights_are_named(given, weighting, message):
+    with pytest.raises(ConfigurationError, match=message):
+        class_weights(weighting, given)
+
+
+def test_balanced_classes_need_votes():
+    with pytest.raises(ConfigurationError, match="needs a data module"):
+        class_weights("balanced", None)
+
+
+def test_penalties_take_the_weights_of_the_votes_unless_told_otherwise(given):
+    asked = {"lf_weights": "coverage", "penalty_weights": None, "class_weights": None}
+    resolved = resolve_weights(asked, given)
+    assert resolved["penalty_weights"] is resolved["lf_weights"]
+    np.testing.assert_allclose(resolved["lf_weights"], lf_weights("coverage", given))
+    by_data = resolve_weights(asked, given, "above-chance")
+    np.testing.assert_allclose(by_data["penalty_weights"], lf_weights("above-chance", given, scaled=False))
+    named = resolve_weights({**asked, "penalty_weights": "uniform"}, given, "above-chance")
+    assert named["penalty_weights"] is None

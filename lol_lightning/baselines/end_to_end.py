@@ -138,6 +138,7 @@ class EndToEndClassifier(LoLClassifier):
             hidden_sizes,
             dropout,
             method="lol-simple",
+            class_weights=None,
             optimizer=optimizer,
             lr=lr,
             weight_decay=weight_decay,

@@ -7,7 +7,7 @@ cross-entropy against the soft label, and network, optimizer and metrics are tho
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -17,9 +17,11 @@ from lol_lightning.baselines.dawid_skene import DawidSkene
 from lol_lightning.baselines.majority import majority_vote
 from lol_lightning.baselines.triplets import TripletModel
 from lol_lightning.exceptions import ConfigurationError
+from lol_lightning.label_settings import class_balance_of
 
 __all__ = [
     "PSEUDOLABELS",
+    "TAKE_CLASS_BALANCE",
     "dawid_skene",
     "majority_vote",
     "pseudolabels",
@@ -30,15 +32,17 @@ __all__ = [
 
 Votes = npt.NDArray[np.int64]
 SoftLabels = npt.NDArray[np.float32]
+Shares = Sequence[float] | None
 
 
-def snorkel_label_model(votes: Votes, num_classes: int, seed: int = 0) -> SoftLabels:
+def snorkel_label_model(votes: Votes, num_classes: int, seed: int = 0, class_balance: Shares = None) -> SoftLabels:
     """Posterior of Snorkel's ``LabelModel``, fitted to the votes with Snorkel's own settings and 500 epochs.
 
     Args:
         votes: int64 (n, m) with class ids or ``ABSTAIN``, m at least 3.
         num_classes: K.
         seed: Snorkel's seed; the global random states are left as they were.
+        class_balance: share of each class, K positive numbers; uniform if not given.
 
     Returns:
         float32 (n, K), rows sum to 1.
@@ -51,17 +55,19 @@ def snorkel_label_model(votes: Votes, num_classes: int, seed: int = 0) -> SoftLa
             f"Snorkel's LabelModel needs at least 3 labeling functions, got {votes.shape[1]}: "
             "use the majority vote, or LoLLabelModel."
         )
-    model = weighting.snorkel_label_model(votes, num_classes, n_epochs=500, seed=seed)
+    shares = None if class_balance is None else class_balance_of(class_balance, None, num_classes)
+    model = weighting.snorkel_label_model(votes, num_classes, n_epochs=500, seed=seed, class_balance=shares)
     return model.predict_proba(votes).astype(np.float32)
 
 
-def triplet_mean(votes: Votes, num_classes: int, seed: int = 0) -> SoftLabels:
-    """Posterior of ``TripletModel`` under the mean over triplets (Fu et al., 2020), under a uniform class balance.
+def triplet_mean(votes: Votes, num_classes: int, seed: int = 0, class_balance: Shares = None) -> SoftLabels:
+    """Posterior of ``TripletModel`` under the mean over triplets (Fu et al., 2020).
 
     Args:
         votes: int64 (n, m) with class ids or ``ABSTAIN``, m at least 3.
         num_classes: K; for more than 2, one against the rest.
         seed: of the triplets that are drawn where there are more than 141 LFs.
+        class_balance: share of each class, K positive numbers; uniform if not given.
 
     Returns:
         float32 (n, K), rows sum to 1.
@@ -70,12 +76,12 @@ def triplet_mean(votes: Votes, num_classes: int, seed: int = 0) -> SoftLabels:
         ConfigurationError: if there are fewer than three LFs.
         VotesError: if no LF votes on any row.
     """
-    return TripletModel(num_classes, "mean", seed=seed).fit(votes).predict_proba(votes).astype(np.float32)
+    return TripletModel(num_classes, "mean", class_balance, seed).fit(votes).predict_proba(votes).astype(np.float32)
 
 
-def triplet_median(votes: Votes, num_classes: int, seed: int = 0) -> SoftLabels:
+def triplet_median(votes: Votes, num_classes: int, seed: int = 0, class_balance: Shares = None) -> SoftLabels:
     """Posterior of ``TripletModel`` under the median over triplets (Chen et al., 2021); else as ``triplet_mean``."""
-    return TripletModel(num_classes, "median", seed=seed).fit(votes).predict_proba(votes).astype(np.float32)
+    return TripletModel(num_classes, "median", class_balance, seed).fit(votes).predict_proba(votes).astype(np.float32)
 
 
 def dawid_skene(votes: Votes, num_classes: int, seed: int = 0) -> SoftLabels:
@@ -95,7 +101,7 @@ def dawid_skene(votes: Votes, num_classes: int, seed: int = 0) -> SoftLabels:
     return DawidSkene(num_classes).fit(votes).predict_proba(votes).astype(np.float32)
 
 
-PSEUDOLABELS: dict[str, Callable[[Votes, int, int], SoftLabels]] = {
+PSEUDOLABELS: dict[str, Callable[..., SoftLabels]] = {
     "mv": majority_vote,
     "snorkel": snorkel_label_model,
     "t-mean": triplet_mean,
@@ -104,8 +110,13 @@ PSEUDOLABELS: dict[str, Callable[[Votes, int, int], SoftLabels]] = {
 }
 """Every way to fuse votes, by name: (votes, K, seed) -> float32 (n, K)."""
 
+TAKE_CLASS_BALANCE = ("snorkel", "t-mean", "t-median")
+"""Those of them that are told the shares of the classes; the others have no use for them, or estimate them."""
 
-def pseudolabels(method: str, votes: Votes, num_classes: int, seed: int = 0) -> SoftLabels:
+
+def pseudolabels(
+    method: str, votes: Votes, num_classes: int, seed: int = 0, class_balance: Shares = None
+) -> SoftLabels:
     """Fuse votes by a method of ``PSEUDOLABELS``.
 
     Args:
@@ -113,12 +124,13 @@ def pseudolabels(method: str, votes: Votes, num_classes: int, seed: int = 0) -> 
         votes: int64 (n, m) with class ids or ``ABSTAIN``.
         num_classes: K.
         seed: for the methods that draw.
+        class_balance: share of each class, K positive numbers, for the methods of ``TAKE_CLASS_BALANCE``.
 
     Returns:
         float32 (n, K), rows sum to 1.
 
     Raises:
-        ConfigurationError: if the method is unknown.
+        ConfigurationError: if the method is unknown, or takes no class balance and one is given.
 
     Example:
         >>> pseudolabels("mv", np.array([[0, -1, 0]]), num_classes=3)
@@ -126,4 +138,8 @@ def pseudolabels(method: str, votes: Votes, num_classes: int, seed: int = 0) -> 
     """
     if method not in PSEUDOLABELS:
         raise ConfigurationError(f"pseudolabel method {method!r} is not one of {sorted(PSEUDOLABELS)}.")
-    return PSEUDOLABELS[method](votes, num_classes, seed)
+    if class_balance is None:
+        return PSEUDOLABELS[method](votes, num_classes, seed)
+    if method not in TAKE_CLASS_BALANCE:
+        raise ConfigurationError(f"pseudolabel method {method!r} takes no class_balance; leave it out.")
+    return PSEUDOLABELS[method](votes, num_classes, seed, class_balance)

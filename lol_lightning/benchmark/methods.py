@@ -5,29 +5,28 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, cast, get_args
+from typing import Any, Literal, cast, get_args
 
 import numpy as np
 from torch import Tensor
 
 from lol_lightning.baselines.end_to_end import EndToEndClassifier
-from lol_lightning.baselines.pseudolabels import pseudolabels
+from lol_lightning.baselines.pseudolabels import TAKE_CLASS_BALANCE, pseudolabels
 from lol_lightning.benchmark.data import Prepared
 from lol_lightning.data.dataset import LoLDataset
 from lol_lightning.exceptions import ConfigurationError
 from lol_lightning.lfs.record import Source
 from lol_lightning.module import LoLClassifier
-from lol_lightning.weighting import LFWeighting, VotesForWeights, lf_weights, penalty_weighting
+from lol_lightning.weighting import WEIGHTS, VotesForWeights, resolve_weights
 
 __all__ = ["METHODS", "Method", "as_methods"]
 
 OPTIMIZER = {"lr": (1e-3, 3e-2), "weight_decay": (1e-6, 1e-2)}
 PENALTY = {"alpha": (0.1, 10.0), "c": (0.05, 0.5)}
 SIMPLE = {"method": "lol-simple"}
-FUSED = {**SIMPLE, "lf_weights": "uniform"}
+FUSED = {**SIMPLE, "lf_weights": "uniform", "class_weights": None}
 # Two networks that learn from each other need smaller steps than one.
 END_TO_END = {"lr": (1e-4, 1e-2), "temperature": (0.3, 10.0)}
-WEIGHTS = ("lf_weights", "penalty_weights")
 
 Ranges = Mapping[str, tuple[float, float]]
 
@@ -43,6 +42,8 @@ class Method:
         ranges: arguments that are tuned, each drawn evenly in its logarithm from (low, high).
         model: the LightningModule.
         sources: which findings of an inspection the gradients come from; ``None`` for the data module's own records.
+        class_balance: shares of the classes that a label model or an encoder is told, "validation" for those of the
+            labeled rows, ``None`` for none.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Method:
     ranges: Ranges = field(default_factory=lambda: OPTIMIZER)
     model: type[LoLClassifier] = LoLClassifier
     sources: tuple[Source, ...] | None = None
+    class_balance: Literal["validation"] | tuple[float, ...] | None = None
 
     @property
     def defaults(self) -> dict[str, Any]:
@@ -66,6 +68,7 @@ class Method:
             "trains_on": self.trains_on,
             "model": self.model.__name__,
             "sources": self.sources,
+            "class_balance": self.class_balance,
             "first_trial": self.defaults,
             "ranges": dict(self.ranges),
             "options": fixed,
@@ -91,43 +94,54 @@ class Method:
             batch = prepared.val.__getitems__(labeled.tolist())
             return LoLDataset(batch.features, cast(Tensor, batch.labels)[:, None])
         data = prepared.data
-        fused = pseudolabels(self.trains_on, data.train_votes, data.num_classes, seed)
+        fused = pseudolabels(self.trains_on, data.train_votes, data.num_classes, seed, self._shares())
         return LoLDataset(prepared.train.features, fused[:, None, :])
 
-    def resolve(self, prepared: Prepared, seen: np.ndarray) -> Method:
-        """Return the method with the weights of its LFs as numbers, computed once for all trials.
+    def resolve(self, prepared: Prepared, seen: np.ndarray, drawn_by_class: bool = False) -> Method:
+        """Return the method with weights and shares of classes as numbers, computed once for all trials.
 
         Args:
             prepared: the data.
             seen: validation rows whose labels may be looked at.
+            drawn_by_class: whether they were drawn class by class, so that shares of classes are not known.
         """
         data, labels = prepared.data, prepared.data.val_labels
-        asked = {name: value for name, value in self._arguments.items() if name in WEIGHTS}
-        if "penalty_weights" in asked:
-            asked["penalty_weights"] = penalty_weighting(asked["penalty_weights"], data)
-        named = {name: value for name, value in asked.items() if isinstance(value, str) and value != "uniform"}
-        if self.trains_on != "votes" or not named:
-            return self
         given = VotesForWeights(
-            data.train_votes, data.num_classes, data.val_votes[seen], None if labels is None else labels[seen]
+            data.train_votes,
+            data.num_classes,
+            data.val_votes[seen],
+            None if labels is None else labels[seen],
+            getattr(data, "train_vote_probabilities", None),
+            drawn_by_class or getattr(data, "val_drawn_by_class", False),
         )
-        weights = {
-            name: lf_weights(cast(LFWeighting, weighting), given, scaled=name == "lf_weights").tolist()
-            for name, weighting in named.items()
-        }
-        return replace(self, options={**self.options, **weights})
+        balance = self.class_balance
+        if balance == "validation":
+            shares = given.class_shares()
+            # No class may have the share 0.
+            balance = None if shares is None else tuple((len(seen) * shares + 1) / (len(seen) + len(shares)))
+        asked = {name: value for name, value in self._arguments.items() if name in WEIGHTS}
+        if self.trains_on != "votes" or len(asked) < len(WEIGHTS):
+            return replace(self, class_balance=balance)
+        resolved = resolve_weights(asked, given, getattr(data, "penalty_weighting", None))
+        numbers = {name: weights.tolist() for name, weights in resolved.items() if weights is not None}
+        return replace(self, options={**self.options, **numbers}, class_balance=balance)
 
     def make_model(self, prepared: Prepared, hyperparameters: Mapping[str, Any], seed: int) -> LoLClassifier:
         """Build the LightningModule; its weights follow torch's global random state."""
         data = prepared.data
         sizes: dict[str, Any] = {"num_features": data.num_features, "num_classes": data.num_classes}
         if issubclass(self.model, EndToEndClassifier):
-            sizes["num_lfs"] = data.num_lfs
+            sizes.update(num_lfs=data.num_lfs, class_balance=self._shares())
         return self.model(**sizes, seed=seed, **{**self.options, **hyperparameters})
+
+    def _shares(self) -> tuple[float, ...] | None:
+        if isinstance(self.class_balance, str):
+            raise ConfigurationError(f"the shares of {self.name!r} are not known yet; call resolve().")
+        return self.class_balance
 
 
 def _pseudolabeled(name: str) -> Method:
-    return Method(name, name, FUSED)
+    return Method(name, name, FUSED, class_balance="validation" if name in TAKE_CLASS_BALANCE else None)
 
 
 METHODS: dict[str, Method] = {
@@ -137,7 +151,7 @@ METHODS: dict[str, Method] = {
         _pseudolabeled("snorkel"),
         _pseudolabeled("t-mean"),
         _pseudolabeled("t-median"),
-        Method("e2e", ranges={**OPTIMIZER, **END_TO_END}, model=EndToEndClassifier),
+        Method("e2e", ranges={**OPTIMIZER, **END_TO_END}, model=EndToEndClassifier, class_balance="validation"),
         _pseudolabeled("dawid-skene"),
         Method("lol-simple", options=SIMPLE),
         Method("lol", options={"method": "lol"}, ranges={**OPTIMIZER, **PENALTY}),

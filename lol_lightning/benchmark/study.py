@@ -126,7 +126,7 @@ class _StudyRows:
         labeled = np.empty(0, int)
         if plan.method.trains_on == "labels":
             labeled, seen = split_80_20(cast(np.ndarray, data.val_labels), seen, plan.seed)
-        self.method = plan.method.resolve(self.prepared, seen)
+        self.method = plan.method.resolve(self.prepared, seen, drawn_by_class=plan.val_per_class is not None)
         self.train: LoLDataset = self.method.train_data(self.prepared, labeled, plan.seed)
         self.validation: list[LoLBatch] = evaluation_batches(self.prepared.val, seen)
         # The same number and size of steps for every method, also for those that train on other rows.

@@ -44,11 +44,12 @@ def vote_loss(
     logits: Float[Tensor, "batch cls"],
     votes: Shaped[Tensor, "batch lf *cls"],
     lf_weights: Float[Tensor, " lf"] | None = None,
+    class_weights: Float[Tensor, " cls"] | None = None,
 ) -> Float[Tensor, ""]:
     r"""Mean cross-entropy to every vote (Eq. 1 and 2), the whole loss of "LoL-simple".
 
-    .. math:: \frac{1}{B} \sum_x \frac{1}{m(x)} \sum_i w_i \mathbb{1}\{\lambda_i(x) \text{ votes}\}
-              \, \mathrm{CE}(h(x), \lambda_i(x))
+    .. math:: \frac{1}{B} \sum_x \frac{1}{m(x)} \sum_i w_i\, u_{\lambda_i(x)}
+              \mathbb{1}\{\lambda_i(x) \text{ votes}\} \, \mathrm{CE}(h(x), \lambda_i(x))
 
     By Proposition 1 this is one cross-entropy to the soft votes, and it is computed so.
 
@@ -56,6 +57,7 @@ def vote_loss(
         logits: float (B, K).
         votes: int64 (B, m) with class ids or ``ABSTAIN``, or probabilities float (B, m, K).
         lf_weights: float (m,), weight of each LF; ``None`` stands for uniform weights of 1.
+        class_weights: float (K,), weight u of the votes for each class; the paper has ``None``, which stands for 1.
 
     Returns:
         float (), in nats; 0 with a graph where every LF abstains on every row.
@@ -64,7 +66,8 @@ def vote_loss(
         >>> vote_loss(torch.zeros(2, 2), torch.tensor([[1, 0], [-1, -1]]))
         tensor(0.3466)
     """
-    return soft_vote_loss(logits, soft_votes(votes, logits.shape[-1], lf_weights).to(logits.dtype))
+    targets = soft_votes(votes, logits.shape[-1], lf_weights).to(logits.dtype)
+    return soft_vote_loss(logits, targets if class_weights is None else targets * class_weights.to(targets))
 
 
 def hinge_margins(
@@ -163,11 +166,12 @@ def lol_loss(
     lf_weights: Float[Tensor, " lf"] | None = None,
     shares: Shares = "votes",
     reduction: Reduction = "sum",
+    class_weights: Float[Tensor, " cls"] | None = None,
 ) -> Float[Tensor, ""]:
     r"""Losses over Labels (Eq. 4).
 
     .. math:: \frac{1}{B} \sum_x \frac{1}{m(x)} \sum_i w_i \mathbb{1}\{\lambda_i(x) \text{ votes}\}
-              \big( \mathrm{CE}(h(x), \lambda_i(x)) + \alpha\, p_i \big)
+              \big( u_{\lambda_i(x)}\, \mathrm{CE}(h(x), \lambda_i(x)) + \alpha\, p_i \big)
 
     Args:
         logits: float (B, K).
@@ -180,6 +184,7 @@ def lol_loss(
         lf_weights: float (m,), weight of each LF; ``None`` stands for uniform weights of 1.
         shares: as for ``shared_penalty``.
         reduction: as for ``gradient_penalty``.
+        class_weights: float (K,), as for ``vote_loss``.
 
     Returns:
         float (), the loss; differentiate it once for a training step.
@@ -191,4 +196,4 @@ def lol_loss(
         tensor(1.1931)
     """
     penalised = shared_penalty(gradients, votes, targets, c, penalty, lf_weights, shares, reduction)
-    return vote_loss(logits, votes, lf_weights) + alpha * penalised
+    return vote_loss(logits, votes, lf_weights, class_weights) + alpha * penalised

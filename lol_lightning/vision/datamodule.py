@@ -172,6 +172,12 @@ class LoLImageDataModule(pl.LightningDataModule):
         return _class_ids(self.dataset("train").votes, self.num_classes).numpy()
 
     @property
+    def train_vote_probabilities(self) -> np.ndarray | None:
+        """Votes float (n, m, K) that a model is trained on, ``None`` where they are class ids."""
+        votes = self.dataset("train").votes
+        return votes.float().numpy() if votes.is_floating_point() else None
+
+    @property
     def train_classes(self) -> Int[Tensor, " row"]:
         """True classes int64 (n,) of the training rows, to judge labelers by; no training reads them."""
         self.dataset("train")
@@ -187,6 +193,11 @@ class LoLImageDataModule(pl.LightningDataModule):
         """Classes int64 (n,) of the validation rows."""
         labels = self.dataset("val").labels
         return None if labels is None else labels.numpy()
+
+    @property
+    def val_drawn_by_class(self) -> bool:
+        """That validation rows were drawn class by class: the shares of the classes among them say nothing."""
+        return True
 
     @property
     def penalty_weighting(self) -> LFWeighting:

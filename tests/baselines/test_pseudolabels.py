@@ -4,7 +4,7 @@ import torch
 
 from lol_lightning.baselines.dawid_skene import DawidSkene
 from lol_lightning.baselines.majority import majority_vote
-from lol_lightning.baselines.pseudolabels import PSEUDOLABELS, pseudolabels, snorkel_label_model
+from lol_lightning.baselines.pseudolabels import PSEUDOLABELS, TAKE_CLASS_BALANCE, pseudolabels, snorkel_label_model
 from lol_lightning.baselines.triplets import TripletModel
 from lol_lightning.exceptions import ConfigurationError
 
@@ -67,6 +67,23 @@ def test_snorkel_repeats_and_leaves_the_global_seeds_alone():
 def test_some_methods_need_three_lfs(method):
     with pytest.raises(ConfigurationError, match="at least 3 labeling functions, got 2"):
         pseudolabels(method, np.zeros((5, 2), dtype=np.int64), 2)
+
+
+@pytest.mark.parametrize("method", TAKE_CLASS_BALANCE)
+def test_label_models_are_told_the_shares_of_the_classes(method):
+    rng = np.random.default_rng(0)
+    labels = (rng.random(2000) < 0.1).astype(np.int64)
+    right = rng.random((2000, 4)) < 0.75
+    votes = np.where(right, labels[:, None], 1 - labels[:, None])
+    uniform, told = (pseudolabels(method, votes, 2, class_balance=shares) for shares in (None, [0.9, 0.1]))
+    assert abs(told[:, 1].mean() - 0.1) < abs(uniform[:, 1].mean() - 0.1)
+    assert (told.argmax(1) == labels).mean() > (uniform.argmax(1) == labels).mean()
+
+
+@pytest.mark.parametrize("method", sorted(set(PSEUDOLABELS) - set(TAKE_CLASS_BALANCE)))
+def test_other_methods_refuse_shares_of_the_classes(method):
+    with pytest.raises(ConfigurationError, match=f"{method!r} takes no class_balance"):
+        pseudolabels(method, np.zeros((5, 3), dtype=np.int64), 2, class_balance=[0.5, 0.5])
 
 
 def test_unknown_method_is_named():

@@ -3,10 +3,11 @@ import pytest
 import torch
 from tiny_benchmark import write_wrench
 
-from lol_lightning.baselines.pseudolabels import PSEUDOLABELS, pseudolabels
+from lol_lightning.baselines.pseudolabels import PSEUDOLABELS, TAKE_CLASS_BALANCE, pseudolabels
 from lol_lightning.benchmark.data import as_sets, forget, prepare
 from lol_lightning.benchmark.methods import METHODS, as_methods
 from lol_lightning.exceptions import ConfigurationError
+from lol_lightning.weighting import VotesForWeights, balancing_weights
 
 SEEN = np.arange(20, 60)
 
@@ -33,10 +34,11 @@ def test_every_method_that_trains_one_network_tunes_the_optimizer_in_the_same_ra
 
 @pytest.mark.parametrize("name", METHODS)
 def test_what_a_method_trains_on(name, prepared):
-    method, data = METHODS[name], prepared.data
+    method, data = METHODS[name].resolve(prepared, SEEN), prepared.data
     train = method.train_data(prepared, SEEN[:5], seed=0)
     if name in PSEUDOLABELS:
-        expected = pseudolabels(name, data.train_votes, data.num_classes, seed=0)
+        shares = (np.bincount(data.val_labels[SEEN]) + 1) / (len(SEEN) + 2) if name in TAKE_CLASS_BALANCE else None
+        expected = pseudolabels(name, data.train_votes, data.num_classes, seed=0, class_balance=shares)
         np.testing.assert_array_equal(train.votes[:, 0], expected)
         assert train.gradient_targets is None
     elif name == "valsup":
@@ -51,6 +53,7 @@ def test_what_a_method_trains_on(name, prepared):
 def test_models_of_a_seed_start_from_the_same_weights(name, prepared):
     def weights(method):
         torch.manual_seed(3)
+        method = method.resolve(prepared, SEEN)
         model = method.make_model(prepared, method.defaults, seed=3)
         return model, torch.cat([parameter.flatten() for parameter in model.network.parameters()])
 
@@ -68,8 +71,31 @@ def test_lf_weights_are_computed_once_from_the_rows_that_may_be_seen(prepared):
     voted = votes != -1
     expected = ((voted & (votes == labels[:, None])).sum(0) + 1) / (voted.sum(0) + 2)
     np.testing.assert_allclose(weights, expected / expected.mean())
-    assert METHODS["lol"].resolve(prepared, SEEN) is METHODS["lol"]
     assert len(METHODS["lol-sw"].resolve(prepared, SEEN).options["lf_weights"]) == prepared.data.num_lfs
+
+
+def test_shares_of_classes_come_from_the_rows_that_may_be_seen(prepared):
+    labels = prepared.data.val_labels[SEEN]
+    e2e = METHODS["e2e"].resolve(prepared, SEEN)
+    np.testing.assert_allclose(e2e.class_balance, (np.bincount(labels) + 1) / (len(SEEN) + 2))
+    model = e2e.make_model(prepared, e2e.defaults, seed=0)
+    np.testing.assert_allclose(model.class_balance, e2e.class_balance, rtol=1e-6)
+    lol = METHODS["lol"].resolve(prepared, SEEN)
+    soft = VotesForWeights(prepared.data.train_votes, 2).soft_votes()
+    expected = balancing_weights(soft, np.bincount(labels) / len(SEEN), len(SEEN))
+    np.testing.assert_allclose(lol.options["class_weights"], expected)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_shares_of_classes_are_not_known_from_rows_drawn_class_by_class(name, prepared):
+    method = METHODS[name].resolve(prepared, SEEN, drawn_by_class=True)
+    assert method.class_balance is None
+    assert method.options.get("class_weights") is None
+
+
+def test_shares_must_be_resolved_before_a_model_is_made(prepared):
+    with pytest.raises(ConfigurationError, match="'e2e' are not known yet"):
+        METHODS["e2e"].make_model(prepared, METHODS["e2e"].defaults, seed=0)
 
 
 def test_variants_change_options_ranges_and_starts():

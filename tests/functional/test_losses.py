@@ -38,6 +38,9 @@ def test_vote_loss_is_the_sum_over_votes(network, case):
     x, _, votes, weights, _ = case
     logits = network(x)
     torch.testing.assert_close(vote_loss(logits, votes, weights), oracles.vote_loss(logits, votes, weights))
+    classes = torch.linspace(0.5, 2, logits.shape[1], dtype=logits.dtype)
+    expected = oracles.vote_loss(logits, votes, weights, classes)
+    torch.testing.assert_close(vote_loss(logits, votes, weights, classes), expected)
 
 
 def test_proposition_1_vote_loss_is_one_cross_entropy_to_the_soft_vote(network, case):

@@ -210,12 +210,12 @@ def test_penalties_are_weighted_by_what_labelers_exceed_chance_unless_others_are
     data = make(labelers=labelers, val_per_class=15)
     model = LoLClassifier(hidden_sizes=(8,))
     pl.Trainer(**trainer_options(max_epochs=1)).fit(model, data)
-    assert model._lf_weights is None
-    assert model._penalty_weights[1] < 0.4
-    assert (model._penalty_weights[[0, 2]] > 0.8).all()
+    assert model._weights["lf_weights"] is None
+    assert model._weights["penalty_weights"][1] < 0.4
+    assert (model._weights["penalty_weights"][[0, 2]] > 0.8).all()
     model = LoLClassifier(hidden_sizes=(8,), penalty_weights="uniform")
     pl.Trainer(**trainer_options(max_epochs=1)).fit(model, data)
-    assert model._penalty_weights is None
+    assert model._weights["penalty_weights"] is None
     assert make(val_per_class=0).penalty_weighting == "agreement"
 
 
