@@ -9,6 +9,7 @@ import pytorch_lightning as pl
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
+from pytorch_lightning.utilities import rank_zero_info
 from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torchmetrics import MetricCollection
@@ -89,10 +90,10 @@ class LoLClassifier(pl.LightningModule):
         torch.Size([3, 2])
 
     Notes:
-        The defaults differ from Eq. 3 and 4 in two things: they take the mean over an LF's features instead of the
-        sum, and let each LF's penalty count alike. ``penalty_reduction="sum", penalty_shares="votes"`` is the paper to
-        the letter. A demand on the probability presses less and less as the model grows sure, one on the log-odds alike
-        at any time.
+        The defaults differ from Eq. 3 and 4 in three things: they take the mean over an LF's features instead of the
+        sum, let each LF's penalty count alike, and balance the votes where the shares of the classes are known.
+        ``penalty_reduction="sum", penalty_shares="votes", class_weights=None`` is the paper to the letter. A demand on
+        the probability presses less and less as the model grows sure, one on the log-odds alike at any time.
 
         The penalty's samples go through the network in evaluation mode after the batch went through it in training
         mode, and both end up in one loss, so that gradients are the same under DistributedDataParallel.
@@ -281,6 +282,8 @@ class LoLClassifier(pl.LightningModule):
         given = VotesForWeights.of(data, self.hparams["num_classes"])
         asked = {name: self.hparams[name] for name in WEIGHTS}
         resolved = resolve_weights(asked, given, getattr(data, "penalty_weighting", None))
+        if isinstance(asked["class_weights"], str) and (classes := resolved["class_weights"]) is not None:
+            rank_zero_info(f"Votes for the classes count {classes.round(2).tolist()} (class_weights).")
         options: dict[str, Any] = {"dtype": torch.get_default_dtype(), "device": self.device}
         self._weights = {
             name: None if weights is None else torch.tensor(weights, **options) for name, weights in resolved.items()
