@@ -65,10 +65,8 @@ class VotesForWeights:
             labeled = datamodule.val_votes, datamodule.val_labels
         except (AttributeError, DataError):
             labeled = None, None
-        trained, by_class = (
-            getattr(datamodule, name, None) for name in ("train_vote_probabilities", "val_drawn_by_class")
-        )
-        return cls(datamodule.train_votes, num_classes, *labeled, trained, bool(by_class))
+        trained = getattr(datamodule, "train_vote_probabilities", None)
+        return cls(datamodule.train_votes, num_classes, *labeled, trained)
 
     def class_shares(self) -> Float[ndarray, " cls"] | None:
         """Shares of the classes among the labeled rows, float (K,); ``None`` where they are not known."""

@@ -112,7 +112,7 @@ class Method:
             data.val_votes[seen],
             None if labels is None else labels[seen],
             getattr(data, "train_vote_probabilities", None),
-            drawn_by_class or getattr(data, "val_drawn_by_class", False),
+            drawn_by_class,
         )
         balance = self.class_balance
         if balance == "validation":

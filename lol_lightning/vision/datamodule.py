@@ -60,7 +60,8 @@ class LoLImageDataModule(pl.LightningDataModule):
         gradient_unit: of the labelers' gradients; it must be the model's.
         agreeing_only: leave out entries of a gradient whose sign the other labelers together contradict.
         max_train_rows: use only that many unlabeled rows, drawn with ``seed``.
-        val_per_class: labeled rows of each class for validation.
+        val_per_class: labeled rows of each class for validation. ``LoLClassifier`` thus balances the votes to equal
+            shares of the classes, unless it is told otherwise.
         test_share: share of the other rows for the test, where the data do not say which.
         size: side in pixels to which image files are brought.
         on_corrupt: "error" stops at an image that cannot be decoded, "skip" leaves it out; both name it.
@@ -193,11 +194,6 @@ class LoLImageDataModule(pl.LightningDataModule):
         """Classes int64 (n,) of the validation rows."""
         labels = self.dataset("val").labels
         return None if labels is None else labels.numpy()
-
-    @property
-    def val_drawn_by_class(self) -> bool:
-        """That validation rows were drawn class by class: the shares of the classes among them say nothing."""
-        return True
 
     @property
     def penalty_weighting(self) -> LFWeighting:
