@@ -20,6 +20,7 @@ from pytorch_lightning.utilities.seed import isolate_rng
 from snorkel.labeling import LabelingFunction
 
 from lol_lightning.archive import bag_of_words_from_state, bag_of_words_state
+from lol_lightning.class_balance import balancing_weights
 from lol_lightning.data.dataset import LoLDataLoader, LoLDataset
 from lol_lightning.data.feature_space import BagOfWords, FeatureSpace, Matrix
 from lol_lightning.data.mapping import records_to_targets
@@ -30,7 +31,7 @@ from lol_lightning.lfs.record import LFRecord
 from lol_lightning.module import LoLClassifier
 from lol_lightning.network import SparseMLP
 from lol_lightning.targets import GradientTargets
-from lol_lightning.weighting import WEIGHTS, VotesForWeights, balancing_weights, resolve_weights
+from lol_lightning.weighting import WEIGHTS, VotesForWeights, resolve_weights
 
 __all__ = ["EndModel", "Training", "classifier_options", "train_end_model"]
 

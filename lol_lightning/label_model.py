@@ -17,11 +17,12 @@ from snorkel.labeling.model.label_model import LabelModelConfig, TrainConfig
 from snorkel.utils import probs_to_preds
 
 from lol_lightning.archive import read_archive, write_archive
+from lol_lightning.class_balance import class_balance_of
 from lol_lightning.data.feature_space import FeatureSpace
 from lol_lightning.end_model import EndModel, Training, classifier_options, train_end_model
 from lol_lightning.exceptions import ConfigurationError, DataError, NotFittedError, VotesError
 from lol_lightning.functional.votes import ABSTAIN
-from lol_lightning.label_settings import class_balance_of, classifier_arguments, train_config
+from lol_lightning.label_settings import classifier_arguments, train_config
 from lol_lightning.lfs.apply import validate_votes
 from lol_lightning.targets import GradientTargets
 from lol_lightning.vote_model import VoteModel, estimate_vote_model

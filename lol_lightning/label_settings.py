@@ -6,12 +6,11 @@ from collections.abc import Collection
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 from snorkel.labeling.model.label_model import TrainConfig
 
-from lol_lightning.exceptions import ConfigurationError, DataError
+from lol_lightning.exceptions import ConfigurationError
 
-__all__ = ["class_balance_of", "classifier_arguments", "train_config"]
+__all__ = ["classifier_arguments", "train_config"]
 
 _SCHEDULERS = ("constant", "linear", "exponential", "step")
 _OPTIMIZERS = ("sgd", "adam", "adamax")
@@ -79,36 +78,3 @@ def classifier_arguments(given: dict[str, Any], known: Collection[str], with_fea
         return {}
     renamed = {"weight_decay" if name == "l2" else name: value for name, value in given.items()}
     return {name: value for name, value in renamed.items() if name in {*known, "weight_decay"}}
-
-
-def class_balance_of(class_balance: Any, labels: Any, num_classes: int) -> Float[np.ndarray, " cls"]:
-    """Return the share of each class: as given, else as among labels, else uniform; float64 (K,), sums to 1.
-
-    Raises:
-        ConfigurationError: if a given share is missing, not finite or not positive.
-        DataError: if a label is not in [0, K), or a class has none.
-
-    Example:
-        >>> class_balance_of(None, [0, 0, 1, 0], num_classes=2)
-        array([0.75, 0.25])
-    """
-    if class_balance is not None:
-        shares = np.asarray(class_balance, dtype=float)
-        if shares.shape != (num_classes,) or not (np.isfinite(shares) & (shares > 0)).all():
-            raise ConfigurationError(
-                f"class_balance = {class_balance!r}; it must be {num_classes} positive numbers, one for each class."
-            )
-        return shares / shares.sum()
-    if labels is None:
-        return np.full(num_classes, 1 / num_classes)
-    labels = np.asarray(labels).ravel()
-    outside = ~np.isin(labels, np.arange(num_classes))
-    if outside.any():
-        row = int(outside.argmax())
-        raise DataError(f"Y_dev has {labels[row]!r} in row {row}; labels must be 0 .. {num_classes - 1}.")
-    counts = np.bincount(labels.astype(np.int64), minlength=num_classes)
-    if not counts.all():
-        raise DataError(
-            f"Y_dev has no row of class {int(counts.argmin())}, so its share would be 0. Give class_balance instead."
-        )
-    return counts / counts.sum()

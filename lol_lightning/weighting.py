@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 from pytorch_lightning.utilities.seed import isolate_rng
 
+from lol_lightning.class_balance import balancing_weights, checked_weights
 from lol_lightning.exceptions import ConfigurationError, DataError
 from lol_lightning.functional import votes as functional
 from lol_lightning.functional.votes import ABSTAIN
@@ -22,7 +23,6 @@ __all__ = [
     "ClassWeighting",
     "LFWeighting",
     "VotesForWeights",
-    "balancing_weights",
     "class_weights",
     "lf_weights",
     "resolve_weights",
@@ -30,7 +30,6 @@ __all__ = [
 
 WEIGHTS = ("lf_weights", "penalty_weights", "class_weights")
 """Arguments of ``LoLClassifier`` that are weights."""
-PSEUDO_ROWS = 3
 
 LFWeighting = Literal["uniform", "snorkel", "coverage", "accuracy", "above-chance", "agreement"]
 ClassWeighting = Literal["validation", "balanced"]
@@ -238,46 +237,6 @@ def class_weights(
     return balancing_weights(given.soft_votes(lf_weights), np.full(given.num_classes, 1 / given.num_classes))
 
 
-def balancing_weights(
-    soft_votes: Float[ndarray, "row cls"], class_balance: Sequence[float] | ndarray, num_labeled: int | None = None
-) -> Float[ndarray, " cls"]:
-    r"""Weights of the votes for each class under which the classes have the shares that they should have.
-
-    LFs that vote for one class far more often than it occurs teach a model to predict it too often, however right
-    they are. With q the shares of the classes among the votes and p the shares wanted,
-
-    .. math:: u_k \propto \frac{N p_k + a}{N q_k + a}, \qquad \sum_k q_k u_k = 1,
-
-    where N is the number of rows that the less certain of both was counted on, and a = 3 pseudo-rows of each class
-    keep a class that was hardly seen from a weight out of all proportion.
-
-    Args:
-        soft_votes: float (n, K), as ``functional.votes.soft_votes`` gives them; rows of zeros have no votes.
-        class_balance: the K shares wanted, not negative.
-        num_labeled: number of labeled rows that they were counted on, ``None`` for shares that are known.
-
-    Returns:
-        float (K,), positive.
-
-    Raises:
-        ConfigurationError: if there is not one share for each class, or one is negative or not finite, or all are 0.
-
-    Example:
-        >>> balancing_weights(np.repeat([[1.0, 0.0], [0.0, 1.0]], [300, 100], axis=0), [0.5, 0.5]).round(2)
-        array([0.67, 1.98])
-    """
-    wanted = checked_weights(class_balance, "class_balance")
-    if wanted.shape != soft_votes.shape[1:] or not wanted.any():
-        raise ConfigurationError(
-            f"class_balance = {wanted.tolist()}; give one share for each of {soft_votes.shape[1]} classes, not all 0."
-        )
-    num_rows = np.count_nonzero(soft_votes.any(1))
-    counted = num_rows if num_labeled is None else min(num_rows, num_labeled)
-    voted = soft_votes.sum(0) / max(soft_votes.sum(), np.finfo(float).tiny)
-    weights = (counted * wanted / wanted.sum() + PSEUDO_ROWS) / (counted * voted + PSEUDO_ROWS)
-    return weights / max(weights @ voted, np.finfo(float).tiny) if num_rows else np.ones_like(weights)
-
-
 def resolve_weights(
     asked: Mapping[str, Any], given: VotesForWeights | None, penalty_weighting: LFWeighting | None = None
 ) -> dict[str, ndarray | None]:
@@ -317,11 +276,3 @@ def _lf_weights(
             f"{name} = {weighting!r} needs a data module with train_votes; fit with one, or give a list."
         )
     return checked_weights(weighting)
-
-
-def checked_weights(weighting: Sequence[float] | ndarray, name: str = "lf_weights") -> Float[ndarray, " weight"]:
-    """Given weights as an array; they must be finite and not negative."""
-    weights = np.asarray(weighting, dtype=float)
-    if not (np.isfinite(weights) & (weights >= 0)).all():
-        raise ConfigurationError(f"{name} = {weights.tolist()} must be finite and not negative.")
-    return weights

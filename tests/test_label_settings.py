@@ -1,10 +1,9 @@
 import re
 
-import numpy as np
 import pytest
 
-from lol_lightning.exceptions import ConfigurationError, DataError
-from lol_lightning.label_settings import class_balance_of, classifier_arguments, train_config
+from lol_lightning.exceptions import ConfigurationError
+from lol_lightning.label_settings import classifier_arguments, train_config
 
 KNOWN = {"lr", "optimizer", "alpha"}
 
@@ -53,22 +52,3 @@ def test_optimizers_are_checked_as_by_snorkel():
     assert classifier_arguments({"optimizer": "adamax"}, KNOWN, with_features=False) == {}
     with pytest.raises(ConfigurationError, match="Unrecognized optimizer option 'bad'"):
         classifier_arguments({"optimizer": "bad"}, KNOWN, with_features=False)
-
-
-def test_class_balance_prefers_what_is_given_to_labels_to_uniform():
-    np.testing.assert_allclose(class_balance_of([7, 3], [0, 1], 2), [0.7, 0.3])
-    np.testing.assert_allclose(class_balance_of(None, np.array([0, 0, 1, 1, 0]), 2), [0.6, 0.4])
-    np.testing.assert_allclose(class_balance_of(None, None, 4), [0.25] * 4)
-
-
-@pytest.mark.parametrize("class_balance", [[1.0], [0.5, 0.0, 0.5], [0.5, float("nan"), 0.5], [0.6, -0.1, 0.5]])
-def test_bad_class_balance(class_balance):
-    with pytest.raises(ConfigurationError, match="3 positive numbers"):
-        class_balance_of(class_balance, None, 3)
-
-
-def test_bad_development_labels():
-    with pytest.raises(DataError, match="no row of class 1"):
-        class_balance_of(None, [0, 0, 2], 3)
-    with pytest.raises(DataError, match=r"Y_dev has .*-1.* in row 1"):
-        class_balance_of(None, [0, -1, 2], 3)

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 from snorkel.labeling.model import LabelModel
 
+from lol_lightning.class_balance import balancing_weights
 from lol_lightning.exceptions import ConfigurationError
-from lol_lightning.weighting import VotesForWeights, balancing_weights, class_weights, lf_weights, resolve_weights
+from lol_lightning.weighting import VotesForWeights, class_weights, lf_weights, resolve_weights
 
 
 @pytest.fixture
@@ -86,42 +87,6 @@ def test_agreement_needs_no_labels():
     weights = lf_weights("agreement", VotesForWeights(votes, 2), scaled=False)
     assert (weights[:4] > 0.5).all()
     assert weights[4] < 0.2
-
-
-def soft(shares, num_rows=10_000):
-    counts = (np.asarray(shares) * num_rows).astype(int)
-    return np.repeat(np.eye(len(shares)), counts, axis=0)
-
-
-def test_balanced_votes_have_the_shares_wanted():
-    wanted = np.array([0.5, 0.3, 0.2])
-    votes = soft([0.2, 0.3, 0.5])
-    mass = votes.sum(0) * balancing_weights(votes, wanted)
-    np.testing.assert_allclose(mass / len(votes), wanted, atol=2e-3)
-    assert mass.sum() == pytest.approx(len(votes))
-
-
-def test_balancing_weights_are_the_formula_and_keep_what_few_rows_say_small():
-    votes = np.concatenate([soft([0.25, 0.75], 100), np.zeros((50, 2))])
-    expected = np.array([(20 * 0.5 + 3) / (20 * 0.25 + 3), (20 * 0.5 + 3) / (20 * 0.75 + 3)])
-    expected /= expected @ [0.25, 0.75]
-    np.testing.assert_allclose(balancing_weights(votes, [0.5, 0.5], num_labeled=20), expected)
-    np.testing.assert_allclose(
-        balancing_weights(votes, [5, 5], num_labeled=10**6), balancing_weights(votes, [0.5, 0.5])
-    )
-    assert balancing_weights(np.zeros((4, 2)), [0.9, 0.1]).tolist() == [1, 1]
-
-
-def test_a_class_without_votes_or_labels_gets_a_finite_weight():
-    weights = balancing_weights(soft([0.5, 0.5, 0.0]), [0.5, 0.0, 0.5])
-    assert np.isfinite(weights).all()
-    assert (weights > 0).all()
-
-
-@pytest.mark.parametrize(("shares", "message"), [([1.0], "2 classes"), ([0, 0], "not all 0"), ([2.0, -1.0], "-1.0")])
-def test_bad_class_balance_is_named(shares, message):
-    with pytest.raises(ConfigurationError, match=message):
-        balancing_weights(soft([0.5, 0.5]), shares)
 
 
 def test_class_weights_by_name(given):

@@ -6,8 +6,9 @@ from tiny_benchmark import write_wrench
 from lol_lightning.baselines.pseudolabels import PSEUDOLABELS, TAKE_CLASS_BALANCE, pseudolabels
 from lol_lightning.benchmark.data import as_sets, forget, prepare
 from lol_lightning.benchmark.methods import METHODS, as_methods
+from lol_lightning.class_balance import balancing_weights
 from lol_lightning.exceptions import ConfigurationError
-from lol_lightning.weighting import VotesForWeights, balancing_weights
+from lol_lightning.weighting import VotesForWeights
 
 SEEN = np.arange(20, 60)
 

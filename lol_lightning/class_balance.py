@@ -1,0 +1,97 @@
+"""Shares of the classes, and the weights that give votes these shares."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+
+from lol_lightning.exceptions import ConfigurationError, DataError
+
+__all__ = ["balancing_weights", "checked_weights", "class_balance_of"]
+
+PSEUDO_ROWS = 3
+
+
+def class_balance_of(class_balance: Any, labels: Any, num_classes: int) -> Float[ndarray, " cls"]:
+    """Return the share of each class: as given, else as among labels, else uniform; float64 (K,), sums to 1.
+
+    Raises:
+        ConfigurationError: if a given share is missing, not finite or not positive.
+        DataError: if a label is not in [0, K), or a class has none.
+
+    Example:
+        >>> class_balance_of(None, [0, 0, 1, 0], num_classes=2)
+        array([0.75, 0.25])
+    """
+    if class_balance is not None:
+        shares = np.asarray(class_balance, dtype=float)
+        if shares.shape != (num_classes,) or not (np.isfinite(shares) & (shares > 0)).all():
+            raise ConfigurationError(
+                f"class_balance = {class_balance!r}; it must be {num_classes} positive numbers, one for each class."
+            )
+        return shares / shares.sum()
+    if labels is None:
+        return np.full(num_classes, 1 / num_classes)
+    labels = np.asarray(labels).ravel()
+    outside = ~np.isin(labels, np.arange(num_classes))
+    if outside.any():
+        row = int(outside.argmax())
+        raise DataError(f"Y_dev has {labels[row]!r} in row {row}; labels must be 0 .. {num_classes - 1}.")
+    counts = np.bincount(labels.astype(np.int64), minlength=num_classes)
+    if not counts.all():
+        raise DataError(
+            f"Y_dev has no row of class {int(counts.argmin())}, so its share would be 0. Give class_balance instead."
+        )
+    return counts / counts.sum()
+
+
+def balancing_weights(
+    soft_votes: Float[ndarray, "row cls"], class_balance: Sequence[float] | ndarray, num_labeled: int | None = None
+) -> Float[ndarray, " cls"]:
+    r"""Weights of the votes for each class under which the classes have the shares that they should have.
+
+    LFs that vote for one class far more often than it occurs teach a model to predict it too often, however right
+    they are. With q the shares of the classes among the votes and p the shares wanted,
+
+    .. math:: u_k \propto \frac{N p_k + a}{N q_k + a}, \qquad \sum_k q_k u_k = 1,
+
+    where N is the number of rows that the less certain of both was counted on, and a = 3 pseudo-rows of each class
+    keep a class that was hardly seen from a weight out of all proportion.
+
+    Args:
+        soft_votes: float (n, K), as ``functional.votes.soft_votes`` gives them; rows of zeros have no votes.
+        class_balance: the K shares wanted, not negative.
+        num_labeled: number of labeled rows that they were counted on, ``None`` for shares that are known.
+
+    Returns:
+        float (K,), positive.
+
+    Raises:
+        ConfigurationError: if there is not one share for each class, or one is negative or not finite, or all are 0.
+
+    Example:
+        >>> balancing_weights(np.repeat([[1.0, 0.0], [0.0, 1.0]], [300, 100], axis=0), [0.5, 0.5]).round(2)
+        array([0.67, 1.98])
+    """
+    wanted = checked_weights(class_balance, "class_balance")
+    if wanted.shape != soft_votes.shape[1:] or not wanted.any():
+        raise ConfigurationError(
+            f"class_balance = {wanted.tolist()}; give one share for each of {soft_votes.shape[1]} classes, not all 0."
+        )
+    num_rows = np.count_nonzero(soft_votes.any(1))
+    counted = num_rows if num_labeled is None else min(num_rows, num_labeled)
+    voted = soft_votes.sum(0) / max(soft_votes.sum(), np.finfo(float).tiny)
+    weights = (counted * wanted / wanted.sum() + PSEUDO_ROWS) / (counted * voted + PSEUDO_ROWS)
+    return weights / max(weights @ voted, np.finfo(float).tiny) if num_rows else np.ones_like(weights)
+
+
+def checked_weights(weighting: Sequence[float] | ndarray, name: str = "lf_weights") -> Float[ndarray, " weight"]:
+    """Given weights as an array; they must be finite and not negative."""
+    weights = np.asarray(weighting, dtype=float)
+    if not (np.isfinite(weights) & (weights >= 0)).all():
+        raise ConfigurationError(f"{name} = {weights.tolist()} must be finite and not negative.")
+    return weights
