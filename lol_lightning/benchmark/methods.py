@@ -42,8 +42,8 @@ class Method:
         ranges: arguments that are tuned, each drawn evenly in its logarithm from (low, high).
         model: the LightningModule.
         sources: which findings of an inspection the gradients come from; ``None`` for the data module's own records.
-        class_balance: shares of the classes that a label model or an encoder is told, "validation" for those of the
-            labeled rows, ``None`` for none.
+        class_balance: shares of the classes that a label model is told, "validation" for those of the labeled rows,
+            ``None`` for none.
     """
 
     name: str
@@ -94,7 +94,9 @@ class Method:
             batch = prepared.val.__getitems__(labeled.tolist())
             return LoLDataset(batch.features, cast(Tensor, batch.labels)[:, None])
         data = prepared.data
-        fused = pseudolabels(self.trains_on, data.train_votes, data.num_classes, seed, self._shares())
+        if isinstance(self.class_balance, str):
+            raise ConfigurationError(f"the shares of classes for {self.name!r} are not known yet; call resolve().")
+        fused = pseudolabels(self.trains_on, data.train_votes, data.num_classes, seed, self.class_balance)
         return LoLDataset(prepared.train.features, fused[:, None, :])
 
     def resolve(self, prepared: Prepared, seen: np.ndarray, drawn_by_class: bool = False) -> Method:
@@ -131,13 +133,8 @@ class Method:
         data = prepared.data
         sizes: dict[str, Any] = {"num_features": data.num_features, "num_classes": data.num_classes}
         if issubclass(self.model, EndToEndClassifier):
-            sizes.update(num_lfs=data.num_lfs, class_balance=self._shares())
+            sizes["num_lfs"] = data.num_lfs
         return self.model(**sizes, seed=seed, **{**self.options, **hyperparameters})
-
-    def _shares(self) -> tuple[float, ...] | None:
-        if isinstance(self.class_balance, str):
-            raise ConfigurationError(f"the shares of {self.name!r} are not known yet; call resolve().")
-        return self.class_balance
 
 
 def _pseudolabeled(name: str) -> Method:
@@ -151,7 +148,7 @@ METHODS: dict[str, Method] = {
         _pseudolabeled("snorkel"),
         _pseudolabeled("t-mean"),
         _pseudolabeled("t-median"),
-        Method("e2e", ranges={**OPTIMIZER, **END_TO_END}, model=EndToEndClassifier, class_balance="validation"),
+        Method("e2e", ranges={**OPTIMIZER, **END_TO_END}, model=EndToEndClassifier),
         _pseudolabeled("dawid-skene"),
         Method("lol-simple", options=SIMPLE),
         Method("lol", options={"method": "lol"}, ranges={**OPTIMIZER, **PENALTY}),

@@ -77,10 +77,8 @@ def test_lf_weights_are_computed_once_from_the_rows_that_may_be_seen(prepared):
 
 def test_shares_of_classes_come_from_the_rows_that_may_be_seen(prepared):
     labels = prepared.data.val_labels[SEEN]
-    e2e = METHODS["e2e"].resolve(prepared, SEEN)
-    np.testing.assert_allclose(e2e.class_balance, (np.bincount(labels) + 1) / (len(SEEN) + 2))
-    model = e2e.make_model(prepared, e2e.defaults, seed=0)
-    np.testing.assert_allclose(model.class_balance, e2e.class_balance, rtol=1e-6)
+    snorkel = METHODS["snorkel"].resolve(prepared, SEEN)
+    np.testing.assert_allclose(snorkel.class_balance, (np.bincount(labels) + 1) / (len(SEEN) + 2))
     lol = METHODS["lol"].resolve(prepared, SEEN)
     soft = VotesForWeights(prepared.data.train_votes, 2).soft_votes()
     expected = balancing_weights(soft, np.bincount(labels) / len(SEEN), len(SEEN))
@@ -94,9 +92,9 @@ def test_shares_of_classes_are_not_known_from_rows_drawn_class_by_class(name, pr
     assert method.options.get("class_weights") is None
 
 
-def test_shares_must_be_resolved_before_a_model_is_made(prepared):
-    with pytest.raises(ConfigurationError, match="'e2e' are not known yet"):
-        METHODS["e2e"].make_model(prepared, METHODS["e2e"].defaults, seed=0)
+def test_shares_must_be_resolved_before_votes_are_fused(prepared):
+    with pytest.raises(ConfigurationError, match="'snorkel' are not known yet"):
+        METHODS["snorkel"].train_data(prepared, SEEN, seed=0)
 
 
 def test_variants_change_options_ranges_and_starts():
