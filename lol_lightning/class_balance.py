@@ -14,6 +14,7 @@ from lol_lightning.exceptions import ConfigurationError, DataError
 __all__ = ["balancing_weights", "checked_weights", "class_balance_of"]
 
 PSEUDO_ROWS = 3
+"""a of ``balancing_weights``."""
 
 
 def class_balance_of(class_balance: Any, labels: Any, num_classes: int) -> Float[ndarray, " cls"]:

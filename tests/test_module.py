@@ -291,6 +291,12 @@ def test_a_list_of_weights_of_the_wrong_length_is_refused():
         fit(LoLClassifier(**SIZES, lf_weights=[1.0, 2.0]), toy_batch())
 
 
+@pytest.mark.usefixtures("unchecked_types")
+def test_a_list_of_class_weights_of_the_wrong_length_is_refused():
+    with pytest.raises(VotesError, match="2 class_weights met 3 classes"):
+        fit(LoLClassifier(**SIZES, class_weights=[1.0, 2.0]), toy_batch())
+
+
 def test_model_and_data_must_agree_on_the_number_of_classes(comments):
     data = LoLDataModule(comments, lfs=LFS, progress_bar=False)
     with pytest.raises(ConfigurationError, match="num_classes = 3, but the data module has 2"):

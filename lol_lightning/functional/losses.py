@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
+from lol_lightning.exceptions import VotesError
 from lol_lightning.functional.votes import SHARES, Shares, soft_votes
 from lol_lightning.targets import GradientTargets
 
@@ -62,12 +63,19 @@ def vote_loss(
     Returns:
         float (), in nats; 0 with a graph where every LF abstains on every row.
 
+    Raises:
+        VotesError: if there is not one weight for each LF, or for each class.
+
     Example:
         >>> vote_loss(torch.zeros(2, 2), torch.tensor([[1, 0], [-1, -1]]))
         tensor(0.3466)
     """
     targets = soft_votes(votes, logits.shape[-1], lf_weights).to(logits.dtype)
-    return soft_vote_loss(logits, targets if class_weights is None else targets * class_weights.to(targets))
+    if class_weights is None:
+        return soft_vote_loss(logits, targets)
+    if class_weights.shape != logits.shape[1:]:
+        raise VotesError(f"{len(class_weights)} class_weights met {logits.shape[1]} classes; give one for each.")
+    return soft_vote_loss(logits, targets * class_weights.to(targets))
 
 
 def hinge_margins(
