@@ -85,6 +85,7 @@ def train_cifar10(root: str, cache: str, epochs: int, stem: Stem, pair: Pair) ->
     data, transform = cifar10_data(root, pair), Standardise()
     augment = v2.Compose([v2.RandomCrop(32, padding=4), v2.RandomHorizontalFlip()])
     seen = SeenClasses(data, val_share=0.1, augment=augment, transform=transform)
+    torch.manual_seed(0)
     labelers: AttributeLabelers = ResNet18AttributeLabelers(data.matrix.attributes, weights=None, stem=stem, lr=2e-3)
     start = time.perf_counter()
     with quiet():

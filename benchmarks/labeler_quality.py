@@ -69,6 +69,7 @@ def _trained(root: str, kind: str, pair: Pair, seed: int) -> AttributeLabelers:
         test[divide(data, pair, VAL_PER_CLASS, TEST_SHARE, None, seed)["test"]] = True
         data = AttributeData(data.inputs, data.labels, data.matrix, data.seen, test)
         rows = [name for name, seen in zip(names, data.seen.tolist(), strict=True) if seen or name in pair]
+    torch.manual_seed(seed)
     labelers = AttributeLabelers(list(data.matrix.attributes), num_features=data.inputs.shape[1])  # type: ignore[union-attr]
     with quiet():
         return train_labelers(labelers, SeenClasses(data, rows, seed=seed), max_epochs=5)

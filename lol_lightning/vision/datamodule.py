@@ -11,6 +11,7 @@ import pytorch_lightning as pl
 import torch
 from jaxtyping import Int
 from pytorch_lightning.utilities import rank_zero_info
+from pytorch_lightning.utilities.seed import isolate_rng
 from torch import Tensor, nn
 
 from lol_lightning.data.dataset import LoLDataLoader, LoLDataset
@@ -70,7 +71,7 @@ class LoLImageDataModule(pl.LightningDataModule):
         batch_size: B.
         num_workers: processes that cut batches.
         cache: directory for the targets, which are then mapped into memory.
-        seed: of the division of the rows and their order.
+        seed: of the division of the rows and their order, and of labelers that are trained here.
 
     Raises:
         DataError: if the data are missing, broken or do not fit each other.
@@ -268,7 +269,10 @@ class LoLImageDataModule(pl.LightningDataModule):
             return labelers.cpu()
         if labelers is None:
             size = None if backbone is not None else read_inputs(self.data.inputs, torch.tensor([0]))[0].numel()
-            labelers = AttributeLabelers(names, backbone, size, None, frozen, self._labeler_lr)
+            # Their first weights must be those of every other process that trains labelers of this seed.
+            with isolate_rng():
+                torch.manual_seed(self.seed)
+                labelers = AttributeLabelers(names, backbone, size, None, frozen, self._labeler_lr)
         seen = SeenClasses(self.data, transform=self.transform, num_workers=self.num_workers, seed=self.seed)
         return train_labelers(labelers, seen, **self._training)  # type: ignore[arg-type]
 

@@ -295,3 +295,16 @@ def test_arguments_out_of_range_are_named(changes, message):
 def test_rows_are_ready_after_setup_only():
     with pytest.raises(NotFittedError, match="call setup"):
         make().train_votes  # noqa: B018
+
+
+def test_labelers_of_a_seed_are_the_same_whatever_was_drawn_before():
+    modules = []
+    for number in range(2):
+        torch.manual_seed(number)
+        module = make(labelers=None, labeler_epochs=1)
+        module.setup("fit")
+        modules.append(module)
+        assert torch.initial_seed() == number
+    first, second = (module.dataset("train") for module in modules)
+    torch.testing.assert_close(first.votes, second.votes, rtol=0, atol=0)
+    torch.testing.assert_close(first.example_targets.value, second.example_targets.value, rtol=0, atol=0)
