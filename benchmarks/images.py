@@ -23,11 +23,10 @@ from lol_lightning.benchmark.report import print_results, write_report
 from lol_lightning.benchmark.run import run_benchmark
 from lol_lightning.vision.backbones import Stem
 
-# By default the gradient of a labeler counts by how much the labeler exceeds guessing.
+# By default the votes and the gradients of a labeler count by how much it exceeds guessing.
 VARIANTS: dict[str, dict[str, Any]] = {
-    "lol-uniform": {"method": "lol", "penalty_weights": "uniform"},
-    "lol-simple-weighted": {"method": "lol-simple", "lf_weights": "above-chance"},
-    "lol-weighted": {"method": "lol", "lf_weights": "above-chance"},
+    "lol-simple-uniform": {"method": "lol-simple", "lf_weights": "uniform"},
+    "lol-uniform": {"method": "lol", "lf_weights": "uniform"},
 }
 METHODS = ["mv", "snorkel", "t-mean", "t-median", "e2e", "dawid-skene", "lol-simple", "lol", "lol-sw", *VARIANTS]
 

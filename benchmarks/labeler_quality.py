@@ -31,8 +31,8 @@ from lol_lightning.vision.matrices import ClassAttributeMatrix
 from lol_lightning.vision.seen_classes import SeenClasses, train_labelers
 from lol_lightning.vision.task_rows import divide
 
-METHODS = ["lol-simple", "lol", "lol-uniform", "lol-simple-weighted", "lol-weighted"]
-BASES = {"lol": "lol-simple", "lol-uniform": "lol-simple", "lol-weighted": "lol-simple-weighted"}
+METHODS = ["lol-simple", "lol", *VARIANTS]
+BASES = {"lol": "lol-simple", "lol-uniform": "lol-simple-uniform"}
 
 VAL_PER_CLASS, TEST_SHARE = 50, 0.3
 

@@ -30,10 +30,10 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "snorkel": {"method": "snorkel"},
     "lol-simple": {"method": "lol-simple"},
     "lol": {"method": "lol"},
-    "lol-simple-weighted": {"method": "lol-simple", "lf_weights": "above-chance"},
-    "lol-weighted": {"method": "lol", "lf_weights": "above-chance"},
+    "lol-simple-uniform": {"method": "lol-simple", "lf_weights": "uniform"},
+    "lol-uniform": {"method": "lol", "lf_weights": "uniform"},
 }
-"""Methods of the demo; "weighted" are those whose votes count by how much their labeler exceeds guessing."""
+"""Methods of the demo; votes of "uniform" count alike, those of the others by how much a labeler exceeds guessing."""
 VAL_PER_CLASS = 15
 PICTURED = 4
 """Labelers in the picture."""

@@ -59,10 +59,11 @@ class LoLClassifier(pl.LightningModule):
             LF is used where it votes on few of the training rows, or on none.
         lf_weights: "uniform", "snorkel" (LoL-sw), "coverage", "accuracy" (on the labeled validation rows),
             "above-chance" (by how much that accuracy exceeds guessing), "agreement" (with the majority of the other
-            LFs), or a weight for each LF.
+            LFs), or a weight for each LF. ``None`` is what the data module has in ``default_weightings``, and else
+            "uniform".
         penalty_weights: the same for the LFs' penalties, not scaled to the mean 1. With "above-chance", LFs that are no
-            better than guessing demand nothing. ``None`` takes ``lf_weights``, as Eq. 4 does, or what the data module
-            has as ``penalty_weighting``.
+            better than guessing demand nothing. ``None`` is what the data module has in ``default_weightings``, and
+            else what ``lf_weights`` is, as in Eq. 4.
         class_weights: how much votes for each class count, so that LFs which vote for a class far more often than it
             occurs do not teach just that: "validation" balances the votes to the classes' shares among the labeled
             validation rows of the data module, and does nothing where there are none; "balanced" to equal shares, as
@@ -113,7 +114,7 @@ class LoLClassifier(pl.LightningModule):
         penalty: Penalty = "square",
         penalty_reduction: Reduction = "mean",
         penalty_shares: Shares = "equal",
-        lf_weights: LFWeighting | list[float] = "uniform",
+        lf_weights: LFWeighting | list[float] | None = None,
         penalty_weights: LFWeighting | list[float] | None = None,
         class_weights: ClassWeighting | list[float] | None = "validation",
         num_samples: int = 10,
@@ -281,7 +282,7 @@ class LoLClassifier(pl.LightningModule):
     def _resolve_weights(self, data: Any) -> None:
         given = VotesForWeights.of(data, self.hparams["num_classes"])
         asked = {name: self.hparams[name] for name in WEIGHTS}
-        resolved = resolve_weights(asked, given, getattr(data, "penalty_weighting", None))
+        resolved = resolve_weights(asked, given, getattr(data, "default_weightings", None))
         if isinstance(asked["class_weights"], str) and (classes := resolved["class_weights"]) is not None:
             rank_zero_info(f"Votes for the classes count {classes.round(2).tolist()} (class_weights).")
         options: dict[str, Any] = {"dtype": torch.get_default_dtype(), "device": self.device}

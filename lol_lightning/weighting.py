@@ -166,8 +166,8 @@ def lf_weights(
     """Weights of the labeling functions.
 
     Args:
-        weighting: a key of ``LF_WEIGHTS``, whose weights are scaled to the mean 1 so that the loss keeps its size,
-            or one weight for each LF, taken as they are.
+        weighting: a key of ``LF_WEIGHTS``, whose weights are scaled to the mean 1 so that the loss keeps its size (and
+            are all 1 where they would all be 0), or one weight for each LF, taken as they are.
         given: the votes.
         scaled: whether weights by name are scaled.
 
@@ -187,7 +187,9 @@ def lf_weights(
         if weighting not in LF_WEIGHTS:
             raise ConfigurationError(f"lf_weights = {weighting!r}; use one of {sorted(LF_WEIGHTS)} or a list.")
         weights = LF_WEIGHTS[weighting](given)
-        return weights / max(weights.mean(), np.finfo(float).tiny) if scaled else weights
+        if not scaled:
+            return weights
+        return weights / weights.mean() if weights.any() else np.ones(num_lfs)
     weights = checked_weights(weighting)
     if weights.shape != (num_lfs,):
         raise ConfigurationError(f"lf_weights has {weights.size} entries for {num_lfs} LFs; give one for each.")
@@ -238,15 +240,15 @@ def class_weights(
 
 
 def resolve_weights(
-    asked: Mapping[str, Any], given: VotesForWeights | None, penalty_weighting: LFWeighting | None = None
+    asked: Mapping[str, Any], given: VotesForWeights | None, defaults: Mapping[str, LFWeighting] | None = None
 ) -> dict[str, ndarray | None]:
     """All weights of a training as numbers.
 
     Args:
         asked: ``LoLClassifier``'s arguments of the names ``WEIGHTS``.
         given: the votes, ``None`` where there is no data module that has them.
-        penalty_weighting: what weighs the penalties where ``asked["penalty_weights"]`` is ``None``; where this is
-            ``None`` too, they take the weights of the votes, as in Eq. 4.
+        defaults: weightings of a data module by the same names, for weights of votes or penalties that are ``None``.
+            Where there are none, votes count alike, and penalties take the weights of the votes, as in Eq. 4.
 
     Returns:
         ``lf_weights`` and ``penalty_weights`` float (m,), ``class_weights`` float (K,); ``None`` stands for 1. Weights
@@ -255,19 +257,22 @@ def resolve_weights(
     Raises:
         ConfigurationError: as ``lf_weights`` and ``class_weights``, or if a weighting by name has no votes.
     """
-    lfs = _lf_weights("lf_weights", asked["lf_weights"], given)
-    penalty = penalty_weighting if asked["penalty_weights"] is None else asked["penalty_weights"]
+    weightings = {
+        name: (defaults or {}).get(name) if asked[name] is None else asked[name]
+        for name in ("lf_weights", "penalty_weights")
+    }
+    lfs, penalties = (_lf_weights(name, weighting, given) for name, weighting in weightings.items())
     return {
         "lf_weights": lfs,
-        "penalty_weights": lfs if penalty is None else _lf_weights("penalty_weights", penalty, given),
+        "penalty_weights": lfs if weightings["penalty_weights"] is None else penalties,
         "class_weights": class_weights(asked["class_weights"], given, lfs),
     }
 
 
 def _lf_weights(
-    name: str, weighting: LFWeighting | Sequence[float], given: VotesForWeights | None
+    name: str, weighting: LFWeighting | Sequence[float] | None, given: VotesForWeights | None
 ) -> Float[ndarray, " lf"] | None:
-    if isinstance(weighting, str) and weighting == "uniform":
+    if weighting is None or (isinstance(weighting, str) and weighting == "uniform"):
         return None
     if given is not None:
         return lf_weights(weighting, given, scaled=name == "lf_weights")

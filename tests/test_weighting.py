@@ -133,7 +133,25 @@ def test_penalties_take_the_weights_of_the_votes_unless_told_otherwise(given):
     resolved = resolve_weights(asked, given)
     assert resolved["penalty_weights"] is resolved["lf_weights"]
     np.testing.assert_allclose(resolved["lf_weights"], lf_weights("coverage", given))
-    by_data = resolve_weights(asked, given, "above-chance")
+    above = {"lf_weights": "above-chance", "penalty_weights": "above-chance"}
+    by_data = resolve_weights(asked, given, above)
+    np.testing.assert_allclose(by_data["lf_weights"], lf_weights("coverage", given))
     np.testing.assert_allclose(by_data["penalty_weights"], lf_weights("above-chance", given, scaled=False))
-    named = resolve_weights({**asked, "penalty_weights": "uniform"}, given, "above-chance")
+    named = resolve_weights({**asked, "penalty_weights": "uniform"}, given, above)
     assert named["penalty_weights"] is None
+
+
+def test_weights_that_are_not_asked_for_are_those_of_the_data_module(given):
+    asked = dict.fromkeys(("lf_weights", "penalty_weights", "class_weights"))
+    assert resolve_weights(asked, given) == asked
+    above = {"lf_weights": "above-chance", "penalty_weights": "above-chance"}
+    by_data = resolve_weights(asked, given, above)
+    np.testing.assert_allclose(by_data["lf_weights"], lf_weights("above-chance", given))
+    np.testing.assert_allclose(by_data["penalty_weights"], lf_weights("above-chance", given, scaled=False))
+
+
+def test_votes_count_alike_where_no_lf_exceeds_guessing(given):
+    labels = np.array([0, 1] * 9)
+    bad = VotesForWeights(given.votes[:, :2], 2, np.stack([1 - labels] * 2, axis=1), labels)
+    assert lf_weights("above-chance", bad).tolist() == [1, 1]
+    assert lf_weights("above-chance", bad, scaled=False).tolist() == [0, 0]

@@ -124,7 +124,7 @@ class Method:
         asked = {name: value for name, value in self._arguments.items() if name in WEIGHTS}
         if self.trains_on != "votes" or len(asked) < len(WEIGHTS):
             return replace(self, class_balance=balance)
-        resolved = resolve_weights(asked, given, getattr(data, "penalty_weighting", None))
+        resolved = resolve_weights(asked, given, getattr(data, "default_weightings", None))
         numbers = {name: weights.tolist() for name, weights in resolved.items() if weights is not None}
         return replace(self, options={**self.options, **numbers}, class_balance=balance)
 

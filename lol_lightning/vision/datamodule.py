@@ -197,9 +197,14 @@ class LoLImageDataModule(pl.LightningDataModule):
         return None if labels is None else labels.numpy()
 
     @property
-    def penalty_weighting(self) -> LFWeighting:
-        """How much each labeler's gradient counts by default: none that is no better than guessing demands anything."""
-        return "above-chance" if len(self._rows["val"]) else "agreement"
+    def default_weightings(self) -> dict[str, LFWeighting]:
+        """What weighs votes and penalties by default: labelers that are no better than guessing count nothing.
+
+        Without validation rows, labelers are judged by each other for their penalties, and all votes count alike.
+        """
+        if len(self._rows["val"]):
+            return {"lf_weights": "above-chance", "penalty_weights": "above-chance"}
+        return {"lf_weights": "uniform", "penalty_weights": "agreement"}
 
     @property
     def gradient_targets(self) -> GradientTargets:

@@ -8,7 +8,7 @@ def test_gains_are_over_the_base_of_each_method():
     lines = [
         {"dataset": "a", "seed": seed, "train_rows": "25", "method": method, "metric": "test_accuracy", "value": value}
         for seed in (0, 1)
-        for method, value in (("lol", 0.8), ("lol-simple", 0.7), ("lol-uniform", 0.6))
+        for method, value in (("lol", 0.8), ("lol-simple", 0.7), ("lol-uniform", 0.6), ("lol-simple-uniform", 0.7))
     ]
     accuracies = pd.DataFrame([{"dataset": "a", "seed": seed, "quality": 0.0, "accuracy": 61.0} for seed in (0, 1)])
     found = labeler_quality.gains(pd.DataFrame(lines), accuracies)

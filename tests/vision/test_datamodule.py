@@ -202,7 +202,7 @@ def test_rows_to_train_on_are_limited():
         make().draw_train_rows(0, seed=1)
 
 
-def test_penalties_are_weighted_by_what_labelers_exceed_chance_unless_others_are_asked_for():
+def test_labelers_count_by_what_they_exceed_chance_unless_other_weights_are_asked_for():
     labelers = perfect_labelers()
     with torch.no_grad():
         labelers.heads.weight[1] = 0
@@ -210,20 +210,25 @@ def test_penalties_are_weighted_by_what_labelers_exceed_chance_unless_others_are
     data = make(labelers=labelers, val_per_class=15)
     model = LoLClassifier(hidden_sizes=(8,))
     pl.Trainer(**trainer_options(max_epochs=1)).fit(model, data)
-    assert model._weights["lf_weights"] is None
     assert model._weights["penalty_weights"][1] < 0.4
     assert (model._weights["penalty_weights"][[0, 2]] > 0.8).all()
+    expected = model._weights["penalty_weights"] / model._weights["penalty_weights"].mean()
+    torch.testing.assert_close(model._weights["lf_weights"], expected)
+    model = LoLClassifier(hidden_sizes=(8,), lf_weights="uniform")
+    pl.Trainer(**trainer_options(max_epochs=1)).fit(model, data)
+    assert model._weights["lf_weights"] is None
+    assert model._weights["penalty_weights"][1] < 0.4
     model = LoLClassifier(hidden_sizes=(8,), penalty_weights="uniform")
     pl.Trainer(**trainer_options(max_epochs=1)).fit(model, data)
     assert model._weights["penalty_weights"] is None
-    assert make(val_per_class=0).penalty_weighting == "agreement"
+    assert make(val_per_class=0).default_weightings == {"lf_weights": "uniform", "penalty_weights": "agreement"}
 
 
-def test_a_benchmark_weighs_penalties_as_the_data_module_does(data):
+def test_a_benchmark_weighs_labelers_as_the_data_module_does(data):
     resolved = METHODS["lol"].resolve(Prepared(data), np.arange(10)).options
     given = VotesForWeights(data.train_votes, 2, data.val_votes, data.val_labels)
     np.testing.assert_allclose(resolved["penalty_weights"], lf_weights("above-chance", given, scaled=False))
-    assert "lf_weights" not in resolved
+    np.testing.assert_allclose(resolved["lf_weights"], lf_weights("above-chance", given))
 
 
 def test_a_division_that_the_data_make_is_kept():
