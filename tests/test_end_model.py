@@ -9,6 +9,7 @@ import torch
 from sklearn.feature_extraction.text import CountVectorizer
 from snorkel.labeling import labeling_function
 
+from lol_lightning.class_balance import balancing_weights
 from lol_lightning.data.feature_space import BagOfWords
 from lol_lightning.end_model import EndModel, Training, train_end_model
 from lol_lightning.exceptions import ConfigurationError, DataError, FeatureSpaceError, TargetsError
@@ -16,6 +17,7 @@ from lol_lightning.label_model import LoLLabelModel
 from lol_lightning.lfs.apply import fast_apply
 from lol_lightning.lfs.rules import keyword_lf
 from lol_lightning.targets import GradientTargets
+from lol_lightning.weighting import VotesForWeights
 
 SPAM_WORDS, HAM_WORDS = ["subscribe", "channel", "visit"], ["song", "love", "voice"]
 LFS = [
@@ -239,3 +241,21 @@ def test_prediction_from_what_does_not_fit_is_named():
     without.fit(L_TRAIN, progress_bar=False)
     with pytest.raises(ValueError, match=r"call fit\(L_train, X=\.\.\.\)"):
         without.predict(L_TEST, X=TEST)
+
+
+@pytest.mark.parametrize(
+    ("given", "shares", "num_labeled"),
+    [({"class_balance": [0.2, 0.8]}, [0.2, 0.8], None), ({"Y_dev": [0, 1, 1, 1]}, [0.25, 0.75], 4)],
+)
+def test_votes_are_balanced_to_the_shares_that_fit_is_told(given, shares, num_labeled):
+    covered = L_TRAIN[(L_TRAIN != -1).any(1)]
+    expected = balancing_weights(VotesForWeights(covered, 2).soft_votes(), shares, num_labeled)
+    model = fitted(lfs=LFS, n_epochs=1, **given)
+    np.testing.assert_allclose(model._end_model.classifier.hparams["class_weights"], expected)
+    model = fitted(lfs=LFS, n_epochs=1, class_weights=[1.0, 2.0], **given)
+    assert model._end_model.classifier.hparams["class_weights"] == [1.0, 2.0]
+
+
+def test_votes_count_as_they_are_where_fit_is_told_no_shares():
+    classifier = fitted(lfs=LFS, n_epochs=1)._end_model.classifier
+    assert classifier._weights["class_weights"] is None
