@@ -18,11 +18,14 @@ from lol_lightning.vision.images import Standardise
 from lol_lightning.vision.labelers import AttributeLabelers, ResNet18AttributeLabelers
 from lol_lightning.vision.matrices import ClassAttributeMatrix
 from lol_lightning.vision.seen_classes import SeenClasses, train_labelers
+from lol_lightning.vision.task_rows import divide
 
 Pair = tuple[str, str]
 
 AWA1: list[Pair] = [("seal", "humpback+whale"), ("raccoon", "rat"), ("humpback+whale", "hippopotamus")]
 CIFAR10: list[Pair] = [("deer", "truck"), ("bird", "horse"), ("cat", "frog")]
+
+VAL_PER_CLASS, TEST_SHARE = 50, 0.3
 
 CIFAR10_ATTRIBUTES = {
     "animal": "bird cat deer dog frog horse",
@@ -53,13 +56,51 @@ CIFAR10_ATTRIBUTES = {
 
 def awa1_pair(root: str, pair: Pair, seed: int) -> LoLImageDataModule:
     """Return the rows of a pair, and those of the 40 seen classes to train labelers on."""
-    return LoLImageDataModule(awa1_features(root), pair, labeler_epochs=5, val_per_class=50, seed=seed)
+    return LoLImageDataModule(awa1_features(root), pair, labeler_epochs=5, val_per_class=VAL_PER_CLASS, seed=seed)
 
 
 @lru_cache(maxsize=1)
 def awa1_features(root: str) -> AttributeData:
     """Read Animals with Attributes, once in a process."""
     return read_features(Path(root) / "awa1_svd256.npz")
+
+
+def blended_pair(root: str, pair: Pair, quality: float, seed: int) -> LoLImageDataModule:
+    """Return a pair's rows with labelers of some quality in [-1, 1]."""
+    seen, other = (_trained(root, kind, pair, seed) for kind in ("seen", "all" if quality > 0 else "shuffled"))
+    data = awa1_features(root)
+    labelers = AttributeLabelers(list(data.matrix.attributes), num_features=data.inputs.shape[1])  # type: ignore[union-attr]
+    share = abs(quality)
+    with torch.no_grad():
+        for name in ("weight", "bias"):
+            mixed = (1 - share) * getattr(seen.heads, name) + share * getattr(other.heads, name)
+            getattr(labelers.heads, name).copy_(mixed)
+        # Each is calibrated on seen classes as it is: a spoilt labeler does not know that it is.
+        for name in ("slope", "intercept", "thresholds", "val_accuracies"):
+            mixed = (1 - share) * getattr(seen, name) + share * getattr(other, name)
+            getattr(labelers, name).copy_(mixed)
+    sizes = {"val_per_class": VAL_PER_CLASS, "test_share": TEST_SHARE}
+    return LoLImageDataModule(data, pair, labelers=labelers.eval(), **sizes, seed=seed)  # type: ignore[arg-type]
+
+
+@lru_cache(maxsize=16)
+def _trained(root: str, kind: str, pair: Pair, seed: int) -> AttributeLabelers:
+    data = awa1_features(root)
+    names, rows = data.matrix.classes, None
+    if kind == "shuffled":
+        order = torch.randperm(len(names), generator=torch.Generator().manual_seed(seed))
+        matrix = ClassAttributeMatrix(names, data.matrix.attributes, data.matrix.values[order])
+        data = AttributeData(data.inputs, data.labels, matrix, data.seen)
+    if kind == "all":
+        # The rows that the pair is tested on stay out of it.
+        test = torch.zeros(len(data.labels), dtype=torch.bool)
+        test[divide(data, pair, VAL_PER_CLASS, TEST_SHARE, None, seed)["test"]] = True
+        data = AttributeData(data.inputs, data.labels, data.matrix, data.seen, test)
+        rows = [name for name, seen in zip(names, data.seen.tolist(), strict=True) if seen or name in pair]
+    torch.manual_seed(seed)
+    labelers = AttributeLabelers(list(data.matrix.attributes), num_features=data.inputs.shape[1])  # type: ignore[union-attr]
+    with quiet():
+        return train_labelers(labelers, SeenClasses(data, rows, seed=seed), max_epochs=5)
 
 
 def cifar10_data(root: str | Path, pair: Pair) -> AttributeData:
@@ -106,7 +147,9 @@ def train_cifar10(root: str, cache: str, epochs: int, stem: Stem, pair: Pair) ->
     return steps
 
 
-def cifar10_pair(root: str, cache: str, pair: Pair, seed: int, val_per_class: int = 50) -> LoLImageDataModule:
+def cifar10_pair(
+    root: str, cache: str, pair: Pair, seed: int, val_per_class: int = VAL_PER_CLASS
+) -> LoLImageDataModule:
     """Return the representations of a pair's images, with the labelers that were trained on the other classes."""
     kept = torch.load(_kept(cache, pair), weights_only=True)
     whole = cifar10_data(root, pair)

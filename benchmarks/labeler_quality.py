@@ -11,74 +11,27 @@ Interrupted, it goes on where it stopped.
 
 from __future__ import annotations
 
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import torch
-from image_sets import AWA1, Pair, awa1_features
+from image_sets import AWA1, Pair, blended_pair
 from images import VARIANTS, trial_storage
 from jsonargparse import auto_cli
 from timing import RESULTS, console, vision_root
 
 from lol_lightning.benchmark.run import run_benchmark
 from lol_lightning.benchmark.training import quiet
-from lol_lightning.vision.awa import AttributeData
-from lol_lightning.vision.datamodule import LoLImageDataModule
-from lol_lightning.vision.labelers import AttributeLabelers
-from lol_lightning.vision.matrices import ClassAttributeMatrix
-from lol_lightning.vision.seen_classes import SeenClasses, train_labelers
-from lol_lightning.vision.task_rows import divide
 
 METHODS = ["lol-simple", "lol", *VARIANTS]
 BASES = {"lol": "lol-simple", "lol-uniform": "lol-simple-uniform"}
-
-VAL_PER_CLASS, TEST_SHARE = 50, 0.3
-
-
-def blended(root: str, pair: Pair, quality: float, seed: int) -> LoLImageDataModule:
-    """Return a pair's rows with labelers of some quality in [-1, 1]."""
-    seen, other = (_trained(root, kind, pair, seed) for kind in ("seen", "all" if quality > 0 else "shuffled"))
-    data = awa1_features(root)
-    labelers = AttributeLabelers(list(data.matrix.attributes), num_features=data.inputs.shape[1])  # type: ignore[union-attr]
-    share = abs(quality)
-    with torch.no_grad():
-        for name in ("weight", "bias"):
-            mixed = (1 - share) * getattr(seen.heads, name) + share * getattr(other.heads, name)
-            getattr(labelers.heads, name).copy_(mixed)
-        # Each is calibrated on seen classes as it is: a spoilt labeler does not know that it is.
-        for name in ("slope", "intercept", "thresholds", "val_accuracies"):
-            mixed = (1 - share) * getattr(seen, name) + share * getattr(other, name)
-            getattr(labelers, name).copy_(mixed)
-    sizes = {"val_per_class": VAL_PER_CLASS, "test_share": TEST_SHARE}
-    return LoLImageDataModule(data, pair, labelers=labelers.eval(), **sizes, seed=seed)  # type: ignore[arg-type]
-
-
-@lru_cache(maxsize=16)
-def _trained(root: str, kind: str, pair: Pair, seed: int) -> AttributeLabelers:
-    data = awa1_features(root)
-    names, rows = data.matrix.classes, None
-    if kind == "shuffled":
-        order = torch.randperm(len(names), generator=torch.Generator().manual_seed(seed))
-        matrix = ClassAttributeMatrix(names, data.matrix.attributes, data.matrix.values[order])
-        data = AttributeData(data.inputs, data.labels, matrix, data.seen)
-    if kind == "all":
-        # The rows that the pair is tested on stay out of it.
-        test = torch.zeros(len(data.labels), dtype=torch.bool)
-        test[divide(data, pair, VAL_PER_CLASS, TEST_SHARE, None, seed)["test"]] = True
-        data = AttributeData(data.inputs, data.labels, data.matrix, data.seen, test)
-        rows = [name for name, seen in zip(names, data.seen.tolist(), strict=True) if seen or name in pair]
-    torch.manual_seed(seed)
-    labelers = AttributeLabelers(list(data.matrix.attributes), num_features=data.inputs.shape[1])  # type: ignore[union-attr]
-    with quiet():
-        return train_labelers(labelers, SeenClasses(data, rows, seed=seed), max_epochs=5)
 
 
 def labeler_accuracy(root: str, pair: Pair, quality: float, seed: int) -> float:
     """Mean accuracy of the labelers on the pair's training rows."""
     with quiet():
-        data = blended(root, pair, quality, seed)
+        data = blended_pair(root, pair, quality, seed)
         data.setup("fit")
     return float((data.train_votes == data.train_classes.numpy()[:, None]).mean())
 
@@ -142,7 +95,7 @@ def main(
     """
     root = str(root or vision_root())
     sets = {f"{a} v. {b}, quality {q:g}": ((a, b), q) for a, b in pairs for q in qualities}
-    makers: dict[str, Any] = {name: partial(blended, root, pair, q) for name, (pair, q) in sets.items()}
+    makers: dict[str, Any] = {name: partial(blended_pair, root, pair, q) for name, (pair, q) in sets.items()}
     results = Path(output).with_name(f"{Path(output).stem}_results.csv")
     options: dict[str, Any] = {"variants": VARIANTS, "seeds": seeds, "trials": trials, "train_rows": list(rows)}
     options |= {"jobs": jobs, "output": results, "storage": trial_storage(cache), "console": console}
