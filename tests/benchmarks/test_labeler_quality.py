@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import labeler_quality
 import pandas as pd
 import pytest
@@ -34,3 +37,20 @@ def test_labelers_are_as_good_as_they_are_made(vision_root):
     )
     assert low < middle < high
     assert high > middle + 0.05
+
+
+@pytest.mark.vision
+@pytest.mark.slow
+def test_the_script_runs_in_two_processes(vision_root, tmp_path):
+    options = "--pairs [[seal,humpback+whale]] --qualities [0.5] --rows [25] --seeds 1 --trials 1 --cache .".split()
+    command = [
+        sys.executable,
+        labeler_quality.__file__,
+        "--root",
+        str(vision_root),
+        *options,
+        "--output",
+        "quality.csv",
+    ]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    assert set(pd.read_csv(tmp_path / "quality.csv")["method"]) == set(labeler_quality.BASES)
