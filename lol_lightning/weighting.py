@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -66,6 +66,16 @@ class VotesForWeights:
             labeled = None, None
         trained = getattr(datamodule, "train_vote_probabilities", None)
         return cls(datamodule.train_votes, num_classes, *labeled, trained)
+
+    def seeing(self, rows: Int[ndarray, " seen"], drawn_by_class: bool) -> VotesForWeights:
+        """Return the same with some of the labeled rows only."""
+        votes, labels = self.labeled_votes, self.labels
+        return replace(
+            self,
+            labeled_votes=None if votes is None else votes[rows],
+            labels=None if labels is None else labels[rows],
+            drawn_by_class=drawn_by_class,
+        )
 
     def class_shares(self) -> Float[ndarray, " cls"] | None:
         """Shares of the classes among the labeled rows, float (K,); ``None`` where they are not known."""
@@ -227,16 +237,13 @@ def class_weights(
         return weights
     if weighting not in get_args(ClassWeighting):
         raise ConfigurationError(f"class_weights = {weighting!r}; use one of {get_args(ClassWeighting)} or a list.")
-    if weighting == "validation":
-        shares = None if given is None else given.class_shares()
-        if given is None or given.labels is None or shares is None:
-            return None
-        return balancing_weights(given.soft_votes(lf_weights), shares, len(given.labels))
-    if given is None:
-        raise ConfigurationError(
-            "class_weights = 'balanced' needs a data module with train_votes; fit with one, or give a list."
-        )
-    return balancing_weights(given.soft_votes(lf_weights), np.full(given.num_classes, 1 / given.num_classes))
+    if weighting == "balanced":
+        if given is None:
+            raise _needs_votes("class_weights", weighting)
+        return balancing_weights(given.soft_votes(lf_weights), np.ones(given.num_classes))
+    if given is None or given.labels is None or (shares := given.class_shares()) is None:
+        return None
+    return balancing_weights(given.soft_votes(lf_weights), shares, len(given.labels))
 
 
 def resolve_weights(
@@ -277,7 +284,11 @@ def _lf_weights(
     if given is not None:
         return lf_weights(weighting, given, scaled=name == "lf_weights")
     if isinstance(weighting, str):
-        raise ConfigurationError(
-            f"{name} = {weighting!r} needs a data module with train_votes; fit with one, or give a list."
-        )
+        raise _needs_votes(name, weighting)
     return checked_weights(weighting)
+
+
+def _needs_votes(name: str, weighting: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"{name} = {weighting!r} needs a data module with train_votes; fit with one, or give a list."
+    )

@@ -107,15 +107,8 @@ class Method:
             seen: validation rows whose labels may be looked at.
             drawn_by_class: whether they were drawn class by class, so that shares of classes are not known.
         """
-        data, labels = prepared.data, prepared.data.val_labels
-        given = VotesForWeights(
-            data.train_votes,
-            data.num_classes,
-            data.val_votes[seen],
-            None if labels is None else labels[seen],
-            getattr(data, "train_vote_probabilities", None),
-            drawn_by_class,
-        )
+        data = prepared.data
+        given = cast(VotesForWeights, VotesForWeights.of(data, data.num_classes)).seeing(seen, drawn_by_class)
         balance = self.class_balance
         if balance == "validation":
             shares = given.class_shares()
