@@ -3,8 +3,9 @@
     python benchmarks/penalty_grid.py
     python benchmarks/penalty_grid.py --sets '[youtube]' --rows '[100]' --seeds 1
 
-All else is by default. A fit is checked ten times on the validation rows and its best check counts, as in
-``lol-lightning benchmark``; test rows are never read. Interrupted, it goes on where it stopped.
+All else is by default; there is no data module to balance the votes by. A fit is checked ten times on the validation
+rows and its best check counts, as in ``lol-lightning benchmark``; test rows are never read. Interrupted, it goes on
+where it stopped.
 """
 
 from __future__ import annotations

@@ -20,7 +20,6 @@ from pytorch_lightning.utilities.seed import isolate_rng
 from snorkel.labeling import LabelingFunction
 
 from lol_lightning.archive import bag_of_words_from_state, bag_of_words_state
-from lol_lightning.class_balance import balancing_weights
 from lol_lightning.data.dataset import LoLDataLoader, LoLDataset
 from lol_lightning.data.feature_space import BagOfWords, FeatureSpace, Matrix
 from lol_lightning.data.mapping import records_to_targets
@@ -30,8 +29,9 @@ from lol_lightning.lfs.adapter import GradientLabelingFunction
 from lol_lightning.lfs.record import LFRecord
 from lol_lightning.module import LoLClassifier
 from lol_lightning.network import SparseMLP
+from lol_lightning.resolve import WEIGHTS, resolve_weights
 from lol_lightning.targets import GradientTargets
-from lol_lightning.weighting import WEIGHTS, VotesForWeights, resolve_weights
+from lol_lightning.weighting import VotesForWeights
 
 __all__ = ["EndModel", "Training", "classifier_options", "train_end_model"]
 
@@ -173,10 +173,8 @@ def _train(
 ) -> LoLClassifier:
     covered = np.flatnonzero((votes != ABSTAIN).any(1))
     dataset = LoLDataset(features[covered], votes[covered], gradient_targets)
-    options = {
-        **training.options,
-        **_weights(VotesForWeights(votes[covered], num_classes, None, training.labels), training),
-    }
+    given = VotesForWeights(votes[covered], num_classes, labels=training.labels, class_balance=training.class_balance)
+    options = {**training.options, **_weights(given, training.options)}
     order = torch.Generator().manual_seed(training.seed)
     loader = LoLDataLoader(dataset, batch_size=training.batch_size, shuffle=True, generator=order)
     # Weights and dropout draw from the global generators, which are the user's.
@@ -197,13 +195,9 @@ def _train(
     return classifier.cpu()
 
 
-def _weights(given: VotesForWeights, training: Training) -> dict[str, Any]:
+def _weights(given: VotesForWeights, options: dict[str, Any]) -> dict[str, Any]:
     defaults = inspect.signature(LoLClassifier).parameters
-    asked = {name: training.options.get(name, defaults[name].default) for name in WEIGHTS}
-    resolved = resolve_weights(asked, given)
-    if training.class_balance is not None and "class_weights" not in training.options:
-        soft = given.soft_votes(resolved["lf_weights"])
-        resolved["class_weights"] = balancing_weights(soft, training.class_balance)
+    resolved = resolve_weights({name: options.get(name, defaults[name].default) for name in WEIGHTS}, given)
     return {name: weights.tolist() for name, weights in resolved.items() if weights is not None}
 
 

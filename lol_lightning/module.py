@@ -24,8 +24,9 @@ from lol_lightning.network import SparseMLP, as_input
 from lol_lightning.optim import LazyAdam
 from lol_lightning.penalised import PenaltySettings, penalised, second_derivative
 from lol_lightning.penalty_watch import PenaltyWatch
+from lol_lightning.resolve import WEIGHTS, ClassWeighting, resolve_penalty, resolve_weights
 from lol_lightning.smoothed_model import Phi, Sampling, SmoothedModel, evaluation_mode
-from lol_lightning.weighting import WEIGHTS, ClassWeighting, LFWeighting, VotesForWeights, resolve_weights
+from lol_lightning.weighting import LFWeighting, VotesForWeights
 
 __all__ = ["LoLClassifier"]
 
@@ -48,8 +49,10 @@ class LoLClassifier(pl.LightningModule):
         hidden_sizes: hidden layers of the default network.
         dropout: of the default network.
         method: "lol" (Eq. 4), or "lol-simple" for the vote loss alone.
-        alpha: weight of the gradient penalty, at least 0.
-        c: the share of an LF's gradient that the model's must reach, per feature; above 0.
+        alpha: weight of the gradient penalty, at least 0. ``None`` is what the data module has in ``model_defaults``,
+            and else 1.
+        c: the share of an LF's gradient that the model's must reach, per feature; above 0. ``None`` likewise, and else
+            0.2.
         gradient_unit: unit of ``c``. "probability" as in Eq. 3, where 0.05 to 0.4 is in reach; "log-odds" takes the
             gradient of log h / (1 - h), where 1 to 12 is in reach.
         penalty: shape of the hinge: "square" (Eq. 3), "linear" or "exponential".
@@ -59,11 +62,11 @@ class LoLClassifier(pl.LightningModule):
             LF is used where it votes on few of the training rows, or on none.
         lf_weights: "uniform", "snorkel" (LoL-sw), "coverage", "accuracy" (on the labeled validation rows),
             "above-chance" (by how much that accuracy exceeds guessing), "agreement" (with the majority of the other
-            LFs), or a weight for each LF. ``None`` is what the data module has in ``default_weightings``, and else
+            LFs), or a weight for each LF. ``None`` is what the data module has in ``model_defaults``, and else
             "uniform".
         penalty_weights: the same for the LFs' penalties, not scaled to the mean 1. With "above-chance", LFs that are no
-            better than guessing demand nothing. ``None`` is what the data module has in ``default_weightings``, and
-            else what ``lf_weights`` is, as in Eq. 4.
+            better than guessing demand nothing. ``None`` is what the data module has in ``model_defaults``, and else
+            what ``lf_weights`` is, as in Eq. 4.
         class_weights: how much votes for each class count, so that LFs which vote for a class far more often than it
             occurs do not teach just that: "validation" balances the votes to the classes' shares among the labeled
             validation rows of the data module, and does nothing where there are none; "balanced" to equal shares, as
@@ -108,8 +111,8 @@ class LoLClassifier(pl.LightningModule):
         hidden_sizes: Sequence[int] = (64, 16),
         dropout: float = 0.2,
         method: Literal["lol", "lol-simple"] = "lol",
-        alpha: float = 1.0,
-        c: float = 0.2,
+        alpha: float | None = None,
+        c: float | None = None,
         gradient_unit: GradientUnit = "probability",
         penalty: Penalty = "square",
         penalty_reduction: Reduction = "mean",
@@ -134,15 +137,16 @@ class LoLClassifier(pl.LightningModule):
         _check_choice("penalty_shares", penalty_shares, tuple(SHARES))
         _check_choice("optimizer", optimizer, ("auto", "adam", "lazy-adam"))
         for name, value in (("alpha", alpha), ("weight_decay", weight_decay), ("penalty_warmup", penalty_warmup)):
-            if not value >= 0:
+            if value is not None and not value >= 0:
                 raise ConfigurationError(f"{name} = {value} must not be below 0.")
         for name, value in (("c", c), ("lr", lr), ("penalty_every", penalty_every)):
-            if not value > 0:
+            if value is not None and not value > 0:
                 raise ConfigurationError(f"{name} = {value} must be above 0.")
         self.save_hyperparameters(ignore="network")
         self.hparams["hidden_sizes"] = list(hidden_sizes)
         self._smoothed_model = SmoothedModel(phi, num_samples, sampling, gradient_unit, seed)
         self._weights: dict[str, Tensor | None] = dict.fromkeys(WEIGHTS)
+        self._penalty = resolve_penalty(self.hparams)
         self._watch = PenaltyWatch()
         self.network = network
         if num_classes is not None and (network is not None or num_features is not None):
@@ -167,7 +171,7 @@ class LoLClassifier(pl.LightningModule):
         if stage == "fit":
             if isinstance(self.network, SparseMLP) and not self._takes_sparse_gradients():
                 self.network.sparse_grad = False
-            self._resolve_weights(data)
+            self._follow(data)
 
     def forward(self, features: Tensor | SparseRows) -> Float[Tensor, "batch cls"]:
         """Return the logits of a batch of features.
@@ -187,7 +191,9 @@ class LoLClassifier(pl.LightningModule):
             loss = voted = self._vote_loss(self(batch.features), batch)
         else:
             shares, reduction = hparams["penalty_shares"], hparams["penalty_reduction"]
-            how = PenaltySettings(hparams["c"], hparams["penalty"], self._weights["penalty_weights"], shares, reduction)
+            how = PenaltySettings(
+                self._penalty["c"], hparams["penalty"], self._weights["penalty_weights"], shares, reduction
+            )
             num_classes = hparams["num_classes"]
             found = penalised(self._network, batch, self._smoothed_model, self.global_step, num_classes, how)
             voted = self._vote_loss(found.logits, batch)
@@ -279,10 +285,10 @@ class LoLClassifier(pl.LightningModule):
         device = self.trainer.strategy.root_device.type
         return own and (device == "cpu" or (device == "cuda" and self.trainer.world_size == 1))
 
-    def _resolve_weights(self, data: Any) -> None:
-        given = VotesForWeights.of(data, self.hparams["num_classes"])
-        asked = {name: self.hparams[name] for name in WEIGHTS}
-        resolved = resolve_weights(asked, given, getattr(data, "default_weightings", None))
+    def _follow(self, data: Any) -> None:
+        asked, defaults = self.hparams, getattr(data, "model_defaults", None)
+        self._penalty = resolve_penalty(asked, defaults)
+        resolved = resolve_weights(asked, VotesForWeights.of(data, asked["num_classes"]), defaults)
         if isinstance(asked["class_weights"], str) and (classes := resolved["class_weights"]) is not None:
             rank_zero_info(f"Votes for the classes count {classes.round(2).tolist()} (class_weights).")
         options: dict[str, Any] = {"dtype": torch.get_default_dtype(), "device": self.device}
@@ -301,14 +307,14 @@ class LoLClassifier(pl.LightningModule):
     def _penalises(self, batch: LoLBatch) -> bool:
         hparams = self.hparams
         targets = batch.gradient_targets if batch.example_targets is None else batch.example_targets
-        if hparams["method"] == "lol-simple" or hparams["alpha"] == 0 or not targets:
+        if hparams["method"] == "lol-simple" or self._penalty["alpha"] == 0 or not targets:
             return False
         return self.global_step % hparams["penalty_every"] == 0
 
     def _alpha(self) -> float:
         hparams, step = self.hparams, self.global_step
         warmth = min(1.0, (step + 1) / max(hparams["penalty_warmup"], 1))
-        return hparams["alpha"] * hparams["penalty_every"] * warmth
+        return self._penalty["alpha"] * hparams["penalty_every"] * warmth
 
     def _evaluate(self, batch: LoLBatch, stage: str, metrics: MetricCollection) -> None:
         logits = self(batch.features)

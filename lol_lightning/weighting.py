@@ -1,10 +1,10 @@
-"""How much each labeling function counts, the weights w_i of Eq. 4, and how much votes for each class do."""
+"""How much each labeling function counts: the weights w_i of Eq. 4."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -12,27 +12,14 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 from pytorch_lightning.utilities.seed import isolate_rng
 
-from lol_lightning.class_balance import balancing_weights, checked_weights
+from lol_lightning.class_balance import checked_weights
 from lol_lightning.exceptions import ConfigurationError, DataError
 from lol_lightning.functional import votes as functional
 from lol_lightning.functional.votes import ABSTAIN
 
-__all__ = [
-    "LF_WEIGHTS",
-    "WEIGHTS",
-    "ClassWeighting",
-    "LFWeighting",
-    "VotesForWeights",
-    "class_weights",
-    "lf_weights",
-    "resolve_weights",
-]
-
-WEIGHTS = ("lf_weights", "penalty_weights", "class_weights")
-"""Arguments of ``LoLClassifier`` that are weights."""
+__all__ = ["LF_WEIGHTS", "LFWeighting", "VotesForWeights", "lf_weights"]
 
 LFWeighting = Literal["uniform", "snorkel", "coverage", "accuracy", "above-chance", "agreement"]
-ClassWeighting = Literal["validation", "balanced"]
 
 
 @dataclass(frozen=True)
@@ -46,6 +33,7 @@ class VotesForWeights:
         labels: int64 (n',), its gold classes.
         trained_votes: float (n, m, K), the votes as probabilities where a model is trained on such.
         drawn_by_class: whether the labeled rows were drawn class by class, and their classes' shares say nothing.
+        class_balance: float (K,), shares of the classes where they are known.
     """
 
     votes: Int[ndarray, "row lf"]
@@ -54,6 +42,7 @@ class VotesForWeights:
     labels: Int[ndarray, " labeled"] | None = None
     trained_votes: Float[ndarray, "row lf cls"] | None = None
     drawn_by_class: bool = False
+    class_balance: Float[ndarray, " cls"] | None = None
 
     @classmethod
     def of(cls, datamodule: Any, num_classes: int) -> VotesForWeights | None:
@@ -78,7 +67,9 @@ class VotesForWeights:
         )
 
     def class_shares(self) -> Float[ndarray, " cls"] | None:
-        """Shares of the classes among the labeled rows, float (K,); ``None`` where they are not known."""
+        """Shares of the classes, as given or among the labeled rows, float (K,); ``None`` where they are not known."""
+        if self.class_balance is not None:
+            return self.class_balance
         if self.labels is None or not len(self.labels) or self.drawn_by_class:
             return None
         return np.bincount(self.labels, minlength=self.num_classes) / len(self.labels)
@@ -204,91 +195,3 @@ def lf_weights(
     if weights.shape != (num_lfs,):
         raise ConfigurationError(f"lf_weights has {weights.size} entries for {num_lfs} LFs; give one for each.")
     return weights
-
-
-def class_weights(
-    weighting: ClassWeighting | Sequence[float] | None,
-    given: VotesForWeights | None,
-    lf_weights: Float[ndarray, " lf"] | None = None,
-) -> Float[ndarray, " cls"] | None:
-    """Weights of the votes for each class.
-
-    Args:
-        weighting: "validation" for ``balancing_weights`` to the classes' shares among the labeled rows, "balanced" to
-            equal shares, a weight for each class, taken as they are, or ``None``.
-        given: the votes, ``None`` where they are not known.
-        lf_weights: float (m,), weights of the LFs, ``None`` for 1.
-
-    Returns:
-        float (K,), or ``None`` for weights of 1, also for "validation" where there are no labeled rows.
-
-    Raises:
-        ConfigurationError: if the name is unknown, the list has a wrong length or an entry that is negative or not
-            finite, or "balanced" has no votes.
-    """
-    if weighting is None:
-        return None
-    if not isinstance(weighting, str):
-        weights = checked_weights(weighting, "class_weights")
-        if given is not None and weights.shape != (given.num_classes,):
-            raise ConfigurationError(
-                f"class_weights has {weights.size} entries for {given.num_classes} classes; give one for each."
-            )
-        return weights
-    if weighting not in get_args(ClassWeighting):
-        raise ConfigurationError(f"class_weights = {weighting!r}; use one of {get_args(ClassWeighting)} or a list.")
-    if weighting == "balanced":
-        if given is None:
-            raise _needs_votes("class_weights", weighting)
-        return balancing_weights(given.soft_votes(lf_weights), np.ones(given.num_classes))
-    if given is None or given.labels is None or (shares := given.class_shares()) is None:
-        return None
-    return balancing_weights(given.soft_votes(lf_weights), shares, len(given.labels))
-
-
-def resolve_weights(
-    asked: Mapping[str, Any], given: VotesForWeights | None, defaults: Mapping[str, LFWeighting] | None = None
-) -> dict[str, ndarray | None]:
-    """All weights of a training as numbers.
-
-    Args:
-        asked: ``LoLClassifier``'s arguments of the names ``WEIGHTS``.
-        given: the votes, ``None`` where there is no data module that has them.
-        defaults: weightings of a data module by the same names, for weights of votes or penalties that are ``None``.
-            Where there are none, votes count alike, and penalties take the weights of the votes, as in Eq. 4.
-
-    Returns:
-        ``lf_weights`` and ``penalty_weights`` float (m,), ``class_weights`` float (K,); ``None`` stands for 1. Weights
-        of penalties by name are not scaled to the mean 1: where all LFs are bad, none shall demand anything.
-
-    Raises:
-        ConfigurationError: as ``lf_weights`` and ``class_weights``, or if a weighting by name has no votes.
-    """
-    weightings = {
-        name: (defaults or {}).get(name) if asked[name] is None else asked[name]
-        for name in ("lf_weights", "penalty_weights")
-    }
-    lfs, penalties = (_lf_weights(name, weighting, given) for name, weighting in weightings.items())
-    return {
-        "lf_weights": lfs,
-        "penalty_weights": lfs if weightings["penalty_weights"] is None else penalties,
-        "class_weights": class_weights(asked["class_weights"], given, lfs),
-    }
-
-
-def _lf_weights(
-    name: str, weighting: LFWeighting | Sequence[float] | None, given: VotesForWeights | None
-) -> Float[ndarray, " lf"] | None:
-    if weighting is None or (isinstance(weighting, str) and weighting == "uniform"):
-        return None
-    if given is not None:
-        return lf_weights(weighting, given, scaled=name == "lf_weights")
-    if isinstance(weighting, str):
-        raise _needs_votes(name, weighting)
-    return checked_weights(weighting)
-
-
-def _needs_votes(name: str, weighting: str) -> ConfigurationError:
-    return ConfigurationError(
-        f"{name} = {weighting!r} needs a data module with train_votes; fit with one, or give a list."
-    )

@@ -252,6 +252,8 @@ def test_votes_are_balanced_to_the_shares_that_fit_is_told(given, shares, num_la
     expected = balancing_weights(VotesForWeights(covered, 2).soft_votes(), shares, num_labeled)
     model = fitted(lfs=LFS, n_epochs=1, **given)
     np.testing.assert_allclose(model._end_model.classifier.hparams["class_weights"], expected)
+    model = fitted(lfs=LFS, n_epochs=1, class_weights="validation", **given)
+    np.testing.assert_allclose(model._end_model.classifier.hparams["class_weights"], expected)
     model = fitted(lfs=LFS, n_epochs=1, class_weights=[1.0, 2.0], **given)
     assert model._end_model.classifier.hparams["class_weights"] == [1.0, 2.0]
 

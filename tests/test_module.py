@@ -24,7 +24,8 @@ from lol_lightning.module import LoLClassifier
 from lol_lightning.network import SparseMLP
 from lol_lightning.optim import LazyAdam
 from lol_lightning.penalty_watch import DeadPenaltyWarning
-from lol_lightning.weighting import VotesForWeights, class_weights
+from lol_lightning.resolve import class_weights
+from lol_lightning.weighting import VotesForWeights
 
 SIZES = {"num_features": NUM_FEATURES, "num_classes": NUM_CLASSES}
 
@@ -283,6 +284,26 @@ def test_accuracy_weights_ask_for_labeled_rows(comments):
         pl.Trainer(**trainer_options(max_epochs=1, limit_val_batches=0)).fit(
             LoLClassifier(lf_weights="accuracy"), datamodule=data
         )
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"), [({}, (0.0, 0.4)), ({"alpha": 2.0}, (2.0, 0.4)), ({"c": 0.1}, (0.0, 0.1))]
+)
+def test_a_penalty_that_is_not_asked_for_is_that_of_the_data_module(comments, given, expected):
+    class Told(LoLDataModule):
+        @property
+        def model_defaults(self):
+            return {"alpha": 0.0, "c": 0.4}
+
+    penalties = []
+    for data_class in (Told, LoLDataModule):
+        data = data_class(comments, lfs=LFS, progress_bar=False)
+        model = LoLClassifier(**given)
+        trainer = pl.Trainer(**trainer_options(max_epochs=1, limit_val_batches=0))
+        trainer.fit(model, datamodule=data)
+        penalties.append((tuple(model._penalty.values()), "train_penalty" in trainer.callback_metrics))
+    assert penalties[0] == (expected, expected[0] > 0)
+    assert penalties[1] == ((given.get("alpha", 1.0), given.get("c", 0.2)), True)
 
 
 @pytest.mark.usefixtures("unchecked_types")

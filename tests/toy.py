@@ -1,4 +1,4 @@
-"""A small problem that tests share: sparse rows, votes, targets and batches of them."""
+"""A small problem that tests share: sparse rows, votes, targets and batches of them; and votes to weigh."""
 
 import numpy as np
 import scipy.sparse as sp
@@ -6,6 +6,7 @@ import torch
 
 from lol_lightning.data.batch import LoLBatch, SparseRows
 from lol_lightning.targets import GradientTargets
+from lol_lightning.weighting import VotesForWeights
 
 NUM_ROWS, NUM_FEATURES, NUM_CLASSES, NUM_LFS = 64, 30, 3, 5
 
@@ -90,3 +91,14 @@ def symmetric_tables(accuracies, coverages, num_classes):
         np.fill_diagonal(confusion, accuracy)
         tables.append(np.hstack([coverage * confusion, np.full((num_classes, 1), 1 - coverage)]))
     return np.array(tables)
+
+
+def noisy_votes():
+    """Votes of four LFs that are right in 95 to 50 of 100 votes; a quarter of the rows is labeled."""
+    generator = np.random.default_rng(0)
+    labels = generator.integers(0, 2, 400)
+    accuracy = np.array([0.95, 0.8, 0.6, 0.5])
+    right = generator.random((400, 4)) < accuracy
+    votes = np.where(right, labels[:, None], 1 - labels[:, None])
+    votes[generator.random((400, 4)) < [0.1, 0.2, 0.3, 0.4]] = -1
+    return VotesForWeights(votes, 2, votes[:100], labels[:100])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
@@ -134,6 +135,8 @@ def _fingerprint_of_module(data: LoLDataModule) -> str:
         _update(digest, dataset.votes, dataset.labels)
         if (own := dataset.example_targets) is not None:
             _update(digest, own.index, own.value, own.scale)
+    if (defaults := getattr(data, "model_defaults", None)) is not None:
+        digest.update(json.dumps(defaults, sort_keys=True).encode())
     targets = data.gradient_targets
     _update(digest, targets.lf, targets.cls, targets.feature, targets.value)
     return digest.hexdigest()

@@ -17,7 +17,8 @@ from lol_lightning.data.dataset import LoLDataset
 from lol_lightning.exceptions import ConfigurationError
 from lol_lightning.lfs.record import Source
 from lol_lightning.module import LoLClassifier
-from lol_lightning.weighting import WEIGHTS, VotesForWeights, resolve_weights
+from lol_lightning.resolve import PENALTY_DEFAULTS, WEIGHTS, resolve_penalty, resolve_weights
+from lol_lightning.weighting import VotesForWeights
 
 __all__ = ["METHODS", "Method", "as_methods"]
 
@@ -56,7 +57,10 @@ class Method:
 
     @property
     def defaults(self) -> dict[str, Any]:
-        """Values of the tuned arguments in the first trial: those in ``options``, or the LightningModule's own."""
+        """Values of the tuned arguments in the first trial: those in ``options``, or the LightningModule's own.
+
+        What the data may decide is known of a method that ``resolve`` returned.
+        """
         arguments = self._arguments
         return {name: arguments[name] for name in self.ranges}
 
@@ -76,6 +80,11 @@ class Method:
 
     @property
     def _arguments(self) -> dict[str, Any]:
+        given = self._given
+        return {**given, **{name: value for name, value in resolve_penalty(given).items() if name in given}}
+
+    @property
+    def _given(self) -> dict[str, Any]:
         own = inspect.signature(self.model.__init__).parameters
         defaults = {name: p.default for name, p in own.items() if p.default is not inspect.Parameter.empty}
         return {**defaults, **self.options}
@@ -114,12 +123,14 @@ class Method:
             shares = given.class_shares()
             # No class may have the share 0.
             balance = None if shares is None else tuple((len(seen) * shares + 1) / (len(seen) + len(shares)))
-        asked = {name: value for name, value in self._arguments.items() if name in WEIGHTS}
-        if self.trains_on != "votes" or len(asked) < len(WEIGHTS):
+        asked, defaults = self._given, getattr(data, "model_defaults", None)
+        if self.trains_on != "votes" or not asked.keys() >= {*WEIGHTS, *PENALTY_DEFAULTS}:
             return replace(self, class_balance=balance)
-        resolved = resolve_weights(asked, given, getattr(data, "default_weightings", None))
-        numbers = {name: weights.tolist() for name, weights in resolved.items() if weights is not None}
-        return replace(self, options={**self.options, **numbers}, class_balance=balance)
+        weights = resolve_weights(asked, given, defaults)
+        numbers = {name: value.tolist() for name, value in weights.items() if value is not None}
+        return replace(
+            self, options={**self.options, **resolve_penalty(asked, defaults), **numbers}, class_balance=balance
+        )
 
     def make_model(self, prepared: Prepared, hyperparameters: Mapping[str, Any], seed: int) -> LoLClassifier:
         """Build the LightningModule; its weights follow torch's global random state."""

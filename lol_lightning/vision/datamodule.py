@@ -28,11 +28,13 @@ from lol_lightning.vision.matrices import AttributeTask, Polarity
 from lol_lightning.vision.seen_classes import SeenClasses, train_labelers
 from lol_lightning.vision.task_rows import classes_of, divide
 from lol_lightning.vision.topk import TOP_K, labeler_targets
-from lol_lightning.weighting import LFWeighting
 
 __all__ = ["Level", "LoLImageDataModule"]
 
 Level = Literal["representation", "pixels"]
+
+PENALTY_ROWS, MAX_ALPHA, PENALTY_C = 75, 3.0, 0.5
+"""By default the gradients of labelers count as much as that many training rows, and ask for that share of each."""
 
 _STAGES = {"fit": ("val",), "validate": ("val",), "test": ("test",), "predict": ("test",)}
 
@@ -197,14 +199,20 @@ class LoLImageDataModule(pl.LightningDataModule):
         return None if labels is None else labels.numpy()
 
     @property
-    def default_weightings(self) -> dict[str, LFWeighting]:
-        """What weighs votes and penalties by default: labelers that are no better than guessing count nothing.
+    def model_defaults(self) -> dict[str, Any]:
+        """What arguments of ``LoLClassifier`` are where they are ``None``.
 
-        Without validation rows, labelers are judged by each other for their penalties, and all votes count alike.
+        Labelers that are no better than guessing on validation rows count nothing. Without such rows, labelers are
+        judged by each other for their penalties, and all votes count alike. The penalty counts as a prior does, as much
+        as ``PENALTY_ROWS`` rows do: it helps where rows are few, and is out of the way where they are many.
         """
-        if len(self._rows["val"]):
-            return {"lf_weights": "above-chance", "penalty_weights": "above-chance"}
-        return {"lf_weights": "uniform", "penalty_weights": "agreement"}
+        judged = len(self._rows["val"]) > 0
+        return {
+            "alpha": min(MAX_ALPHA, PENALTY_ROWS / len(self._rows["train"])),
+            "c": PENALTY_C,
+            "lf_weights": "above-chance" if judged else "uniform",
+            "penalty_weights": "above-chance" if judged else "agreement",
+        }
 
     @property
     def gradient_targets(self) -> GradientTargets:

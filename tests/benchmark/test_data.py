@@ -13,6 +13,11 @@ def directory(tmp_path):
     forget()
 
 
+def with_defaults(data, model_defaults):
+    data.model_defaults = model_defaults
+    return data
+
+
 def test_sets_are_known_by_name_and_content(directory):
     (one,) = as_sets([directory])
     (same,) = as_sets({"toy": directory})
@@ -27,6 +32,8 @@ def test_functions_are_known_by_what_they_return(tmp_path):
     (first,), (again,) = as_sets({"mine": make}), as_sets({"mine": make})
     assert first == again
     assert as_sets({"mine": lambda seed: make(seed + 1)})[0] != first
+    told = lambda seed: with_defaults(make(seed), {"alpha": 0.5})  # noqa: E731
+    assert as_sets({"mine": told})[0] not in (first, as_sets({"mine": lambda seed: with_defaults(told(seed), {})})[0])
     make.lfs = make.lfs[:3]
     assert as_sets({"mine": make})[0] != first
 

@@ -19,7 +19,7 @@ from lol_lightning.benchmark.methods import METHODS
 from lol_lightning.exceptions import ConfigurationError, DataError, LabelingFunctionError, NotFittedError, TargetsError
 from lol_lightning.functional.gradients import model_input_gradient
 from lol_lightning.module import LoLClassifier
-from lol_lightning.vision.datamodule import LoLImageDataModule
+from lol_lightning.vision.datamodule import MAX_ALPHA, PENALTY_C, PENALTY_ROWS, LoLImageDataModule
 from lol_lightning.vision.images import CorruptImageWarning
 from lol_lightning.vision.labelers import AttributeLabelers
 from lol_lightning.weighting import VotesForWeights, lf_weights
@@ -221,7 +221,20 @@ def test_labelers_count_by_what_they_exceed_chance_unless_other_weights_are_aske
     model = LoLClassifier(hidden_sizes=(8,), penalty_weights="uniform")
     pl.Trainer(**trainer_options(max_epochs=1)).fit(model, data)
     assert model._weights["penalty_weights"] is None
-    assert make(val_per_class=0).default_weightings == {"lf_weights": "uniform", "penalty_weights": "agreement"}
+    told = make(val_per_class=0).model_defaults
+    assert (told["lf_weights"], told["penalty_weights"]) == ("uniform", "agreement")
+
+
+@pytest.mark.parametrize(("rows", "alpha"), [(10, MAX_ALPHA), (PENALTY_ROWS, 1.0), (2 * PENALTY_ROWS, 0.5)])
+def test_the_penalty_counts_as_much_as_some_rows_unless_it_is_told_its_weight(rows, alpha):
+    data = make(toy_data(rows_per_class=150), max_train_rows=rows)
+    model, own = LoLClassifier(hidden_sizes=(8,)), LoLClassifier(hidden_sizes=(8,), alpha=3.0, c=0.1)
+    for classifier in (model, own):
+        pl.Trainer(**trainer_options(max_epochs=1)).fit(classifier, data)
+    assert model._penalty == {"alpha": alpha, "c": PENALTY_C}
+    assert own._penalty == {"alpha": 3.0, "c": 0.1}
+    first = METHODS["lol"].resolve(Prepared(data), np.arange(10)).defaults
+    assert {name: first[name] for name in ("alpha", "c")} == model._penalty
 
 
 def test_a_benchmark_weighs_labelers_as_the_data_module_does(data):
