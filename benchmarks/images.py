@@ -28,6 +28,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "lol-simple-uniform": {"method": "lol-simple", "lf_weights": "uniform"},
     "lol-uniform": {"method": "lol", "lf_weights": "uniform"},
 }
+# Where image_penalty_grid.py looked.
+RANGES = {"alpha": (0.03, 3.0), "c": (0.2, 1.0)}
 METHODS = ["mv", "snorkel", "t-mean", "t-median", "e2e", "dawid-skene", "lol-simple", "lol", "lol-sw", *VARIANTS]
 
 
@@ -68,10 +70,9 @@ def main(
         show(f"ResNet18, {resnet_epochs} epochs over eight classes of CIFAR-10", steps)
         pairs |= {f"cifar10 {a} v. {b}": partial(cifar10_pair, root, cache, (a, b)) for a, b in CIFAR10}
     size = int(train_rows) if train_rows.isdecimal() else train_rows
-    options: dict[str, Any] = {"variants": VARIANTS, "seeds": seeds, "trials": trials, "train_rows": size}
-    frame = run_benchmark(
-        pairs, methods, **options, jobs=jobs, output=output, storage=trial_storage(cache), console=console
-    )
+    options: dict[str, Any] = {"variants": VARIANTS, "ranges": RANGES, "seeds": seeds, "trials": trials}
+    options |= {"train_rows": size, "jobs": jobs, "output": output, "storage": trial_storage(cache)}
+    frame = run_benchmark(pairs, methods, **options, console=console)
     print_results(frame, console)
     write_report(frame, Path(output).parent, Path(output).stem)
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import pandas as pd
 from image_sets import AWA1, Pair, blended_pair
-from images import VARIANTS, trial_storage
+from images import RANGES, VARIANTS, trial_storage
 from jsonargparse import auto_cli
 from timing import RESULTS, console, vision_root
 
@@ -97,9 +97,9 @@ def main(
     sets = {f"{a} v. {b}, quality {q:g}": ((a, b), q) for a, b in pairs for q in qualities}
     makers: dict[str, Any] = {name: partial(blended_pair, root, pair, q) for name, (pair, q) in sets.items()}
     results = Path(output).with_name(f"{Path(output).stem}_results.csv")
-    options: dict[str, Any] = {"variants": VARIANTS, "seeds": seeds, "trials": trials, "train_rows": list(rows)}
-    options |= {"jobs": jobs, "output": results, "storage": trial_storage(cache), "console": console}
-    frame = run_benchmark(makers, METHODS, **options)
+    options: dict[str, Any] = {"variants": VARIANTS, "ranges": RANGES, "seeds": seeds, "trials": trials}
+    options |= {"train_rows": list(rows), "jobs": jobs, "output": results, "storage": trial_storage(cache)}
+    frame = run_benchmark(makers, METHODS, **options, console=console)
     known = [
         {"dataset": name, "seed": seed, "quality": q, "accuracy": 100 * labeler_accuracy(root, pair, q, seed)}
         for name, (pair, q) in sets.items()
