@@ -10,6 +10,7 @@ are read by the weights of its best check. Interrupted, it goes on where it stop
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -63,7 +64,14 @@ def run(root: str, cache: str, settings: list[Setting]) -> list[Setting]:
             model = method.make_model(prepared, {name: setting[name] for name in ("alpha", "c")}, seed)
             result = fit(model, prepared.train, checked, budget.batch_size_of(num_rows), budget.check_steps(num_rows))
             test = accuracy(result.restore_best(), tested)
-        lines.append({**setting, "trained": num_rows, "val": 100 * max(result.accuracies), "test": 100 * test})
+        lines.append(
+            {
+                **setting,
+                "trained": num_rows,
+                "val": round(100 * max(result.accuracies), 2),
+                "test": round(100 * test, 2),
+            }
+        )
     return lines
 
 
@@ -82,10 +90,12 @@ def gains(frame: pd.DataFrame) -> pd.DataFrame:
     base = frame[frame["alpha"] == 0].set_index(keys)["test"].rename("base")
     frame = frame[frame["alpha"] > 0].join(base, on=keys)
     frame["gain"] = frame["test"] - frame["base"]
-    frame["rows"] = frame["rows"].replace(0, "all").astype(str) + " rows"
-    table = frame.groupby(["set", "rows", "alpha", "c"], sort=False)["gain"].agg(["mean", "sem"])
+    table = frame.groupby(["set", "alpha", "c", "rows"])["gain"].agg(["mean", "sem"])
     shown = table["mean"].map("{:+.1f}".format) + " ± " + table["sem"].map("{:.1f}".format)
-    return shown.unstack("rows", sort=False)
+    by_rows = shown.unstack("rows")
+    # 0 stands for all rows.
+    ordered = by_rows[sorted(by_rows.columns, key=lambda rows: rows or math.inf)]
+    return ordered.rename(columns=lambda rows: f"{rows or 'all'} rows")
 
 
 def main(
