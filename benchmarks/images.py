@@ -23,14 +23,17 @@ from lol_lightning.benchmark.report import print_results, write_report
 from lol_lightning.benchmark.run import run_benchmark
 from lol_lightning.vision.backbones import Stem
 
-# By default the votes and the gradients of a labeler count by how much it exceeds guessing.
+# alpha and c are those of the data module in every trial, so that LoL tunes what LoL-simple does; "lol-tuned" searches
+# for them where image_penalty_grid.py looked. By default labelers count by how much they exceed guessing.
+BY_DATA = {"ranges": {"alpha": None, "c": None}}
 VARIANTS: dict[str, dict[str, Any]] = {
+    "lol": {"method": "lol", **BY_DATA},
+    "lol-sw": {"method": "lol-sw", **BY_DATA},
+    "lol-tuned": {"method": "lol", "ranges": {"alpha": [0.03, 3.0], "c": [0.2, 1.0]}},
     "lol-simple-uniform": {"method": "lol-simple", "lf_weights": "uniform"},
-    "lol-uniform": {"method": "lol", "lf_weights": "uniform"},
+    "lol-uniform": {"method": "lol", "lf_weights": "uniform", **BY_DATA},
 }
-# Where image_penalty_grid.py looked.
-RANGES = {"alpha": (0.03, 3.0), "c": (0.2, 1.0)}
-METHODS = ["mv", "snorkel", "t-mean", "t-median", "e2e", "dawid-skene", "lol-simple", "lol", "lol-sw", *VARIANTS]
+METHODS = ["mv", "snorkel", "t-mean", "t-median", "e2e", "dawid-skene", "lol-simple", *VARIANTS]
 
 
 def main(
@@ -51,7 +54,7 @@ def main(
     Args:
         root: directory of the image sets.
         sets: "awa1" and "cifar10", or one of them.
-        methods: methods of the benchmark, and those of this file.
+        methods: methods of the benchmark, and variants of this file.
         seeds: repetitions.
         trials: for each method, pair and seed.
         train_rows: number of unlabeled rows, or "all".
@@ -70,9 +73,10 @@ def main(
         show(f"ResNet18, {resnet_epochs} epochs over eight classes of CIFAR-10", steps)
         pairs |= {f"cifar10 {a} v. {b}": partial(cifar10_pair, root, cache, (a, b)) for a, b in CIFAR10}
     size = int(train_rows) if train_rows.isdecimal() else train_rows
-    options: dict[str, Any] = {"variants": VARIANTS, "ranges": RANGES, "seeds": seeds, "trials": trials}
-    options |= {"train_rows": size, "jobs": jobs, "output": output, "storage": trial_storage(cache)}
-    frame = run_benchmark(pairs, methods, **options, console=console)
+    options: dict[str, Any] = {"variants": VARIANTS, "seeds": seeds, "trials": trials, "train_rows": size}
+    frame = run_benchmark(
+        pairs, methods, **options, jobs=jobs, output=output, storage=trial_storage(cache), console=console
+    )
     print_results(frame, console)
     write_report(frame, Path(output).parent, Path(output).stem)
 

@@ -17,15 +17,15 @@ from typing import Any
 
 import pandas as pd
 from image_sets import AWA1, Pair, blended_pair
-from images import RANGES, VARIANTS, trial_storage
+from images import VARIANTS, trial_storage
 from jsonargparse import auto_cli
 from timing import RESULTS, console, vision_root
 
 from lol_lightning.benchmark.run import run_benchmark
 from lol_lightning.benchmark.training import quiet
 
-METHODS = ["lol-simple", "lol", *VARIANTS]
 BASES = {"lol": "lol-simple", "lol-uniform": "lol-simple-uniform"}
+METHODS = [*BASES, *BASES.values()]
 
 
 def labeler_accuracy(root: str, pair: Pair, quality: float, seed: int) -> float:
@@ -97,9 +97,9 @@ def main(
     sets = {f"{a} v. {b}, quality {q:g}": ((a, b), q) for a, b in pairs for q in qualities}
     makers: dict[str, Any] = {name: partial(blended_pair, root, pair, q) for name, (pair, q) in sets.items()}
     results = Path(output).with_name(f"{Path(output).stem}_results.csv")
-    options: dict[str, Any] = {"variants": VARIANTS, "ranges": RANGES, "seeds": seeds, "trials": trials}
-    options |= {"train_rows": list(rows), "jobs": jobs, "output": results, "storage": trial_storage(cache)}
-    frame = run_benchmark(makers, METHODS, **options, console=console)
+    options: dict[str, Any] = {"variants": VARIANTS, "seeds": seeds, "trials": trials, "train_rows": list(rows)}
+    options |= {"jobs": jobs, "output": results, "storage": trial_storage(cache), "console": console}
+    frame = run_benchmark(makers, METHODS, **options)
     known = [
         {"dataset": name, "seed": seed, "quality": q, "accuracy": 100 * labeler_accuracy(root, pair, q, seed)}
         for name, (pair, q) in sets.items()
