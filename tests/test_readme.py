@@ -12,7 +12,7 @@ README = (Path(__file__).parent.parent / "README.md").read_text()
 def test_python_blocks_run_one_after_the_other(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
-    assert len(blocks) == 3
+    assert len(blocks) == 4
     names: dict[str, object] = {}
     for block in blocks:
         exec(compile(block, "README.md", "exec"), names)
@@ -24,6 +24,7 @@ def test_python_blocks_run_one_after_the_other(tmp_path, monkeypatch):
     assert "song" not in found
     assert (tmp_path / "records.json").exists()
     assert names["label_model"].predict(L=None, X=["it made my day"]).tolist() == [0]
+    assert names["trainer"].callback_metrics["test_accuracy"] > 0.7
 
 
 def test_links_to_files_lead_somewhere():
