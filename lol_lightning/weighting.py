@@ -8,14 +8,13 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 from numpy import ndarray
 from pytorch_lightning.utilities.seed import isolate_rng
 
 from lol_lightning.class_balance import checked_weights
 from lol_lightning.exceptions import ConfigurationError, DataError
 from lol_lightning.functional import votes as functional
-from lol_lightning.functional.votes import ABSTAIN
 
 __all__ = ["LF_WEIGHTS", "LFWeighting", "VotesForWeights", "lf_weights"]
 
@@ -27,34 +26,34 @@ class VotesForWeights:
     """What weights are computed from.
 
     Args:
-        votes: int64 (n, m), the votes on the training rows.
+        votes: int64 (n, m) or probabilities float (n, m, K), the votes on the training rows.
         num_classes: K.
-        labeled_votes: int64 (n', m), the votes on a small labeled set, which is not the test set.
+        labeled_votes: (n', m) or (n', m, K), the votes on a small labeled set, which is not the test set.
         labels: int64 (n',), its gold classes.
-        trained_votes: float (n, m, K), the votes as probabilities where a model is trained on such.
         drawn_by_class: whether the labeled rows were drawn class by class, and their classes' shares say nothing.
         class_balance: float (K,), shares of the classes where they are known.
     """
 
-    votes: Int[ndarray, "row lf"]
+    votes: Shaped[ndarray, "row lf *cls"]
     num_classes: int
-    labeled_votes: Int[ndarray, "labeled lf"] | None = None
+    labeled_votes: Shaped[ndarray, "labeled lf *cls"] | None = None
     labels: Int[ndarray, " labeled"] | None = None
-    trained_votes: Float[ndarray, "row lf cls"] | None = None
     drawn_by_class: bool = False
     class_balance: Float[ndarray, " cls"] | None = None
 
     @classmethod
     def of(cls, datamodule: Any, num_classes: int) -> VotesForWeights | None:
-        """Take them from a data module that has ``train_votes``; validation rows are the labeled ones."""
+        """Take them from a data module that has ``train_votes``; validation rows are the labeled ones.
+
+        Where it has ``train_vote_probabilities``, too, and ``val_vote_probabilities``, these are taken.
+        """
         if not hasattr(datamodule, "train_votes"):
             return None
         try:
-            labeled = datamodule.val_votes, datamodule.val_labels
+            labeled: tuple[Any, Any] = _votes_of(datamodule, "val"), datamodule.val_labels
         except (AttributeError, DataError):
             labeled = None, None
-        trained = getattr(datamodule, "train_vote_probabilities", None)
-        return cls(datamodule.train_votes, num_classes, *labeled, trained)
+        return cls(_votes_of(datamodule, "train"), num_classes, *labeled)
 
     def seeing(self, rows: Int[ndarray, " seen"], drawn_by_class: bool) -> VotesForWeights:
         """Return the same with some of the labeled rows only."""
@@ -76,9 +75,13 @@ class VotesForWeights:
 
     def soft_votes(self, lf_weights: Float[ndarray, " lf"] | None = None) -> Float[ndarray, "row cls"]:
         """Soft votes of the training rows, float (n, K)."""
-        votes = torch.as_tensor(self.votes if self.trained_votes is None else self.trained_votes)
         weights = None if lf_weights is None else torch.as_tensor(lf_weights)
-        return functional.soft_votes(votes, self.num_classes, weights).double().numpy()
+        return functional.soft_votes(torch.as_tensor(self.votes), self.num_classes, weights).double().numpy()
+
+
+def _votes_of(datamodule: Any, split: str) -> Shaped[ndarray, "row lf *cls"]:
+    probabilities = getattr(datamodule, f"{split}_vote_probabilities", None)
+    return getattr(datamodule, f"{split}_votes") if probabilities is None else probabilities
 
 
 def snorkel_label_model(
@@ -102,7 +105,7 @@ def _uniform(given: VotesForWeights) -> Float[ndarray, " lf"]:
 
 
 def _coverage(given: VotesForWeights) -> Float[ndarray, " lf"]:
-    return (given.votes != ABSTAIN).mean(0)
+    return functional.vote_mask(torch.as_tensor(given.votes)).double().mean(0).numpy()
 
 
 def _snorkel(given: VotesForWeights) -> Float[ndarray, " lf"]:
@@ -110,42 +113,58 @@ def _snorkel(given: VotesForWeights) -> Float[ndarray, " lf"]:
         raise ConfigurationError(
             f"lf_weights = 'snorkel' needs at least 3 LFs, there are {given.votes.shape[1]}. Use 'uniform' or a list."
         )
-    return np.asarray(snorkel_label_model(given.votes, given.num_classes).get_weights(), dtype=float)
+    votes = functional.class_ids(torch.as_tensor(given.votes), given.num_classes).numpy()
+    return np.asarray(snorkel_label_model(votes, given.num_classes).get_weights(), dtype=float)
 
 
 def _accuracy(given: VotesForWeights) -> Float[ndarray, " lf"]:
-    return _accuracies(given, "accuracy")
+    return _accuracies(given, "accuracy")[0]
 
 
 def _above_chance(given: VotesForWeights) -> Float[ndarray, " lf"]:
-    return _excess(_accuracies(given, "above-chance"), given)
+    return _excess(*_accuracies(given, "above-chance"))
 
 
 def _agreement(given: VotesForWeights) -> Float[ndarray, " lf"]:
-    votes = (given.votes[:, :, None] == np.arange(given.num_classes)).astype(float)
-    others = votes.sum(1, keepdims=True) - votes
-    leading = (others == others.max(-1, keepdims=True)) & (others > 0)
+    sets = _sets(given.votes, given.num_classes)
+    shares = sets / np.maximum(sets.sum(-1, keepdims=True), 1)
+    others = shares.sum(1, keepdims=True) - shares
+    # Classes share the first place up to the rounding of thirds.
+    leading = (others > others.max(-1, keepdims=True) - 1e-9) & (others > 1e-9)
     # A tie counts in part.
-    agrees = (votes * leading).sum(-1) / np.maximum(leading.sum(-1), 1)
-    judged = (votes.sum(-1) > 0) & leading.any(-1)
-    return _excess((agrees.sum(0) + 2 / given.num_classes) / (judged.sum(0) + 2), given)
+    agrees = (sets & leading).sum(-1) / np.maximum(leading.sum(-1), 1)
+    return _excess(*_smoothed(agrees, sets & leading.any(-1, keepdims=True)))
 
 
-def _excess(accuracies: Float[ndarray, " lf"], given: VotesForWeights) -> Float[ndarray, " lf"]:
-    chance = 1 / given.num_classes
+def _excess(accuracies: Float[ndarray, " lf"], chance: Float[ndarray, " lf"]) -> Float[ndarray, " lf"]:
     return np.clip((accuracies - chance) / (1 - chance), 0, None)
 
 
-def _accuracies(given: VotesForWeights, name: str) -> Float[ndarray, " lf"]:
+def _accuracies(given: VotesForWeights, name: str) -> tuple[Float[ndarray, " lf"], Float[ndarray, " lf"]]:
+    """Accuracy of each LF on the labeled rows, and that of guessing; one of several classes voted for must be right."""
     if given.labeled_votes is None or given.labels is None:
         raise ConfigurationError(
             f"lf_weights = {name!r} needs validation rows with labels. Give the data module a labeled `val`, or use "
             "'uniform', 'coverage', 'snorkel' or a list of weights."
         )
-    voted = given.labeled_votes != ABSTAIN
-    correct = voted & (given.labeled_votes == given.labels[:, None])
+    sets = _sets(given.labeled_votes, given.num_classes)
+    right = np.take_along_axis(sets, given.labels[:, None, None], axis=-1)[..., 0]
+    return _smoothed(right, sets)
+
+
+def _smoothed(
+    right: Shaped[ndarray, "row lf"], sets: Bool[ndarray, "row lf cls"]
+) -> tuple[Float[ndarray, " lf"], Float[ndarray, " lf"]]:
+    """How often each LF is right where it votes, and how often it would be by chance."""
+    voted = sets.any(-1).sum(0)
+    num_classes = sets.shape[-1]
+    chance = np.where(voted, sets.sum((0, 2)) / np.maximum(voted, 1), 1) / num_classes
     # Two pseudo-rows keep an LF that hardly votes near chance.
-    return (correct.sum(0) + 2 / given.num_classes) / (voted.sum(0) + 2)
+    return (right.sum(0) + 2 * chance) / (voted + 2), chance
+
+
+def _sets(votes: Shaped[ndarray, "row lf *cls"], num_classes: int) -> Bool[ndarray, "row lf cls"]:
+    return functional.voted_classes(torch.as_tensor(votes), num_classes).numpy()
 
 
 LF_WEIGHTS: dict[str, Callable[[VotesForWeights], Float[ndarray, " lf"]]] = {

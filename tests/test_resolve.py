@@ -30,12 +30,15 @@ def test_class_weights_by_name(given):
 def test_class_weights_of_validation_rows_need_rows_that_were_not_drawn_by_class(given):
     assert class_weights("validation", None) is None
     assert class_weights("validation", VotesForWeights(given.votes, 2)) is None
-    assert class_weights("validation", VotesForWeights(given.votes, 2, given.votes, given.labels, None, True)) is None
+    assert (
+        class_weights("validation", VotesForWeights(given.votes, 2, given.votes, given.labels, drawn_by_class=True))
+        is None
+    )
 
 
 def test_class_weights_of_probabilities_are_those_of_what_a_model_is_trained_on(given):
     probabilities = np.full((*given.votes.shape, 2), 0.5)
-    balanced = VotesForWeights(given.votes, 2, given.labeled_votes, 1 + 0 * given.labels, probabilities)
+    balanced = VotesForWeights(probabilities, 2, given.labeled_votes, 1 + 0 * given.labels)
     expected = balancing_weights(np.full((400, 2), 0.5), [0, 1], num_labeled=100)
     np.testing.assert_allclose(class_weights("validation", balanced), expected)
 

@@ -1,10 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from snorkel.labeling.model import LabelModel
 from toy import noisy_votes
 
 from lol_lightning.exceptions import ConfigurationError
-from lol_lightning.weighting import VotesForWeights, lf_weights
+from lol_lightning.weighting import LF_WEIGHTS, VotesForWeights, lf_weights
 
 
 @pytest.fixture
@@ -81,6 +83,35 @@ def test_agreement_needs_no_labels():
     weights = lf_weights("agreement", VotesForWeights(votes, 2), scaled=False)
     assert (weights[:4] > 0.5).all()
     assert weights[4] < 0.2
+
+
+def votes_for_halves(right):
+    """Probabilities of LFs that each vote for two of four classes; ``right`` bool (n, m) says whether they hold y."""
+    labels = np.arange(len(right)) % 4
+    halves = np.array([[0, 0, 1, 1], [0, 0, 1, 1], [0, 1, 0, 1], [0, 1, 0, 1], [0, 0, 1, 1]])
+    side = np.where(right, halves[:, labels].T, 1 - halves[:, labels].T)
+    return (halves.T[None] == side[:, None, :]).transpose(0, 2, 1) / 2, labels
+
+
+@pytest.mark.parametrize("name", ["above-chance", "agreement"])
+def test_lfs_that_vote_for_several_classes_are_judged_by_what_guessing_would_bring(name):
+    right = np.ones((400, 5), dtype=bool)
+    right[:, 4] = np.random.default_rng(0).random(400) < 0.5
+    votes, labels = votes_for_halves(right)
+    weights = lf_weights(name, VotesForWeights(votes, 4, votes, labels), scaled=False)
+    assert (weights[:4] > (0.98 if name == "above-chance" else 0.4)).all()
+    assert weights[4] < 0.2
+    accuracies = lf_weights("accuracy", VotesForWeights(votes, 4, votes, labels))
+    np.testing.assert_allclose(accuracies[4] / accuracies[0], (right[:, 4].sum() + 1) / 401)
+
+
+def test_probabilities_of_two_classes_are_judged_as_the_class_that_they_vote_for(given):
+    def soft(votes):
+        return (votes[..., None] == np.arange(2)) * 0.6 + (votes[..., None] == 1 - np.arange(2)) * 0.4
+
+    probable = replace(given, votes=soft(given.votes), labeled_votes=soft(given.labeled_votes))
+    for name in LF_WEIGHTS:
+        np.testing.assert_allclose(lf_weights(name, probable), lf_weights(name, given), err_msg=name)
 
 
 def test_votes_count_alike_where_no_lf_exceeds_guessing(given):

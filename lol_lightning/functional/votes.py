@@ -16,6 +16,7 @@ __all__ = [
     "ROW_SHARES",
     "SHARES",
     "Shares",
+    "class_ids",
     "equal_row_shares",
     "equal_shares",
     "lf_shares",
@@ -91,6 +92,26 @@ def voted_classes(votes: Shaped[Tensor, "batch lf *cls"], num_classes: int) -> B
         return votes.unsqueeze(-1) == torch.arange(num_classes, device=votes.device)
     first = (votes == votes.amax(-1, keepdim=True)) & (votes > 0)
     return first & ~first.all(-1, keepdim=True)
+
+
+def class_ids(votes: Shaped[Tensor, "batch lf *cls"], num_classes: int) -> Int[Tensor, "batch lf"]:
+    """Class ids of votes, for whoever reads nothing else; a vote that is for several classes at once abstains.
+
+    Args:
+        votes: int64 (B, m) with class ids or ``ABSTAIN``, returned as they are, or probabilities float (B, m, K).
+        num_classes: K.
+
+    Returns:
+        int64 (B, m).
+
+    Example:
+        >>> class_ids(torch.tensor([[[0.4, 0.4, 0.2], [0.1, 0.9, 0.0]]]), num_classes=3)
+        tensor([[-1,  1]])
+    """
+    if votes.ndim == 2:
+        return votes.long()
+    chosen = voted_classes(votes, num_classes)
+    return torch.where(chosen.sum(-1) == 1, chosen.int().argmax(-1), ABSTAIN)
 
 
 def votes_per_row(votes: Shaped[Tensor, "batch lf *cls"]) -> Int[Tensor, " batch"]:

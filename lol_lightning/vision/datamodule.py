@@ -19,7 +19,7 @@ from lol_lightning.example_targets import ExampleTargets
 from lol_lightning.exceptions import ConfigurationError, LabelingFunctionError, NotFittedError
 from lol_lightning.functional.attributes import Calibration
 from lol_lightning.functional.gradients import GradientUnit
-from lol_lightning.functional.votes import ABSTAIN, vote_mask, voted_classes
+from lol_lightning.functional.votes import class_ids, vote_mask
 from lol_lightning.targets import GradientTargets
 from lol_lightning.vision.awa import AttributeData, read_attribute_data
 from lol_lightning.vision.images import OnCorrupt, Standardise, read_inputs
@@ -173,13 +173,12 @@ class LoLImageDataModule(pl.LightningDataModule):
     @property
     def train_votes(self) -> np.ndarray:
         """Class ids int64 (n, m) that the labelers vote on the training rows."""
-        return _class_ids(self.dataset("train").votes, self.num_classes).numpy()
+        return class_ids(self.dataset("train").votes, self.num_classes).numpy()
 
     @property
     def train_vote_probabilities(self) -> np.ndarray | None:
         """Votes float (n, m, K) that a model is trained on, ``None`` where they are class ids."""
-        votes = self.dataset("train").votes
-        return votes.float().numpy() if votes.is_floating_point() else None
+        return _probabilities(self.dataset("train").votes)
 
     @property
     def train_classes(self) -> Int[Tensor, " row"]:
@@ -190,7 +189,12 @@ class LoLImageDataModule(pl.LightningDataModule):
     @property
     def val_votes(self) -> np.ndarray:
         """Class ids int64 (n, m) that the labelers vote on the validation rows."""
-        return _class_ids(self.dataset("val").votes, self.num_classes).numpy()
+        return class_ids(self.dataset("val").votes, self.num_classes).numpy()
+
+    @property
+    def val_vote_probabilities(self) -> np.ndarray | None:
+        """Votes float (n, m, K) on the validation rows, ``None`` where they are class ids."""
+        return _probabilities(self.dataset("val").votes)
 
     @property
     def val_labels(self) -> np.ndarray | None:
@@ -302,13 +306,12 @@ class LoLImageDataModule(pl.LightningDataModule):
         transform = None if self.level == "representation" else self.transform
         targets = None
         if split == "train":
-            signs = self.task.signs(probabilities, labelers.thresholds)
             options = {"similarity": self.task.similarity} if self.agreeing_only else {}
             targets = labeler_targets(
                 labelers,
                 self.task.columns,
                 features,
-                signs,
+                self.task.signs(votes),
                 self.top_k,
                 self.gradient_unit,
                 transform,
@@ -336,9 +339,5 @@ class LoLImageDataModule(pl.LightningDataModule):
         return LoLDataLoader(self.dataset(split), batch_size=self.batch_size, num_workers=self.num_workers, **options)
 
 
-def _class_ids(votes: Tensor, num_classes: int) -> Int[Tensor, "row lf"]:
-    """Class ids of votes int (n, m) or float (n, m, K); a vote that is for several classes at once abstains."""
-    if votes.ndim == 2:
-        return votes.long()
-    chosen = voted_classes(votes, num_classes)
-    return torch.where(chosen.sum(-1) == 1, chosen.int().argmax(-1), ABSTAIN)
+def _probabilities(votes: Tensor) -> np.ndarray | None:
+    return votes.float().numpy() if votes.is_floating_point() else None

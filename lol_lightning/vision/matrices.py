@@ -14,7 +14,7 @@ from torch import Tensor
 
 from lol_lightning.exceptions import ConfigurationError, DataError
 from lol_lightning.functional.attributes import centred_probabilities
-from lol_lightning.functional.votes import ABSTAIN
+from lol_lightning.functional.votes import ABSTAIN, voted_classes
 
 __all__ = ["AttributeTask", "ClassAttributeMatrix", "Polarity"]
 
@@ -194,13 +194,6 @@ class AttributeTask:
         chosen = probabilities[:, self.columns]
         return chosen if thresholds is None else centred_probabilities(chosen, thresholds[self.columns])
 
-    def signs(
-        self, probabilities: Float[Tensor, "row attribute"], thresholds: Float[Tensor, " attribute"] | None = None
-    ) -> Int[Tensor, "row lf"]:
-        """What each LF votes on: int8 (n, m), 1 that the attribute is there, -1 that it is not, 0 abstains."""
-        seen = self.present(probabilities, thresholds) >= 0.5
-        return torch.where(seen, 1, -1 if self.polarity == "bipolar" else 0).to(torch.int8)
-
     def votes(
         self,
         probabilities: Float[Tensor, "row attribute"],
@@ -236,3 +229,18 @@ class AttributeTask:
             )
         with_it, without = self.has.int().argmax(0), (~self.has).int().argmax(0)
         return torch.where(seen, with_it, without if self.polarity == "bipolar" else ABSTAIN)
+
+    def signs(self, votes: Shaped[Tensor, "row lf *cls"]) -> Int[Tensor, "row lf"]:
+        """What each LF votes on, so that its gradient is that of the classes for which it votes.
+
+        Args:
+            votes: (n, m) or (n, m, K), as ``votes`` returns them.
+
+        Returns:
+            int8 (n, m): 1 where the classes that it votes for have the attribute, -1 where they lack it, 0 where it
+            abstains. A vote shared by many classes may be beaten by that of a single other one: what is likelier than
+            not to be there is then voted on as not there.
+        """
+        voted = voted_classes(votes, self.num_classes)
+        having = (voted & self.has.T).any(-1)
+        return torch.where(having, 1, -1).mul(voted.any(-1)).to(torch.int8)

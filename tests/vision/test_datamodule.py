@@ -19,6 +19,7 @@ from lol_lightning.benchmark.methods import METHODS
 from lol_lightning.exceptions import ConfigurationError, DataError, LabelingFunctionError, NotFittedError, TargetsError
 from lol_lightning.functional.gradients import model_input_gradient
 from lol_lightning.module import LoLClassifier
+from lol_lightning.penalised import example_gradient
 from lol_lightning.vision.datamodule import MAX_ALPHA, PENALTY_C, PENALTY_ROWS, LoLImageDataModule
 from lol_lightning.vision.images import CorruptImageWarning
 from lol_lightning.vision.labelers import AttributeLabelers
@@ -326,3 +327,23 @@ def test_labelers_of_a_seed_are_the_same_whatever_was_drawn_before():
     first, second = (module.dataset("train") for module in modules)
     torch.testing.assert_close(first.votes, second.votes, rtol=0, atol=0)
     torch.testing.assert_close(first.example_targets.value, second.example_targets.value, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("classes", [["fox", "gnu", "cat", "hog"], ["gnu", "eel", "cat", "dog", "yak"]])
+def test_a_model_that_is_a_labelers_own_vote_meets_its_demands(classes):
+    data = make(toy_data(noise=2.0), classes, calibration="none")
+    data.setup()
+    batch = data.dataset("train").__getitems__(list(range(60)))
+    counts = {int(column): 0 for column in data.task.columns}
+    for lf, column in enumerate(data.task.columns.tolist()):
+
+        class Vote(nn.Module):
+            def forward(self, x, lf=lf):
+                probabilities = data.labelers.calibrated(x).sigmoid()
+                return data.task.votes(probabilities, data.labelers.thresholds)[:, lf].log()
+
+        reached = example_gradient(Vote(), batch, "probability", len(classes))[:, lf]
+        demands = batch.example_targets.demands()[:, lf]
+        torch.testing.assert_close(reached[demands != 0], demands[demands != 0], rtol=2e-2, atol=1e-4)
+        counts[column] = int((demands != 0).any(-1).sum())
+    assert min(counts.values()) > 50
