@@ -129,9 +129,14 @@ def as_input(network: nn.Module, features: Tensor | SparseRows) -> Tensor | Spar
     """Return features in the form that a network reads: sparse rows stay so only for a ``SplitNetwork``.
 
     Raises:
-        DataError: if the default network was built for another number of features.
+        DataError: if the default network was built for another number of features, or gets images.
     """
     if isinstance(network, SparseMLP):
+        if isinstance(features, Tensor) and features.ndim > 2:
+            raise DataError(
+                f"the default network reads rows of features and got inputs of the shape {tuple(features.shape)}. Give "
+                "a network of your own: LoLClassifier(network=...)."
+            )
         if features.shape[-1] != network.weight.shape[0]:
             raise DataError(
                 f"features have {features.shape[-1]} columns and the model was built for {network.weight.shape[0]}. "

@@ -2,41 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, cast, get_args
 
 import numpy as np
 import pytorch_lightning as pl
 import torch
 from jaxtyping import Int
 from pytorch_lightning.utilities import rank_zero_info
-from pytorch_lightning.utilities.seed import isolate_rng
 from torch import Tensor, nn
 
 from lol_lightning.data.dataset import LoLDataLoader, LoLDataset
 from lol_lightning.example_targets import ExampleTargets
-from lol_lightning.exceptions import ConfigurationError, LabelingFunctionError, NotFittedError
+from lol_lightning.exceptions import ConfigurationError, DataError, LabelingFunctionError, NotFittedError
 from lol_lightning.functional.attributes import Calibration
 from lol_lightning.functional.gradients import GradientUnit
 from lol_lightning.functional.votes import class_ids, vote_mask
 from lol_lightning.targets import GradientTargets
 from lol_lightning.vision.awa import AttributeData, read_attribute_data
-from lol_lightning.vision.images import OnCorrupt, Standardise, read_inputs
+from lol_lightning.vision.images import ImageFiles, OnCorrupt, Standardise, read_inputs
+from lol_lightning.vision.labeler_source import LabelerSource
 from lol_lightning.vision.labelers import AttributeLabelers
 from lol_lightning.vision.matrices import AttributeTask, Polarity
-from lol_lightning.vision.seen_classes import SeenClasses, train_labelers
 from lol_lightning.vision.task_rows import classes_of, divide
 from lol_lightning.vision.topk import TOP_K, labeler_targets
 
 __all__ = ["Level", "LoLImageDataModule"]
 
 Level = Literal["representation", "pixels"]
+Silent = Literal["error", "drop"]
 
 PENALTY_ROWS, MAX_ALPHA, PENALTY_C = 75, 3.0, 0.5
 """By default the gradients of labelers count as much as that many training rows, and ask for that share of each."""
 
-_STAGES = {"fit": ("val",), "validate": ("val",), "test": ("test",), "predict": ("test",)}
+_STAGES = {"fit": ("train", "val"), "validate": ("val",), "test": ("test",), "predict": ("test",)}
+_CHUNK = 512
+"""Files that are read at a time where their representation is all that is kept."""
 
 
 class LoLImageDataModule(pl.LightningDataModule):
@@ -44,18 +46,21 @@ class LoLImageDataModule(pl.LightningDataModule):
 
     In ``setup``, labelers are trained on the seen classes unless trained ones are given; each attribute in which the
     classes of the task differ becomes a labeling function; and the k largest entries of its gradient at each
-    training row become that row's targets. The labels of training rows are never read.
+    training row become that row's targets. The labels of training rows are never read, nor are those of any row of the
+    classes that are told apart by the labelers, even where these classes are among the seen ones.
 
     Args:
         root: what to read, see ``read_attribute_data``; or the data themselves.
         classes: K classes to tell apart.
         matrix: CSV with the class-attribute matrix, for image folders.
-        labelers: labelers that were trained and calibrated; those that were not are trained here.
+        labelers: labelers that were trained and calibrated; those that were not are trained here. Or a file in which
+            they are kept: it is read where it is there, and else written after their training.
         backbone: network under the labelers, if they are not given; ``None`` for given features.
         freeze_backbone: train the labelers' heads alone.
         labeler_epochs: of their training.
         labeler_lr: learning rate of their training.
         calibration: of their probabilities, "platt", "temperature" or "none".
+        augment: applied to each image of a seen class in their training, such as ``torchvision.transforms.v2`` ones.
         polarity: "bipolar" LFs vote on an attribute's absence too, "unipolar" ones abstain there.
         soft: keep the probabilities of the votes; by default only where LFs vote for several classes at once.
         level: what the model reads, and where gradients are matched: the labelers' "representation", or "pixels".
@@ -89,12 +94,13 @@ class LoLImageDataModule(pl.LightningDataModule):
         root: str | Path | AttributeData,
         classes: Sequence[str],
         matrix: str | None = None,
-        labelers: AttributeLabelers | None = None,
+        labelers: AttributeLabelers | str | Path | None = None,
         backbone: nn.Module | None = None,
         freeze_backbone: bool = False,
         labeler_epochs: int = 5,
         labeler_lr: float = 3e-3,
         calibration: Calibration = "platt",
+        augment: Callable[[Tensor], Tensor] | None = None,
         polarity: Polarity = "bipolar",
         soft: bool | None = None,
         level: Level = "representation",
@@ -106,7 +112,7 @@ class LoLImageDataModule(pl.LightningDataModule):
         test_share: float = 0.3,
         size: int = 224,
         on_corrupt: OnCorrupt = "error",
-        silent: Literal["error", "drop"] = "error",
+        silent: Silent = "error",
         transform: Standardise | None = None,
         batch_size: int = 64,
         num_workers: int = 0,
@@ -114,20 +120,24 @@ class LoLImageDataModule(pl.LightningDataModule):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        if level not in ("representation", "pixels"):
-            raise ConfigurationError(f"level = {level!r}; use 'representation' or 'pixels'.")
+        choices: dict[str, tuple[str, Any]] = {"level": (level, Level), "gradient_unit": (gradient_unit, GradientUnit)}
+        for name, (value, known) in {**choices, "silent": (silent, Silent)}.items():
+            if value not in get_args(known):
+                raise ConfigurationError(f"{name} = {value!r}; use one of {', '.join(map(repr, get_args(known)))}.")
         if not 0 < test_share < 1 or val_per_class < 0:
             raise ConfigurationError(
                 f"test_share = {test_share} must lie in (0, 1), val_per_class = {val_per_class} >= 0."
             )
         if isinstance(root, AttributeData):
+            if matrix is not None:
+                raise ConfigurationError("AttributeData have a matrix of their own; drop matrix, or give a directory.")
             self.data = root
         else:
             self.data = read_attribute_data(root, matrix, tuple(classes), size, on_corrupt)
         self.task = AttributeTask.between(self.data.matrix, classes, polarity)
-        self._given = labelers, backbone, freeze_backbone
-        self._training = {"max_epochs": labeler_epochs, "calibration": calibration}
-        self._labeler_lr = labeler_lr
+        self._source = LabelerSource(
+            labelers, backbone, freeze_backbone, labeler_epochs, labeler_lr, calibration, augment
+        )
         self.soft, self.level, self.top_k = soft, level, top_k
         self.gradient_unit: GradientUnit = gradient_unit
         self.agreeing_only = agreeing_only
@@ -168,7 +178,8 @@ class LoLImageDataModule(pl.LightningDataModule):
     @property
     def num_features(self) -> int:
         """Size d of the flattened input of the model."""
-        return self.dataset("train").features.shape[1:].numel()  # type: ignore[union-attr]
+        ready = next(iter(self._datasets.values()), None) or self.dataset("train")
+        return ready.features.shape[1:].numel()  # type: ignore[union-attr]
 
     @property
     def train_votes(self) -> np.ndarray:
@@ -232,10 +243,12 @@ class LoLImageDataModule(pl.LightningDataModule):
         """Keep only that many training rows, drawn with ``seed``; call it before ``setup``.
 
         Raises:
-            ConfigurationError: if ``max_train_rows`` is below 1.
+            ConfigurationError: if ``max_train_rows`` is below 1, or the training rows are ready.
         """
         if max_train_rows < 1:
             raise ConfigurationError(f"max_train_rows = {max_train_rows} must be at least 1.")
+        if "train" in self._datasets:
+            raise ConfigurationError("the training rows are ready; draw from them before setup, in a new data module.")
         rows = self._rows["train"]
         drawn = torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))
         self._rows["train"] = rows[drawn[:max_train_rows]]
@@ -243,8 +256,10 @@ class LoLImageDataModule(pl.LightningDataModule):
     def setup(self, stage: str | None = None) -> None:
         """Train the labelers if need be, and prepare the rows of a stage; what is ready is kept."""
         if self._labelers is None:
-            self._labelers = self._trained()
-        for split in ("train", *_STAGES.get(str(stage), ("val", "test"))):
+            self._labelers = self._source.get(self.data, self.task.classes, self.transform, self.num_workers, self.seed)
+        splits = _STAGES.get(str(stage), ("train", "val", "test"))
+        # Which labelers are silent is seen on the training rows.
+        for split in splits if self.silent == "error" or "train" in splits else ("train", *splits):
             if split not in self._datasets and len(self._rows[split]):
                 self._add(split)
 
@@ -260,7 +275,11 @@ class LoLImageDataModule(pl.LightningDataModule):
 
     def train_dataloader(self) -> LoLDataLoader:
         """Batches of training rows in random order, with targets and without labels."""
-        return self._loader("train", shuffle=True, generator=torch.Generator().manual_seed(self.seed))
+        generator = torch.Generator().manual_seed(self.seed)
+        # Batch norm cannot be trained on a single row.
+        num_rows = len(self.dataset("train"))
+        one_left = num_rows > self.batch_size and num_rows % self.batch_size == 1
+        return self._loader("train", shuffle=True, generator=generator, drop_last=one_left)
 
     def val_dataloader(self) -> LoLDataLoader | list[Any]:
         """Batches of the labeled validation rows."""
@@ -274,35 +293,14 @@ class LoLImageDataModule(pl.LightningDataModule):
         """Batches of the test rows."""
         return self._loader("test")
 
-    def _trained(self) -> AttributeLabelers:
-        labelers, backbone, frozen = self._given
-        names = self.data.matrix.attributes
-        if labelers is not None and labelers.attributes != names:
-            raise ConfigurationError(
-                f"the labelers know {len(labelers.attributes)} attributes and the matrix has {len(names)}, or in "
-                "another order; train them on this matrix."
-            )
-        if labelers is not None and not labelers.val_accuracies.isnan().all():
-            return labelers.cpu()
-        if labelers is None:
-            size = None if backbone is not None else read_inputs(self.data.inputs, torch.tensor([0]))[0].numel()
-            # Their first weights must be those of every other process that trains labelers of this seed.
-            with isolate_rng():
-                torch.manual_seed(self.seed)
-                labelers = AttributeLabelers(names, backbone, size, None, frozen, self._labeler_lr)
-        seen = SeenClasses(self.data, transform=self.transform, num_workers=self.num_workers, seed=self.seed)
-        return train_labelers(labelers, seen, **self._training)  # type: ignore[arg-type]
-
     def _add(self, split: str) -> None:
-        labelers, rows = self.labelers, self._rows[split]
-        inputs, kept = read_inputs(self.data.inputs, rows)
-        representation = labelers.representations(inputs, transform=self.transform)
+        labelers = self.labelers
+        features, representation, rows = self._read(split)
         probabilities = labelers.probabilities_of(representation)
         if split == "train":
-            self._kept = rows[kept]
+            self._kept = rows
             self._drop_silent(probabilities)
         votes = self.task.votes(probabilities, labelers.thresholds, self.soft)
-        features = representation if self.level == "representation" else inputs
         transform = None if self.level == "representation" else self.transform
         targets = None
         if split == "train":
@@ -318,8 +316,24 @@ class LoLImageDataModule(pl.LightningDataModule):
                 self.cache,
                 **options,
             )
-        labels = None if split == "train" else classes_of(self.data, self.task.classes, rows[kept])
+        labels = None if split == "train" else classes_of(self.data, self.task.classes, rows)
         self._datasets[split] = LoLDataset(features, votes, None, labels, targets, transform)
+
+    def _read(self, split: str) -> tuple[Tensor, Tensor, Int[Tensor, " row"]]:
+        """What the model reads of a split, what the labelers' heads read, and the rows that could be read."""
+        rows, of_pixels = self._rows[split], self.level == "pixels"
+        by_files = isinstance(self.data.inputs, ImageFiles) and not of_pixels
+        parts = []
+        for chunk in torch.split(rows, _CHUNK if by_files else len(rows)):
+            inputs, kept = read_inputs(self.data.inputs, chunk)
+            if len(kept):
+                representation = self.labelers.representations(inputs, transform=self.transform)
+                parts.append((inputs if of_pixels else representation, representation, chunk[kept]))
+        if not parts:
+            raise DataError(f"none of the {len(rows)} images of the {split} rows can be decoded.")
+        features, representations, read = zip(*parts, strict=True)
+        representation = torch.cat(representations)
+        return torch.cat(features) if of_pixels else representation, representation, torch.cat(read)
 
     def _drop_silent(self, probabilities: Tensor) -> None:
         votes = self.task.votes(probabilities, self.labelers.thresholds, self.soft)

@@ -123,7 +123,6 @@ def image_labelers():
     data = LoLImageDataModule(
         toy_image_data(),
         PAIR,
-        backbone=small_backbone(),
         labelers=AttributeLabelers(ATTRIBUTES, small_backbone(), num_features=96, lr=0.01),
         labeler_epochs=10,
         val_per_class=2,
@@ -199,6 +198,8 @@ def test_rows_to_train_on_are_limited():
     drawn.setup()
     assert len(drawn.train_votes) == 5
     assert set(drawn._rows["train"].tolist()) < set(make()._rows["train"].tolist())
+    with pytest.raises(ConfigurationError, match="are ready"):
+        drawn.draw_train_rows(3, seed=1)
     with pytest.raises(ConfigurationError, match="max_train_rows = 0"):
         make().draw_train_rows(0, seed=1)
 
@@ -304,6 +305,11 @@ def test_what_cannot_work_is_explained(changes, error, message):
         ({"level": "edges"}, "level = 'edges'"),
         ({"test_share": 1.5}, "test_share = 1.5"),
         ({"max_train_rows": 0}, "= 0 must"),
+        ({"silent": "dorp"}, "silent = 'dorp'"),
+        ({"gradient_unit": "logodds"}, "gradient_unit = 'logodds'"),
+        ({"labelers": None, "calibration": "plat"}, "calibration = 'plat'"),
+        ({"backbone": nn.Flatten()}, "have their own backbone"),
+        ({"matrix": "attributes.csv"}, "drop matrix"),
     ],
 )
 def test_arguments_out_of_range_are_named(changes, message):
@@ -347,3 +353,68 @@ def test_a_model_that_is_a_labelers_own_vote_meets_its_demands(classes):
         torch.testing.assert_close(reached[demands != 0], demands[demands != 0], rtol=2e-2, atol=1e-4)
         counts[column] = int((demands != 0).any(-1).sum())
     assert min(counts.values()) > 50
+
+
+def test_classes_that_are_told_apart_train_no_labeler_even_if_they_are_seen():
+    given, other = toy_data(), toy_data()
+    for name in PAIR:
+        other.inputs[other.labels == other.matrix.index(name)] *= -1
+    modules = [make(one, labelers=None, labeler_epochs=2) for one in (given, other)]
+    for module in modules:
+        module.setup("test")
+    one, two = (module.labelers.heads.weight for module in modules)
+    torch.testing.assert_close(one, two, rtol=0, atol=0)
+
+
+def test_labelers_are_kept_in_a_file_and_read_again(tmp_path):
+    path = tmp_path / "kept" / "labelers.pt"
+    first = make(labelers=str(path), labeler_epochs=3)
+    first.setup("fit")
+    assert [file.name for file in path.parent.iterdir()] == ["labelers.pt"]
+    again = make(labelers=path, labeler_epochs=1)
+    again.setup("test")
+    for name, value in first.labelers.state_dict().items():
+        torch.testing.assert_close(again.labelers.state_dict()[name], value, equal_nan=True)
+    with pytest.raises(DataError, match=r"labelers.pt holds labelers of other attributes or seen classes; delete it"):
+        make(labelers=path, classes=["fox", "gnu"]).setup()
+    path.write_bytes(b"no labelers")
+    with pytest.raises(DataError, match=r"labelers.pt holds no labelers that fit"):
+        make(labelers=path).setup()
+
+
+def test_a_test_needs_no_training_rows():
+    data = make()
+    data.setup("test")
+    assert data.num_features == R
+    with pytest.raises(NotFittedError, match="no train rows"):
+        data.example_targets  # noqa: B018
+    data.setup("fit")
+    assert len(data.example_targets) == 46
+
+
+def test_a_single_row_is_left_out_at_the_end_of_an_epoch():
+    data = make(max_train_rows=33)
+    network = nn.Sequential(nn.Linear(R, 4), nn.BatchNorm1d(4), nn.Linear(4, 2))
+    pl.Trainer(**trainer_options(max_epochs=2)).fit(LoLClassifier(network, num_classes=2), data)
+    assert [len(batch) for batch in data.train_dataloader()] == [16, 16]
+    alone = make(max_train_rows=1)
+    alone.setup()
+    assert [len(batch) for batch in alone.train_dataloader()] == [1]
+
+
+def test_images_need_a_network_of_ones_own():
+    data = make(toy_image_data(), labelers=None, backbone=small_backbone_of_96(), level="pixels")
+    with pytest.raises(DataError, match=r"LoLClassifier\(network=...\)"):
+        pl.Trainer(**trainer_options(max_epochs=1)).fit(LoLClassifier(), data)
+
+
+def test_images_of_seen_classes_are_augmented():
+    calls = []
+
+    def augment(image):
+        calls.append(image.shape)
+        return image.flip(-1)
+
+    data = make(toy_image_data(), labelers=None, backbone=small_backbone_of_96(), augment=augment, labeler_epochs=1)
+    data.setup("fit")
+    assert set(calls) == {(3, 8, 8)}
