@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 import math
-from collections.abc import Callable, Mapping
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -18,9 +22,10 @@ from torch import Tensor
 from lol_lightning.exceptions import TargetsError
 from lol_lightning.functional.gradients import GradientUnit
 
-__all__ = ["ExampleTargets"]
+__all__ = ["ExampleTargets", "digest_of", "replacing", "spread_rows"]
 
 _FILES = ("index", "value", "scale")
+_SETTINGS = "targets.json"
 _CHUNK = 1024
 
 
@@ -78,8 +83,7 @@ class ExampleTargets:
     @property
     def num_bytes(self) -> int:
         """Bytes that the entries take, in memory or in a file; what rows share counts once."""
-        tensors = (getattr(self, name) for name in _FILES)
-        return sum(tensor.untyped_storage().nbytes() for tensor in tensors if tensor is not None)
+        return sum(tensor.untyped_storage().nbytes() for tensor in self._arrays().values())
 
     def demands(self, dtype: torch.dtype = torch.float32) -> Float[Tensor, "row lf top"]:
         """Return the labelers' derivatives, float (B, m, k), in ``unit`` per unit of the input."""
@@ -125,40 +129,71 @@ class ExampleTargets:
                 "same unit."
             )
 
-    def save(self, directory: str | Path) -> None:
-        """Write the targets as plain arrays into a directory, from which ``load`` maps them into memory."""
-        directory = Path(directory)
-        directory.mkdir(parents=True, exist_ok=True)
-        for name in _FILES:
-            tensor = getattr(self, name)
-            if tensor is not None:
-                np.save(directory / f"{name}.npy", tensor.numpy(), allow_pickle=False)
-        self.save_settings(directory)
+    def save(self, directory: str | Path, fingerprint: str | None = None) -> None:
+        """Write the targets as plain arrays into a directory, from which ``load`` maps them into memory.
 
-    def save_settings(self, directory: str | Path) -> None:
-        """Write what is no array, beside ``index.npy``, ``value.npy`` and ``scale.npy`` that are there already."""
-        state = {"num_features": self.num_features, "unit": self.unit, "size": self.size}
-        (Path(directory) / "targets.json").write_text(json.dumps(state))
+        Targets that are there already are replaced; who has them mapped keeps them. What all rows share is written
+        once.
 
-    @classmethod
-    def load(cls, directory: str | Path) -> ExampleTargets:
-        """Map saved targets into memory: entries are read from disk when a batch asks for them.
+        Args:
+            directory: made if it is missing.
+            fingerprint: of what the targets were made of, for ``load`` to compare.
 
         Raises:
-            TargetsError: if the directory does not hold targets.
+            TargetsError: if an index lies outside its range or a number is not finite; nothing is then written.
+        """
+        self._check_values()
+        with replacing(directory) as draft:
+            for name, tensor in self._arrays().items():
+                shared = len(self) > 1 and tensor.stride(0) == 0
+                np.save(draft / f"{name}.npy", (tensor[:1] if shared else tensor).numpy(), allow_pickle=False)
+            self.save_settings(draft, fingerprint)
+
+    def save_settings(self, directory: str | Path, fingerprint: str | None = None) -> None:
+        """Write what is no array, beside ``index.npy``, ``value.npy`` and ``scale.npy`` that are there already."""
+        state = {"num_features": self.num_features, "unit": self.unit, "size": self.size}
+        written = {"rows": len(self), "sample": self._digest_of_sample(), "fingerprint": fingerprint}
+        (Path(directory) / _SETTINGS).write_text(json.dumps({**state, **written}))
+
+    @classmethod
+    def load(cls, directory: str | Path, fingerprint: str | None = None) -> ExampleTargets:
+        """Map saved targets into memory: entries are read from disk when a batch asks for them.
+
+        Only a few rows are read at once, to tell that the arrays are those that were written. All values were checked
+        then, and are not checked again.
+
+        Args:
+            directory: what ``save`` wrote.
+            fingerprint: what the targets must have been saved with; ``None`` takes any.
+
+        Raises:
+            TargetsError: if the directory does not hold targets, or not those of the fingerprint.
         """
         directory = Path(directory)
         try:
-            state = json.loads((directory / "targets.json").read_text())
-            # Copy on write: the file is never changed, and PyTorch is handed memory that it may write to.
-            arrays: dict[str, Any] = {
-                name: torch.from_numpy(np.load(path, mmap_mode="c", allow_pickle=False))
-                for name in _FILES
-                if (path := directory / f"{name}.npy").exists()
-            }
-            return cls(**arrays, **state)
-        except (OSError, TypeError, json.JSONDecodeError) as error:
+            state = json.loads((directory / _SETTINGS).read_text())
+            rows, sample, found = (state.pop(name) for name in ("rows", "sample", "fingerprint"))
+            if fingerprint is not None and fingerprint != found:
+                raise TargetsError("they were computed from something else")
+            paths = {name: directory / f"{name}.npy" for name in _FILES}
+            arrays = {name: _mapped(path, rows) for name, path in paths.items() if path.exists()}
+            # Made without rows first, because the check of all values would read them all.
+            none: dict[str, Any] = {name: array[:0] for name, array in arrays.items()}
+            targets = cls(**none, **state)._replace(arrays)
+            targets._check_shapes()
+            if targets._digest_of_sample() != sample:
+                raise TargetsError(f"the arrays are not those that {_SETTINGS} was written for")
+            return targets
+        except (OSError, EOFError, KeyError, TypeError, ValueError) as error:
             raise TargetsError(f"{directory} does not hold saved gradient targets: {error}.") from error
+
+    def _arrays(self) -> dict[str, Tensor]:
+        found = {name: getattr(self, name) for name in _FILES}
+        return {name: tensor for name, tensor in found.items() if tensor is not None}
+
+    def _digest_of_sample(self) -> str:
+        sample = spread_rows(len(self))
+        return digest_of({name: tensor[sample] for name, tensor in self._arrays().items()})
 
     def _replace(self, changes: Mapping[str, Tensor | float | None]) -> ExampleTargets:
         # Rows of checked targets need no check of their own.
@@ -198,3 +233,44 @@ class ExampleTargets:
 
 def _take(tensor: Tensor | None, index: Tensor) -> Tensor | None:
     return None if tensor is None else tensor[index]
+
+
+@contextmanager
+def replacing(directory: str | Path) -> Iterator[Path]:
+    """Give an empty directory to write targets into, which then replace those of ``directory``, if nothing was raised.
+
+    Files are moved, never overwritten: memory that is mapped to the old ones, or to the new ones, stays as it is.
+    """
+    directory = Path(directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".draft-", dir=directory) as name:
+        draft = Path(name)
+        yield draft
+        # While files are moved there are no settings, and so no targets to load. Where several processes move theirs at
+        # once, `load` recognises a mixture by its sampled rows.
+        (directory / _SETTINGS).unlink(missing_ok=True)
+        for file in (*(f"{name}.npy" for name in _FILES), _SETTINGS):
+            if (draft / file).exists():
+                os.replace(draft / file, directory / file)
+            else:
+                (directory / file).unlink(missing_ok=True)
+
+
+def digest_of(tensors: Mapping[str, Tensor], text: str = "") -> str:
+    """Return a digest of the names, types, shapes and bytes of tensors, and of a text."""
+    digest = hashlib.sha256(text.encode())
+    for name, tensor in tensors.items():
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def spread_rows(num_rows: int, sample: int = 16) -> Int[Tensor, " selected"]:
+    """Return a few positions in [0, num_rows), the first and the last among them."""
+    return torch.linspace(0, num_rows - 1, min(num_rows, sample), dtype=torch.double).long()
+
+
+def _mapped(path: Path, rows: int) -> Tensor:
+    # Copy on write: the file is never changed, and PyTorch is handed memory that it may write to.
+    array = torch.from_numpy(np.load(path, mmap_mode="c", allow_pickle=False))
+    return array.expand(rows, *array.shape[1:]) if len(array) == 1 else array

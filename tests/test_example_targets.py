@@ -1,3 +1,6 @@
+import json
+
+import numpy as np
 import pytest
 import torch
 
@@ -49,6 +52,80 @@ def test_saved_targets_come_back_from_disk_without_being_read(targets, tmp_path)
     assert_equal(again, targets)
     again.value[0] = 0
     assert_equal(ExampleTargets.load(tmp_path / "targets"), targets)
+
+
+def many_targets(seed):
+    torch.manual_seed(seed)
+    return ExampleTargets(torch.randint(D, (1000, M, TOP)), torch.randn(1000, M, TOP), D, torch.rand(1000, M))
+
+
+def test_loading_reads_the_values_of_a_few_rows_only(tmp_path):
+    many_targets(0).save(tmp_path)
+    value = np.lib.format.open_memmap(tmp_path / "value.npy", "r+")
+    value[1:5] = np.nan
+    value.flush()
+    assert ExampleTargets.load(tmp_path).demands()[1:5].isnan().all()
+
+
+def test_saving_leaves_what_others_have_mapped_as_it_was(targets, tmp_path):
+    targets.save(tmp_path)
+    mapped = ExampleTargets.load(tmp_path)
+    mapped.rows(torch.tensor([2, 0])).save(tmp_path)
+    assert_equal(mapped, targets)
+    assert_equal(ExampleTargets.load(tmp_path), targets.rows(torch.tensor([2, 0])))
+    ExampleTargets(targets.index, targets.value, D).save(tmp_path)
+    assert ExampleTargets.load(tmp_path).scale is None
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["index.npy", "targets.json", "value.npy"]
+
+
+def test_what_cannot_be_saved_leaves_the_directory_as_it_was(targets, tmp_path):
+    targets.save(tmp_path)
+    broken = targets.rows(torch.arange(N))
+    broken.value[0] = torch.nan
+    with pytest.raises(TargetsError, match="not finite"):
+        broken.save(tmp_path)
+    assert_equal(ExampleTargets.load(tmp_path), targets)
+
+
+@pytest.mark.parametrize("rows", [1, N])
+def test_what_rows_share_is_written_once(targets, tmp_path, rows):
+    index, value = (tensor[:1].clone().expand(rows, M, TOP) for tensor in (targets.index, targets.value))
+    shared = ExampleTargets(index, value, D, targets.scale[:rows].clone())
+    shared.save(tmp_path)
+    again = ExampleTargets.load(tmp_path)
+    assert_equal(again, shared)
+    assert np.load(tmp_path / "index.npy").shape == (1, M, TOP)
+    assert again.num_bytes == shared.num_bytes
+
+
+def test_only_targets_of_the_fingerprint_are_loaded(targets, tmp_path):
+    targets.save(tmp_path, "ours")
+    assert_equal(ExampleTargets.load(tmp_path, "ours"), targets)
+    assert_equal(ExampleTargets.load(tmp_path), targets)
+    with pytest.raises(TargetsError, match="computed from something else"):
+        ExampleTargets.load(tmp_path, "theirs")
+
+
+def test_a_mixture_of_files_is_refused(tmp_path):
+    for seed in range(2):
+        many_targets(seed).save(tmp_path / str(seed))
+    (tmp_path / "0" / "value.npy").replace(tmp_path / "1" / "value.npy")
+    with pytest.raises(TargetsError, match=r"the arrays are not those that targets.json was written for"):
+        ExampleTargets.load(tmp_path / "1")
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "no settings", "other settings"])
+def test_damaged_targets_are_refused(targets, tmp_path, damage):
+    targets.save(tmp_path)
+    values, settings = tmp_path / "value.npy", tmp_path / "targets.json"
+    if damage in ("cut", "empty"):
+        values.write_bytes(values.read_bytes()[: 140 if damage == "cut" else 0])
+    elif damage == "no settings":
+        settings.unlink()
+    else:
+        settings.write_text(json.dumps({"num_features": D}))
+    with pytest.raises(TargetsError, match="does not hold saved gradient targets"):
+        ExampleTargets.load(tmp_path)
 
 
 def test_a_directory_without_targets_is_named(tmp_path):

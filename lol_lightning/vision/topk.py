@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 
-from lol_lightning.example_targets import ExampleTargets
+from lol_lightning.example_targets import ExampleTargets, digest_of, replacing, spread_rows
 from lol_lightning.exceptions import TargetsError
 from lol_lightning.functional.gradients import GradientUnit
 from lol_lightning.vision.backbones import check_evaluation_mode
@@ -37,6 +38,7 @@ def top_k_targets(
     transform: Callable[[Tensor], Tensor] | None = None,
     directory: str | Path | None = None,
     memory: int = 64 * 2**20,
+    fingerprint: str | None = None,
 ) -> ExampleTargets:
     r"""Largest entries of the gradient of what each labeler votes, for all labelers and many rows in one backward pass.
 
@@ -54,15 +56,17 @@ def top_k_targets(
         similarity: float (m, m), how alike two labelers divide the classes, see ``AttributeTask.similarity``. Given it,
             entries whose sign the other labelers together contradict are left out.
         transform: makes what is differentiated of a chunk of inputs, such as float of bytes.
-        directory: where to write the targets, to be mapped into memory again by ``ExampleTargets.load``.
+        directory: where to write the targets, to be mapped into memory again by ``ExampleTargets.load``. They replace
+            those that are there when they are complete; who has those mapped keeps them.
         memory: bytes that a chunk of rows may take, about.
+        fingerprint: kept with the targets in the directory, for ``ExampleTargets.load`` to compare.
 
     Returns:
         ``ExampleTargets`` (n, m, k), ``sized``: index int16 or int32, value float16, scale float32. From ``MAP_FROM``
         bytes on they are kept in a file.
 
     Raises:
-        TargetsError: if k exceeds the size d of an input, or ``signs`` do not fit.
+        TargetsError: if k exceeds the size d of an input, transformed if need be, or ``signs`` do not fit.
 
     Example:
         >>> weight = torch.tensor([[3.0, -1.0, 2.0]])
@@ -70,31 +74,36 @@ def top_k_targets(
         >>> targets.index.tolist(), targets.demands().round(decimals=2).tolist()
         ([[[0, 2]]], [[[-0.75, -0.5]]])
     """
-    n, m, d = _sizes(inputs, signs, k)
-    arrays = _allocate(n, m, k, d, directory)
-    start, size = 0, 1
-    while start < n:
-        x, chunk = inputs[start : start + size], slice(start, min(start + size, n))
-        x = x if transform is None else transform(x)
-        gradients, logits = logit_gradients(logits_of, x)
-        if logits.shape[1] != m:
-            raise TargetsError(f"there are {logits.shape[1]} labelers, but signs for {m}; give one column for each.")
-        if similarity is not None:
-            gradients = _agreeing(gradients, similarity.to(gradients))
-        scale, index, value = _largest(gradients, k)
-        slope = torch.ones_like(logits) if unit == "log-odds" else torch.sigmoid(logits) * torch.sigmoid(-logits)
-        arrays["index"][chunk] = index.to(_index_type(d)).cpu().numpy()
-        arrays["value"][chunk] = value.half().cpu().numpy()
-        arrays["scale"][chunk] = (scale * slope * signs[chunk].to(scale)).float().cpu().numpy()
-        start += size
-        if start == 1:
-            # The first row alone tells what a row takes.
-            size = max(1, memory // max(1, _bytes_of_row(logits_of, x, m)))
-    tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
-    targets = ExampleTargets(tensors["index"], tensors["value"], d, tensors["scale"], unit=unit).sized()
-    if directory is not None:
-        targets.save_settings(directory)
-    return targets
+    n, m, d = _sizes(inputs, signs, k, transform)
+    with nullcontext() if directory is None else replacing(directory) as draft:
+        arrays = _allocate(n, m, k, d, draft)
+        start, size = 0, 1
+        while start < n:
+            x, chunk = inputs[start : start + size], slice(start, min(start + size, n))
+            x = x if transform is None else transform(x)
+            gradients, logits = logit_gradients(logits_of, x)
+            if logits.shape[1] != m:
+                raise TargetsError(
+                    f"there are {logits.shape[1]} labelers, but signs for {m}; give one column for each."
+                )
+            if similarity is not None:
+                gradients = _agreeing(gradients, similarity.to(gradients))
+            scale, index, value = _largest(gradients, k)
+            slope = torch.ones_like(logits) if unit == "log-odds" else torch.sigmoid(logits) * torch.sigmoid(-logits)
+            arrays["index"][chunk] = index.to(_index_type(d)).cpu().numpy()
+            arrays["value"][chunk] = value.half().cpu().numpy()
+            arrays["scale"][chunk] = (scale * slope * signs[chunk].to(scale)).float().cpu().numpy()
+            start += size
+            if start == 1:
+                # The first row alone tells what a row takes.
+                size = max(1, memory // max(1, _bytes_of_row(logits_of, x, m)))
+        tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
+        targets = ExampleTargets(tensors["index"], tensors["value"], d, tensors["scale"], unit=unit).sized()
+        if draft is None:
+            return targets
+        targets.save_settings(draft, fingerprint)
+        # Mapped anew, so that a change of what is returned does not reach the files.
+        return ExampleTargets.load(draft)
 
 
 def linear_top_k_targets(
@@ -164,24 +173,37 @@ def labeler_targets(
         k: as for ``top_k_targets``, likewise ``unit``, ``transform``, ``directory`` and ``similarity``.
         unit: of the gradients.
         transform: makes float of images.
-        directory: where to write the targets.
+        directory: where to keep the targets. Those that are there are mapped into memory if their fingerprint says that
+            they were computed from the same; all others are replaced.
         similarity: leave out entries that the other labelers contradict.
+
+    Notes:
+        The fingerprint holds the inputs, some of them transformed, all other arguments, and the labelers' parameters,
+        buffers and printed form. Labelers that differ in none of these are taken for the same.
 
     Raises:
         ConfigurationError: if batch norm or dropout is in training mode.
         TargetsError: as ``top_k_targets``.
     """
     check_evaluation_mode(labelers)
+    fingerprint = None
+    if directory is not None:
+        fingerprint = _fingerprint(labelers, columns, inputs, signs, k, unit, transform, similarity)
+        with suppress(TargetsError):
+            return ExampleTargets.load(directory, fingerprint)
     of_pixels = inputs.ndim > 2
-    if not of_pixels and directory is None and isinstance(labelers.heads, nn.Linear):
-        weight = (labelers.slope.unsqueeze(1) * labelers.heads.weight)[columns]
-        bias = (labelers.slope * labelers.heads.bias + labelers.intercept)[columns]
-        return linear_top_k_targets(weight, bias, inputs, signs, k, unit, similarity)
+    if not of_pixels and isinstance(labelers.heads, nn.Linear):
+        weight, bias = _calibrated_layer(labelers, labelers.heads)
+        x = inputs if transform is None else transform(inputs)
+        targets = linear_top_k_targets(weight[columns], bias[columns], x, signs, k, unit, similarity)
+        if directory is not None:
+            targets.save(directory, fingerprint)
+        return targets
 
     def logits_of(x: Tensor) -> Tensor:
         return labelers.calibrated(labelers.represent(x) if of_pixels else x)[:, columns]
 
-    return top_k_targets(logits_of, inputs, signs, k, unit, similarity, transform, directory)
+    return top_k_targets(logits_of, inputs, signs, k, unit, similarity, transform, directory, fingerprint=fingerprint)
 
 
 def logit_gradients(
@@ -220,8 +242,38 @@ def _agreeing(gradients: Tensor, similarity: Tensor) -> Tensor:
     return gradients.where(gradients * consensus >= 0, 0)
 
 
-def _sizes(inputs: Tensor, signs: Tensor, k: int) -> tuple[int, int, int]:
-    n, d = len(inputs), inputs[0].numel() if len(inputs) else 0
+def _calibrated_layer(labelers: AttributeLabelers, heads: nn.Linear) -> tuple[Tensor, Tensor]:
+    """Weight float (A, d) and bias float (A,) of the calibrated logits."""
+    bias = labelers.intercept if heads.bias is None else labelers.slope * heads.bias + labelers.intercept
+    return labelers.slope.unsqueeze(1) * heads.weight, bias
+
+
+def _fingerprint(
+    labelers: AttributeLabelers,
+    columns: Tensor,
+    inputs: Tensor,
+    signs: Tensor,
+    k: int,
+    unit: GradientUnit,
+    transform: Callable[[Tensor], Tensor] | None,
+    similarity: Tensor | None,
+) -> str:
+    """Digest of all that decides the targets of labelers."""
+    tensors: dict[str, Tensor] = {"columns": columns, "inputs": inputs, "signs": signs}
+    tensors |= dict(labelers.named_parameters("labelers")) | dict(labelers.named_buffers("labelers"))
+    if transform is not None:
+        # A function has no bytes to compare, but what it makes of some rows has.
+        tensors["transformed"] = transform(inputs[spread_rows(len(inputs))])
+    if similarity is not None:
+        tensors["similarity"] = similarity
+    return digest_of(tensors, f"{k} {unit} {labelers}")
+
+
+def _sizes(
+    inputs: Tensor, signs: Tensor, k: int, transform: Callable[[Tensor], Tensor] | None = None
+) -> tuple[int, int, int]:
+    n, first = len(inputs), inputs[:1]
+    d = (first if transform is None else transform(first))[0].numel() if n else 0
     if signs.ndim != 2 or len(signs) != n:
         raise TargetsError(f"signs have the shape {tuple(signs.shape)}, but there are {n} rows; it must be (n, m).")
     if not 1 <= k <= d:
@@ -233,16 +285,15 @@ def _index_type(d: int) -> torch.dtype:
     return torch.int16 if d <= torch.iinfo(torch.int16).max else torch.int32
 
 
-def _allocate(n: int, m: int, k: int, d: int, directory: str | Path | None) -> dict[str, np.ndarray]:
+def _allocate(n: int, m: int, k: int, d: int, directory: Path | None) -> dict[str, np.ndarray]:
     types: dict[str, tuple[tuple[int, ...], Any]] = {
         "index": ((n, m, k), np.int16 if _index_type(d) == torch.int16 else np.int32),
         "value": ((n, m, k), np.float16),
         "scale": ((n, m), np.float32),
     }
     if directory is not None:
-        Path(directory).mkdir(parents=True, exist_ok=True)
         return {
-            name: np.lib.format.open_memmap(Path(directory) / f"{name}.npy", "w+", dtype, shape)
+            name: np.lib.format.open_memmap(directory / f"{name}.npy", "w+", dtype, shape)
             for name, (shape, dtype) in types.items()
         }
     if n * m * (k * (types["index"][1]().nbytes + 2) + 4) < MAP_FROM:

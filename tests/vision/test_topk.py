@@ -1,3 +1,5 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import oracles
 import pytest
 import torch
@@ -116,6 +118,31 @@ def test_targets_are_written_as_they_are_computed_and_mapped_again(network, sign
     torch.testing.assert_close(again.demands(), here.demands())
 
 
+def test_targets_that_are_in_use_are_not_overwritten(network, signs, tmp_path):
+    x = torch.randn(N, D)
+    first = top_k_targets(network, x, signs, K, directory=tmp_path)
+    loaded, before = ExampleTargets.load(tmp_path), first.demands().clone()
+    top_k_targets(network, x[:3], -signs[:3], K - 1, directory=tmp_path)
+    assert len(ExampleTargets.load(tmp_path)) == 3
+    for used in (first, loaded):
+        torch.testing.assert_close(used.demands(), before, rtol=0, atol=0)
+
+
+def test_targets_that_fail_leave_the_directory_as_it_was(network, signs, tmp_path):
+    x = torch.randn(N, D)
+    first = top_k_targets(network, x, signs, K, directory=tmp_path)
+    with pytest.raises(TargetsError, match="not finite"):
+        top_k_targets(network, torch.full((N, D), torch.nan), signs, K, directory=tmp_path)
+    torch.testing.assert_close(ExampleTargets.load(tmp_path).demands(), first.demands())
+    assert len(list(tmp_path.iterdir())) == 4
+
+
+def test_a_change_of_what_is_returned_does_not_reach_the_file(network, signs, tmp_path):
+    targets = top_k_targets(network, torch.randn(N, D), signs, K, directory=tmp_path)
+    targets.value.zero_()
+    assert ExampleTargets.load(tmp_path).value.any()
+
+
 def test_large_targets_are_kept_in_a_file(network, signs, monkeypatch):
     x = torch.randn(N, D)
     here = top_k_targets(network, x, signs, K)
@@ -142,6 +169,22 @@ def test_transform_makes_what_is_differentiated(signs):
     layer, bytes_ = nn.Linear(D, M), torch.randint(255, (N, D), dtype=torch.uint8)
     ours = top_k_targets(layer, bytes_, signs, K, transform=lambda x: x.float() / 255)
     torch.testing.assert_close(ours.demands(), top_k_targets(layer, bytes_ / 255, signs, K).demands())
+
+
+def test_the_transform_decides_how_many_features_there_are(signs):
+    layer, grey = nn.Linear(3 * D, M), torch.rand(N, 1, D)
+
+    def logits_of(x):
+        return layer(x.flatten(1))
+
+    def coloured(x):
+        return x.expand(-1, 3, -1)
+
+    targets = top_k_targets(logits_of, grey, signs, 2 * D, transform=coloured)
+    assert targets.num_features == 3 * D
+    check_against_loop(targets, logits_of, coloured(grey), signs, 2 * D)
+    with pytest.raises(TargetsError, match=f"k = {D} entries cannot be the largest of an input of {D // 2} features"):
+        top_k_targets(logits_of, grey, signs, D, transform=lambda x: x[..., ::2])
 
 
 @pytest.mark.parametrize("k", [0, D + 1])
@@ -189,3 +232,98 @@ def test_labelers_in_training_mode_are_refused():
     labelers = AttributeLabelers(M, small_backbone(), num_features=96)
     with pytest.raises(ConfigurationError, match=r"'backbone.1' is in training mode: call .eval\(\)"):
         labeler_targets(labelers, torch.arange(M), torch.zeros(1, 3, 8, 8), torch.ones(1, M))
+
+
+def test_linear_heads_may_have_no_bias():
+    labelers = AttributeLabelers(M, heads=nn.Linear(8, M, bias=False)).eval()
+    labelers.slope.fill_(0.5)
+    labelers.intercept.fill_(0.2)
+    x, columns, signs = torch.randn(N, 8), torch.tensor([2, 0]), torch.ones(N, 2).long()
+    targets = labeler_targets(labelers, columns, x, signs, 3)
+    check_against_loop(targets, lambda z: labelers.calibrated(z)[:, columns], x, signs, 3)
+
+
+def nonlinear_labelers(activation=nn.Tanh):
+    torch.manual_seed(1)
+    return AttributeLabelers(M, heads=nn.Sequential(nn.Linear(8, 6), activation(), nn.Linear(6, M))).eval()
+
+
+def linear_labelers():
+    torch.manual_seed(1)
+    return AttributeLabelers(M, num_features=8).eval()
+
+
+@pytest.fixture
+def arguments():
+    return {"columns": torch.arange(M), "inputs": torch.randn(N, 8), "signs": torch.ones(N, M).long(), "k": 3}
+
+
+@pytest.mark.parametrize("make", [nonlinear_labelers, linear_labelers])
+def test_targets_of_the_same_labelers_and_rows_are_used_again(arguments, tmp_path, monkeypatch, make):
+    first = labeler_targets(make(), **arguments, directory=tmp_path)
+    torch.testing.assert_close(first.demands(), labeler_targets(make(), **arguments).demands())
+    for name in ("top_k_targets", "linear_top_k_targets"):
+        monkeypatch.delattr(topk, name)
+    again = labeler_targets(make(), **arguments, directory=tmp_path)
+    torch.testing.assert_close(again.demands(), first.demands(), rtol=0, atol=0)
+    assert (again.size, again.num_bytes) == (first.size, first.num_bytes)
+
+
+def with_a_head_of_its_own():
+    labelers = nonlinear_labelers()
+    with torch.no_grad():
+        labelers.heads[2].weight[1, 1] += 1
+    return labelers
+
+
+def calibrated_otherwise():
+    labelers = nonlinear_labelers()
+    labelers.slope.fill_(2.0)
+    return labelers
+
+
+@pytest.mark.parametrize(
+    ("make", "changes"),
+    [
+        (with_a_head_of_its_own, {}),
+        (calibrated_otherwise, {}),
+        (lambda: nonlinear_labelers(nn.Softplus), {}),
+        (nonlinear_labelers, {"columns": torch.tensor([1, 0, 2, 3])}),
+        (nonlinear_labelers, {"inputs": torch.ones(N, 8)}),
+        (nonlinear_labelers, {"inputs": torch.ones(2, 8), "signs": torch.ones(2, M).long()}),
+        (nonlinear_labelers, {"signs": -torch.ones(N, M).long()}),
+        (nonlinear_labelers, {"k": 2}),
+        (nonlinear_labelers, {"unit": "log-odds"}),
+        (nonlinear_labelers, {"transform": torch.sin}),
+        (nonlinear_labelers, {"similarity": 1 - 2 * torch.eye(M)}),
+    ],
+)
+def test_targets_of_anything_else_are_computed_anew_and_replaced(arguments, tmp_path, make, changes):
+    labeler_targets(nonlinear_labelers(), **arguments, directory=tmp_path)
+    changed = {**arguments, **changes}
+    expected = labeler_targets(make(), **changed)
+    for found in (labeler_targets(make(), **changed, directory=tmp_path), ExampleTargets.load(tmp_path)):
+        assert found.index.equal(expected.index)
+        torch.testing.assert_close(found.demands(), expected.demands())
+
+
+def test_damaged_targets_are_computed_anew(arguments, tmp_path):
+    first = labeler_targets(nonlinear_labelers(), **arguments, directory=tmp_path)
+    (tmp_path / "value.npy").write_bytes(b"")
+    again = labeler_targets(nonlinear_labelers(), **arguments, directory=tmp_path)
+    assert again.index.equal(first.index)
+    torch.testing.assert_close(ExampleTargets.load(tmp_path).demands(), again.demands())
+
+
+@pytest.mark.parametrize("make", [nonlinear_labelers, linear_labelers])
+def test_several_may_write_the_same_targets_at_once(arguments, tmp_path, make):
+    labelers = make()
+    expected = labeler_targets(labelers, **arguments).demands()
+
+    def compute(_):
+        return labeler_targets(labelers, **arguments, directory=tmp_path / "targets")
+
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(compute, range(12)))
+    for targets in (*found, ExampleTargets.load(tmp_path / "targets")):
+        torch.testing.assert_close(targets.demands(), expected)
