@@ -136,13 +136,14 @@ def best_thresholds(
         targets: float (N, A), 1 with the attribute, 0 without, NaN where it is unknown.
 
     Returns:
-        float (A,), halfway between two scores; NaN for an attribute that all rows have, or none.
+        float (A,), halfway between two scores of known rows; NaN for an attribute that all rows have, or none.
 
     Example:
         >>> best_thresholds(torch.tensor([[0.1], [0.2], [0.6]]), torch.tensor([[0.0], [0.0], [1.0]]))
         tensor([0.4000])
     """
-    ordered, order = scores.sort(0)
+    # Rows whose attribute is unknown go behind all others, where no threshold is sought.
+    ordered, order = scores.masked_fill(targets.isnan(), torch.inf).sort(0)
     y = targets.gather(0, order)
     positive, negative = (y == 1).double(), (y == 0).double()
     # Threshold t lies between the rows t and t + 1 of the order: above it are the positives that count.
@@ -150,7 +151,7 @@ def best_thresholds(
     below = negative.cumsum(0) / negative.sum(0)
     balanced = (above + below)[:-1]
     # Equal scores cannot be told apart by any threshold.
-    balanced = balanced.where(ordered[:-1] < ordered[1:], -1.0).nan_to_num(-1.0)
+    balanced = balanced.where((ordered[:-1] < ordered[1:]) & ordered[1:].isfinite(), -1.0).nan_to_num(-1.0)
     if not len(balanced):
         return torch.full_like(scores[0], torch.nan)
     best = balanced.argmax(0, keepdim=True)

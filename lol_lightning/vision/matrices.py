@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -28,10 +28,11 @@ class ClassAttributeMatrix:
     Args:
         classes: C distinct names.
         attributes: A distinct names.
-        values: bool or 0/1 (C, A).
+        values: bool or 0/1 (C, A), NaN where it is not known whether a class has an attribute; kept as bool, ``False``
+            where it is not known.
 
     Raises:
-        DataError: if names repeat, the shape does not fit them, or a value is neither 0 nor 1.
+        DataError: if names repeat, the shape does not fit them, or a value is neither 0, 1 nor NaN.
 
     Example:
         >>> matrix = ClassAttributeMatrix(("seal", "rat"), ("swims", "furry"), torch.tensor([[1, 0], [0, 1]]))
@@ -42,6 +43,8 @@ class ClassAttributeMatrix:
     classes: tuple[str, ...]
     attributes: tuple[str, ...]
     values: Shaped[Tensor, "cls attribute"]
+    known: Bool[Tensor, "cls attribute"] = field(init=False)
+    """bool (C, A): for which classes it is known whether they have an attribute."""
 
     def __post_init__(self) -> None:
         for what, names in (("class", self.classes), ("attribute", self.attributes)):
@@ -55,16 +58,25 @@ class ClassAttributeMatrix:
                 f"the class-attribute matrix has the shape {tuple(values.shape)}, but there are {expected[0]} classes "
                 f"and {expected[1]} attributes; it needs one row for each class and one column for each attribute."
             )
-        bad = ((values != 0) & (values != 1)).nonzero()
+        known = ~values.isnan()
+        bad = (known & (values != 0) & (values != 1)).nonzero()
         if len(bad):
             row, column = bad[0].tolist()
             raise DataError(
                 f"{self.classes[row]!r} has {self.attributes[column]!r} = {values[row, column].item():g} in the "
-                "class-attribute matrix; write 1 where a class has an attribute and 0 where not."
+                "class-attribute matrix; write 1 where a class has an attribute, 0 where not, and NaN where that is "
+                "not known."
             )
         object.__setattr__(self, "classes", tuple(self.classes))
         object.__setattr__(self, "attributes", tuple(self.attributes))
-        object.__setattr__(self, "values", values.bool())
+        # NaN as bool is True.
+        object.__setattr__(self, "values", values == 1)
+        object.__setattr__(self, "known", known)
+
+    @property
+    def targets(self) -> Float[Tensor, "cls attribute"]:
+        """What labelers learn: float (C, A), 1 with the attribute, 0 without, NaN where it is unknown."""
+        return self.values.float().masked_fill(~self.known, torch.nan)
 
     @classmethod
     def from_csv(cls, path: str | Path) -> ClassAttributeMatrix:
@@ -94,7 +106,7 @@ class ClassAttributeMatrix:
         return self.classes.index(name)
 
     def of(self, name: str) -> Bool[Tensor, " attribute"]:
-        """Return which attributes a class has, bool (A,)."""
+        """Return which attributes a class is known to have, bool (A,)."""
         return self.values[self.index(name)]
 
 
@@ -130,23 +142,24 @@ class AttributeTask:
     def between(
         cls, matrix: ClassAttributeMatrix, classes: Sequence[str], polarity: Polarity = "bipolar"
     ) -> AttributeTask:
-        """Find the attributes that tell classes apart.
+        """Find the attributes that tell classes apart, of those that are known for all of the classes.
 
         Raises:
             DataError: if a class is not in the matrix.
-            ConfigurationError: if there are fewer than two distinct classes, they have the same attributes, or the
-                polarity is unknown.
+            ConfigurationError: if there are fewer than two distinct classes, they have the same known attributes, or
+                the polarity is unknown.
         """
         if polarity not in get_args(Polarity):
             raise ConfigurationError(f"polarity = {polarity!r}; use one of {', '.join(get_args(Polarity))}.")
         if len(set(classes)) != len(classes) or len(classes) < 2:
             raise ConfigurationError(f"classes = {list(classes)}; name at least two distinct ones to tell apart.")
         has = torch.stack([matrix.of(name) for name in classes])
-        columns = (has.any(0) & ~has.all(0)).nonzero().squeeze(1)
+        known = matrix.known[[matrix.index(name) for name in classes]].all(0)
+        columns = (known & has.any(0) & ~has.all(0)).nonzero().squeeze(1)
         if not len(columns):
             raise ConfigurationError(
                 f"the classes {list(classes)} have the same attributes in the matrix, so that no attribute tells them "
-                "apart."
+                f"apart; {int((~known).sum())} attributes are not known for all of them."
             )
         names = tuple(matrix.attributes[column] for column in columns.tolist())
         return cls(tuple(classes), names, columns, has[:, columns], polarity)

@@ -114,3 +114,12 @@ def test_centred_probabilities_keep_the_order_and_move_the_threshold():
     centred = centred_probabilities(p, torch.tensor([0.3]))
     assert (centred.diff(dim=0) > 0).all()
     assert ((centred >= 0.5) == (p >= 0.3)).all()
+
+
+def test_unknown_rows_do_not_move_a_threshold():
+    scores = torch.tensor([[0.1], [0.35], [0.4], [0.6], [0.9]])
+    targets = torch.tensor([[0.0], [torch.nan], [torch.nan], [1.0], [torch.nan]])
+    torch.testing.assert_close(best_thresholds(scores, targets), torch.tensor([0.35]))
+    # Wrong way round, no threshold is better than one that is out of reach.
+    assert best_thresholds(scores, 1 - targets).isfinite().all()
+    assert best_thresholds(scores, torch.full((5, 1), torch.nan)).isnan().all()

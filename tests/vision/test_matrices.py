@@ -114,3 +114,25 @@ def test_csv(tmp_path):
         ClassAttributeMatrix.from_csv(path)
     with pytest.raises(DataError, match="nowhere"):
         ClassAttributeMatrix.from_csv(tmp_path / "nowhere.csv")
+
+
+def test_what_is_unknown_is_learned_from_no_class_and_tells_none_apart():
+    values = VALUES.float()
+    values[CLASSES.index("bat"), 0] = torch.nan
+    matrix = ClassAttributeMatrix(CLASSES, ATTRIBUTES, values)
+    assert matrix.values.dtype == torch.bool
+    assert (~matrix.known).nonzero().tolist() == [[0, 0]]
+    torch.testing.assert_close(matrix.targets, values, equal_nan=True)
+    assert matrix.of("bat").tolist() == [False, True, False, False]
+    assert AttributeTask.between(matrix, ["bat", "eel"]).attributes == ("furry", "swims")
+    # It is known for these, and bat alone is to blame where it takes part.
+    assert AttributeTask.between(matrix, ["cat", "fox"]).attributes == ("flies", "furry", "big")
+    one = ClassAttributeMatrix(("a", "b"), ("x", "y"), torch.tensor([[torch.nan, 1], [1, 1]]))
+    with pytest.raises(ConfigurationError, match=r"same attributes.*; 1 attributes are not known for all of them"):
+        AttributeTask.between(one, ["a", "b"])
+
+
+def test_a_matrix_without_unknown_entries_knows_all():
+    matrix = toy_matrix()
+    assert matrix.known.all()
+    assert matrix.targets.equal(VALUES.float())
