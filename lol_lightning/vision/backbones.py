@@ -8,16 +8,27 @@ from pathlib import Path
 from typing import Literal, get_args
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from lol_lightning.exceptions import ConfigurationError
 
-__all__ = ["ResNet18Backbone", "ResNet18Classifier", "Stem", "check_evaluation_mode"]
+__all__ = [
+    "ResNet18Backbone",
+    "ResNet18Classifier",
+    "Stem",
+    "check_evaluation_mode",
+    "check_features",
+    "representation_size",
+]
 
 Stem = Literal["imagenet", "small", "tiny"]
 
-_CHANGES_WITH_MODE = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)
+_SAME_IN_ALL_MODES = {
+    *(nn.Sequential, nn.ModuleList, nn.ModuleDict, nn.Identity, nn.Flatten, nn.Linear, nn.Conv1d, nn.Conv2d),
+    *(nn.ReLU, nn.LeakyReLU, nn.GELU, nn.SiLU, nn.Tanh, nn.Sigmoid, nn.Softplus, nn.LayerNorm, nn.GroupNorm),
+    *(nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveMaxPool2d, nn.AdaptiveAvgPool2d),
+}
 
 
 class ResNet18Backbone(nn.Module):
@@ -64,8 +75,8 @@ class ResNet18Backbone(nn.Module):
 class ResNet18Classifier(nn.Module):
     """A ResNet18 to be trained by ``LoLClassifier(network=...)`` from images, end to end.
 
-    Its gradient reaches the pixels, so it can be matched there: a step then takes about three and a half times as long
-    as a plain one. The penalty takes batch norm in evaluation mode by itself.
+    Its gradient reaches the pixels, so it can be matched there: a step then takes several times as long as a plain
+    one, as ``benchmarks/results/speed.csv`` records. The penalty takes batch norm in evaluation mode by itself.
 
     Args:
         num_classes: K.
@@ -87,19 +98,64 @@ class ResNet18Classifier(nn.Module):
         return self.head(self.backbone(images))
 
 
+def representation_size(backbone: nn.Module | None, inputs: Shaped[Tensor, "row ..."]) -> int:
+    """Size r of what a backbone makes of a row: its ``num_features``, or what it is found to give in evaluation mode.
+
+    Args:
+        backbone: gives (B, ...), which is flattened to (B, r); its modes are left as they were. ``None`` where the
+            inputs are the representation.
+        inputs: a few rows (B, ...), as the backbone takes them.
+
+    Raises:
+        ConfigurationError: if there is no backbone and the inputs are images.
+
+    Example:
+        >>> representation_size(nn.Conv2d(3, 4, 3), torch.zeros(1, 3, 8, 8))
+        144
+    """
+    if backbone is None:
+        check_features(inputs)
+        return inputs.shape[1]
+    known = getattr(backbone, "num_features", None)
+    if known is not None:
+        return int(known)
+    modes = [(part, part.training) for part in backbone.modules()]
+    backbone.eval()
+    try:
+        with torch.no_grad():
+            return backbone(inputs).flatten(1).shape[1]
+    finally:
+        for part, training in modes:
+            part.training = training
+
+
+def check_features(inputs: Shaped[Tensor, "row ..."]) -> None:
+    """Raise ``ConfigurationError`` if inputs are no features (B, r): a linear layer would be trained on pixels."""
+    if inputs.ndim != 2:
+        raise ConfigurationError(
+            f"inputs of the shape {tuple(inputs.shape[1:])} need a backbone: give one, such as "
+            "backbone=ResNet18Backbone(), or give features, one vector for each row."
+        )
+
+
 def check_evaluation_mode(network: nn.Module) -> None:
-    """Raise ``ConfigurationError`` where batch norm or dropout is in training mode: rows would depend on each other."""
+    """Raise ``ConfigurationError`` where a part is in training mode, and could act on rows at random or together.
+
+    The network itself may be, and layers that are known to do the same in all modes. Of others it cannot be told:
+    beside batch norm and dropout there are stochastic depth and whatever looks at ``self.training``.
+    """
     name = next(_in_training_mode(network), None)
     if name is not None:
         raise ConfigurationError(
             f"{name!r} is in training mode: call .eval() on the labelers first. Votes and gradients of an example "
-            "would depend on the batch that it is in, and on chance."
+            "could depend on the batch that it is in, and on chance."
         )
 
 
 def _in_training_mode(network: nn.Module) -> Iterator[str]:
     for name, part in network.named_modules():
-        if part.training and isinstance(part, _CHANGES_WITH_MODE):
+        # A subclass may do anything: only the type itself is known.
+        if name and part.training and type(part) not in _SAME_IN_ALL_MODES:
             yield name
 
 
