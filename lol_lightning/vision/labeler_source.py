@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from lol_lightning.exceptions import ConfigurationError, DataError
 from lol_lightning.functional.attributes import Calibration
 from lol_lightning.vision.awa import AttributeData
+from lol_lightning.vision.backbones import representation_size
 from lol_lightning.vision.images import read_inputs
 from lol_lightning.vision.labelers import AttributeLabelers
 from lol_lightning.vision.seen_classes import SeenClasses, train_labelers
@@ -77,10 +78,10 @@ class LabelerSource:
             DataError: if there are no seen classes, or the file holds other labelers.
         """
         if isinstance(self.labelers, AttributeLabelers):
-            _check_attributes(self.labelers, data.matrix.attributes)
+            self.labelers.name_attributes(data.matrix.attributes)
             if not self.labelers.val_accuracies.isnan().all():
                 return self.labelers.cpu().eval()
-        labelers = self.labelers if isinstance(self.labelers, AttributeLabelers) else self._new(data, seed)
+        labelers = self.labelers if isinstance(self.labelers, AttributeLabelers) else self._new(data, transform, seed)
         path = None if self.labelers is labelers or self.labelers is None else Path(self.labelers)  # type: ignore[arg-type]
         seen = [name for name, is_seen in zip(data.matrix.classes, data.seen.tolist(), strict=True) if is_seen]
         if asked := [name for name in classes if name in seen]:
@@ -94,20 +95,13 @@ class LabelerSource:
             _save(labelers, path, seen)
         return labelers
 
-    def _new(self, data: AttributeData, seed: int) -> AttributeLabelers:
-        size = None if self.backbone is not None else read_inputs(data.inputs, torch.tensor([0]))[0].numel()
+    def _new(self, data: AttributeData, transform: Callable[[Tensor], Tensor], seed: int) -> AttributeLabelers:
+        example = transform(read_inputs(data.inputs, torch.tensor([0]))[0])
+        size = representation_size(self.backbone, example)
         # Their first weights must be those of every other process that trains labelers of this seed.
         with isolate_rng():
             torch.manual_seed(seed)
             return AttributeLabelers(data.matrix.attributes, self.backbone, size, None, self.freeze_backbone, self.lr)
-
-
-def _check_attributes(labelers: AttributeLabelers, names: tuple[str, ...]) -> None:
-    if labelers.attributes != names:
-        raise ConfigurationError(
-            f"the labelers know {len(labelers.attributes)} attributes and the matrix has {len(names)}, or in "
-            "another order; train them on this matrix."
-        )
 
 
 def _save(labelers: AttributeLabelers, path: Path, seen: Sequence[str]) -> None:

@@ -20,19 +20,19 @@ from lol_lightning.functional.attributes import (
     best_thresholds,
     calibrate,
 )
-from lol_lightning.vision.backbones import ResNet18Backbone, Stem, check_evaluation_mode
+from lol_lightning.vision.backbones import ResNet18Backbone, Stem, check_evaluation_mode, check_features
 
-__all__ = ["AttributeLabelers", "ResNet18AttributeLabelers"]
+__all__ = ["AttributeLabelers", "ResNet18AttributeLabelers", "check_calibration"]
 
 
 class AttributeLabelers(pl.LightningModule):
     """Detectors of attributes on a shared representation: each becomes a labeling function with a gradient.
 
     Batches are pairs of inputs and attributes float (B, A), 1 with the attribute, 0 without, NaN where it is unknown.
-    ``SeenClasses`` serves them. After ``Trainer.fit`` comes ``calibrate``.
+    ``SeenClasses`` serves them. After ``Trainer.fit`` come ``calibrate`` and ``eval``, as in ``train_labelers``.
 
     Args:
-        attributes: A names, or their number.
+        attributes: A names, or their number; ``name_attributes`` then names them.
         backbone: maps inputs to a representation; any ``nn.Module``. ``None`` if the inputs are the representation.
         num_features: r, size of the representation.
         heads: maps the representation float (B, r) to logits float (B, A); a linear layer by default, whose gradients
@@ -70,10 +70,13 @@ class AttributeLabelers(pl.LightningModule):
         weight_decay: float = 1e-2,
     ) -> None:
         super().__init__()
-        names = [f"attribute_{i}" for i in range(attributes)] if isinstance(attributes, int) else list(attributes)
+        names = list(_numbered(attributes) if isinstance(attributes, int) else attributes)
         num_features = num_features or getattr(backbone, "num_features", None)
         if heads is None and num_features is None:
-            raise ConfigurationError("num_features is not known: give the size of the backbone's representation.")
+            raise ConfigurationError(
+                "num_features is not known: give the size of the backbone's representation, which "
+                "lol_lightning.vision.backbones.representation_size finds."
+            )
         if not names:
             raise ConfigurationError("there are no attributes to learn.")
         self.save_hyperparameters({"attributes": names, "num_features": num_features})
@@ -99,8 +102,31 @@ class AttributeLabelers(pl.LightningModule):
             self.backbone.eval()
         return self
 
+    def name_attributes(self, names: Sequence[str]) -> None:
+        """Name the attributes, if only their number was given; names that are there already must be these.
+
+        Args:
+            names: A names, those of the class-attribute matrix.
+
+        Raises:
+            ConfigurationError: if there are not as many, or they have other names or another order.
+        """
+        if self.attributes not in (tuple(names), _numbered(len(names))):
+            raise ConfigurationError(
+                f"the labelers know {len(self.attributes)} attributes and the matrix has {len(names)}, or in "
+                "another order; train them on this matrix."
+            )
+        self.attributes = tuple(names)
+        self.hparams["attributes"] = list(names)
+
     def represent(self, inputs: Float[Tensor, "row ..."]) -> Float[Tensor, "row feature"]:
-        """Return the representation float (B, r) that the heads read."""
+        """Return the representation float (B, r) that the heads read.
+
+        Raises:
+            ConfigurationError: if the inputs are images and there is no backbone.
+        """
+        if type(self.backbone) is nn.Identity:
+            check_features(inputs)
         return self.backbone(inputs).flatten(1)
 
     def forward(self, inputs: Float[Tensor, "row ..."]) -> Float[Tensor, "row attribute"]:
@@ -126,7 +152,7 @@ class AttributeLabelers(pl.LightningModule):
             batch_size: rows that are computed at once.
 
         Raises:
-            ConfigurationError: if batch norm or dropout is in training mode.
+            ConfigurationError: if a part of the labelers is in training mode, see ``check_evaluation_mode``.
         """
         check_evaluation_mode(self)
         found = []
@@ -167,8 +193,7 @@ class AttributeLabelers(pl.LightningModule):
             ConfigurationError: if the method is unknown.
             DataError: if the shapes differ.
         """
-        if method not in get_args(Calibration):
-            raise ConfigurationError(f"calibration = {method!r}; use one of {', '.join(get_args(Calibration))}.")
+        check_calibration(method)
         if logits.shape != targets.shape or logits.shape[1] != len(self.attributes):
             raise DataError(
                 f"logits {tuple(logits.shape)} and attributes {tuple(targets.shape)} must both have the shape "
@@ -196,8 +221,10 @@ class AttributeLabelers(pl.LightningModule):
         return loss
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
-        """Log the loss of held-out rows, and keep their logits for the accuracies."""
+        """Log the loss of held-out rows, if any could be read, and keep their logits for the accuracies."""
         inputs, targets = batch
+        if not len(targets):
+            return
         logits = self(inputs)
         loss = attribute_loss(logits, targets, self._positive_share.to(targets))
         self.log("val_loss", loss, batch_size=len(targets))
@@ -205,6 +232,8 @@ class AttributeLabelers(pl.LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         """Log the mean balanced accuracy of the attributes."""
+        if not self._seen:
+            return
         logits, targets = (torch.cat(parts) for parts in zip(*self._seen, strict=True))
         self._seen.clear()
         self.log("val_accuracy", balanced_accuracies(logits > 0, targets).nanmean(), prog_bar=True)
@@ -216,6 +245,16 @@ class AttributeLabelers(pl.LightningModule):
         steps = max(int(self.trainer.estimated_stepping_batches), 1)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, self.hparams["lr"], total_steps=steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+def check_calibration(method: str) -> None:
+    """Raise ``ConfigurationError`` if there is no such method of calibration."""
+    if method not in get_args(Calibration):
+        raise ConfigurationError(f"calibration = {method!r}; use one of {', '.join(get_args(Calibration))}.")
+
+
+def _numbered(size: int) -> tuple[str, ...]:
+    return tuple(f"attribute_{i}" for i in range(size))
 
 
 class ResNet18AttributeLabelers(AttributeLabelers):

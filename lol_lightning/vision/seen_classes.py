@@ -17,15 +17,22 @@ from lol_lightning.exceptions import DataError
 from lol_lightning.functional.attributes import Calibration
 from lol_lightning.vision.awa import AttributeData
 from lol_lightning.vision.images import Standardise, read_inputs
-from lol_lightning.vision.labelers import AttributeLabelers
+from lol_lightning.vision.labelers import AttributeLabelers, check_calibration
 
 __all__ = ["SeenClasses", "train_labelers"]
 
 Pair = tuple[Tensor, Tensor]
 
+LEAST_ROWS = 2
+"""Rows that a training batch has at the least, where there are as many: batch norm at 1 x 1 has no use for one."""
+
 
 class SeenClasses(pl.LightningDataModule):
-    """Serves rows of seen classes with their attributes: inputs and float (B, A) of 0 and 1.
+    """Serves rows of seen classes: inputs and attributes float (B, A), 1 with, 0 without, NaN where it is unknown.
+
+    No training batch has but one row, which batch norm refuses: a last one of one row is left out, and where corrupt
+    files leave fewer than two, rows that can be read take their places. An attribute that is unknown for all the
+    classes is not learned, and its labeler's accuracy is NaN.
 
     Args:
         data: images or features of classes whose attributes are known.
@@ -75,20 +82,21 @@ class SeenClasses(pl.LightningDataModule):
 
     @property
     def positive_share(self) -> Float[Tensor, " attribute"]:
-        """Share of the training rows that have each attribute, float (A,)."""
-        return self.data.matrix.values[self.data.labels[self.train_rows]].float().mean(0)
+        """Share of the training rows that have each attribute, of those where it is known, float (A,); 0.5 if none."""
+        return self.data.matrix.targets[self.data.labels[self.train_rows]].nanmean(0).nan_to_num(0.5)
 
     def train_dataloader(self) -> DataLoader[Any]:
         """Batches of training rows in random order, augmented."""
+        dataset = _AttributeRows(self.data, self.train_rows, self.augment, self.transform, LEAST_ROWS)
         generator = torch.Generator().manual_seed(self.seed)
-        return self._loader(self.train_rows, self.augment, shuffle=True, generator=generator)
+        one_left = len(dataset) > self.batch_size and len(dataset) % self.batch_size == 1
+        return self._loader(dataset, shuffle=True, generator=generator, drop_last=one_left)
 
     def val_dataloader(self) -> DataLoader[Any]:
         """Batches of held-out rows."""
-        return self._loader(self.val_rows, None)
+        return self._loader(_AttributeRows(self.data, self.val_rows, None, self.transform))
 
-    def _loader(self, rows: Tensor, augment: Callable[[Tensor], Tensor] | None, **options: Any) -> DataLoader[Any]:
-        dataset = _AttributeRows(self.data, rows, augment, self.transform)
+    def _loader(self, dataset: _AttributeRows, **options: Any) -> DataLoader[Any]:
         return DataLoader(dataset, self.batch_size, collate_fn=_as_it_is, num_workers=self.num_workers, **options)
 
 
@@ -103,19 +111,33 @@ class _AttributeRows(Dataset[Pair]):
         rows: Int[Tensor, " row"],
         augment: Callable[[Tensor], Tensor] | None,
         transform: Callable[[Tensor], Tensor],
+        least: int = 0,
     ) -> None:
-        self.data, self.rows, self.augment, self.transform = data, rows, augment, transform
+        self.data, self.rows, self.augment, self.transform, self.least = data, rows, augment, transform, least
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def __getitems__(self, indices: Sequence[int]) -> Pair:
-        rows = self.rows[torch.as_tensor(indices)]
-        inputs, kept = read_inputs(self.data.inputs, rows)
+        inputs, rows = self._read(torch.as_tensor(indices))
+        least = min(self.least, len(indices))
+        # Loaders must give as many batches as they say, so that corrupt files are replaced by those that come next.
+        for step in range(1, len(self.rows)):
+            if len(rows) >= least:
+                break
+            more, of_more = self._read(torch.as_tensor([(indices[-1] + step) % len(self.rows)]))
+            inputs, rows = torch.cat([inputs, more]), torch.cat([rows, of_more])
+        if least and not len(rows):
+            raise DataError(f"none of the {len(self.rows)} images of seen classes can be decoded; mend some of them.")
         if self.augment is not None:
             inputs = torch.stack([self.augment(image) for image in inputs])
-        attributes = self.data.matrix.values[self.data.labels[rows[kept]]]
-        return self.transform(inputs), attributes.float()
+        return self.transform(inputs), self.data.matrix.targets[self.data.labels[rows]]
+
+    def _read(self, places: Int[Tensor, " place"]) -> tuple[Tensor, Int[Tensor, " read"]]:
+        """Inputs and rows at those of some places in the dataset that can be read."""
+        rows = self.rows[places]
+        inputs, kept = read_inputs(self.data.inputs, rows)
+        return inputs, rows[kept]
 
 
 def train_labelers(
@@ -136,7 +158,12 @@ def train_labelers(
 
     Returns:
         The labelers, on the CPU.
+
+    Raises:
+        ConfigurationError: if the calibration is unknown, or the labelers have no backbone for images.
+        DataError: if no row was held out, or no image can be decoded.
     """
+    check_calibration(calibration)
     options: dict[str, Any] = {name: False for name in ("logger", "enable_checkpointing", "enable_progress_bar")}
     options |= {"enable_model_summary": False, "devices": 1, "limit_val_batches": 0, **trainer_options}
     with isolate_rng(), warnings.catch_warnings():
@@ -150,9 +177,10 @@ def train_labelers(
     pairs = []
     with torch.no_grad():
         for inputs, targets in data.val_dataloader():
-            pairs.append((labelers(inputs), targets))
+            if len(targets):
+                pairs.append((labelers(inputs), targets))
     if not pairs:
-        raise DataError("no row of the seen classes was held out: raise val_share, or give more rows.")
+        raise DataError("no row of the seen classes that can be read was held out: raise val_share, or give more rows.")
     logits, targets = (torch.cat(parts) for parts in zip(*pairs, strict=True))
     labelers.calibrate(logits, targets, calibration)
     return labelers

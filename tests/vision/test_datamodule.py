@@ -418,3 +418,18 @@ def test_images_of_seen_classes_are_augmented():
     data = make(toy_image_data(), labelers=None, backbone=small_backbone_of_96(), augment=augment, labeler_epochs=1)
     data.setup("fit")
     assert set(calls) == {(3, 8, 8)}
+
+
+def test_labelers_with_a_number_of_attributes_get_the_names_of_the_matrix():
+    labelers = AttributeLabelers(4, num_features=R)
+    data = make(labelers=labelers, labeler_epochs=1)
+    data.setup()
+    assert labelers.attributes == ATTRIBUTES
+
+
+def test_the_size_of_a_backbone_is_found_and_images_without_one_are_refused():
+    data = make(toy_image_data(), labelers=None, backbone=small_backbone(), labeler_epochs=1, val_per_class=2)
+    data.setup()
+    assert data.num_features == 96
+    with pytest.raises(ConfigurationError, match=r"shape \(3, 8, 8\) need a backbone"):
+        make(toy_image_data(), labelers=None, val_per_class=2).setup()

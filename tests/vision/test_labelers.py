@@ -31,6 +31,8 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*does not have many workers:Use
 
 @pytest.fixture(scope="module")
 def labelers():
+    # It is made before the seed of the first test that asks for it is set.
+    torch.manual_seed(0)
     return train_labelers(
         AttributeLabelers(ATTRIBUTES, num_features=R, lr=0.03), SeenClasses(toy_data(), batch_size=32), 30
     )
@@ -45,7 +47,9 @@ def test_labelers_of_seen_classes_know_the_attributes_of_unseen_ones(labelers):
     inputs, attributes = unseen(toy_data(seed=1))
     probabilities = labelers.probabilities(inputs)
     right = (probabilities >= labelers.thresholds) == attributes.bool()
-    assert (right.float().mean(0) > 0.7).all()
+    # The least of the four is between 0.66 and 0.80 over six seeds, their mean between 0.86 and 0.91.
+    assert (right.float().mean(0) > 0.6).all()
+    assert right.float().mean() > 0.8
     assert (labelers.val_accuracies > 0.9).all()
     assert not labelers.training
 
@@ -150,6 +154,40 @@ def test_settings_that_cannot_work_are_explained(make, message):
         make()
 
 
+@pytest.mark.parametrize("given", [ATTRIBUTES, 4])
+def test_attributes_that_were_only_counted_are_named(given):
+    labelers = AttributeLabelers(given, num_features=R)
+    labelers.name_attributes(ATTRIBUTES)
+    assert labelers.attributes == ATTRIBUTES
+    assert labelers.hparams["attributes"] == list(ATTRIBUTES)
+    for others in (ATTRIBUTES[::-1], ATTRIBUTES[:3]):
+        with pytest.raises(ConfigurationError, match=r"know 4 attributes .* or in another order"):
+            labelers.name_attributes(others)
+
+
+def test_images_need_a_backbone():
+    labelers = AttributeLabelers(ATTRIBUTES, num_features=192).eval()
+    with pytest.raises(ConfigurationError, match=r"shape \(3, 8, 8\) need a backbone.*backbone=ResNet18Backbone\(\)"):
+        labelers.probabilities(torch.zeros(2, 3, 8, 8))
+    flat = AttributeLabelers(ATTRIBUTES, nn.Flatten(), num_features=192).eval()
+    assert flat.probabilities(torch.zeros(2, 3, 8, 8)).shape == (2, 4)
+
+
+def test_unknown_attributes_change_neither_calibration_nor_accuracies():
+    generator = torch.Generator().manual_seed(0)
+    targets = (torch.rand(60, 4, generator=generator) > 0.5).float()
+    logits = targets + torch.randn(60, 4, generator=generator)
+    # What is unknown differs, and so does what the labelers say there.
+    targets[:20, 0], targets[40:, 1] = torch.nan, torch.nan
+    logits[:20, 0] += 9
+    labelers, known = perfect_labelers(), perfect_labelers()
+    labelers.calibrate(logits, targets)
+    known.calibrate(logits[20:], targets[20:])
+    for name in ("slope", "intercept", "thresholds", "val_accuracies"):
+        torch.testing.assert_close(getattr(labelers, name)[0], getattr(known, name)[0])
+        assert getattr(labelers, name)[2] != getattr(known, name)[2]
+
+
 def test_calibration_needs_shapes_that_fit():
     with pytest.raises(DataError, match=r"logits \(2, 4\) and attributes \(3, 4\)"):
         perfect_labelers().calibrate(torch.zeros(2, 4), torch.zeros(3, 4))
@@ -212,7 +250,7 @@ class Counted(nn.Module):
 @pytest.mark.filterwarnings("ignore:Input has data type:FutureWarning")
 def test_labelers_are_snorkel_lfs():
     data, labelers = toy_data(rows_per_class=4), perfect_labelers()
-    labelers.backbone = Counted()
+    labelers.backbone = Counted().eval()
     task = AttributeTask.between(toy_matrix(), ["bat", "eel"])
     lfs = as_labeling_functions(labelers, task)
     rows = list(data.inputs[data.rows_of(["bat", "eel"])].numpy())
