@@ -77,7 +77,8 @@ class LoLImageDataModule(pl.LightningDataModule):
         transform: makes float of a batch of images.
         batch_size: B.
         num_workers: processes that cut batches.
-        cache: directory for the targets, which are then mapped into memory.
+        cache: directory for the targets, which are then mapped into memory; those of an earlier run are used again if
+            they were computed from the same.
         seed: of the division of the rows and their order, and of labelers that are trained here.
 
     Raises:
@@ -179,7 +180,8 @@ class LoLImageDataModule(pl.LightningDataModule):
     def num_features(self) -> int:
         """Size d of the flattened input of the model."""
         ready = next(iter(self._datasets.values()), None) or self.dataset("train")
-        return ready.features.shape[1:].numel()  # type: ignore[union-attr]
+        one = cast(Tensor, ready.features)[:1]
+        return (one if ready.transform is None else ready.transform(one))[0].numel()
 
     @property
     def train_votes(self) -> np.ndarray:
@@ -314,6 +316,7 @@ class LoLImageDataModule(pl.LightningDataModule):
                 self.gradient_unit,
                 transform,
                 self.cache,
+                of_backbone=self.level == "pixels",
                 **options,
             )
         labels = None if split == "train" else classes_of(self.data, self.task.classes, rows)

@@ -162,13 +162,15 @@ def labeler_targets(
     transform: Callable[[Tensor], Tensor] | None = None,
     directory: str | Path | None = None,
     similarity: Float[Tensor, "lf other"] | None = None,
+    of_backbone: bool | None = None,
 ) -> ExampleTargets:
     """Targets of attribute labelers, in closed form for linear heads on their representation.
 
     Args:
         labelers: calibrated, in evaluation mode.
         columns: int64 (m,), the attributes that vote.
-        inputs: float (n, r) representations, or images (n, C, H, W), at whose pixels the labelers are differentiated.
+        inputs: float (n, r) representations, or what the backbone reads, such as images (n, C, H, W), at whose pixels
+            the labelers are differentiated.
         signs: int (n, m) of -1, 0 and 1, see ``AttributeTask.signs``.
         k: as for ``top_k_targets``, likewise ``unit``, ``transform``, ``directory`` and ``similarity``.
         unit: of the gradients.
@@ -176,6 +178,7 @@ def labeler_targets(
         directory: where to keep the targets. Those that are there are mapped into memory if their fingerprint says that
             they were computed from the same; all others are replaced.
         similarity: leave out entries that the other labelers contradict.
+        of_backbone: whether the inputs are what the backbone reads; by default if a row has more than one axis.
 
     Notes:
         The fingerprint holds the inputs, some of them transformed, all other arguments, and the labelers' parameters,
@@ -186,13 +189,14 @@ def labeler_targets(
         TargetsError: as ``top_k_targets``.
     """
     check_evaluation_mode(labelers)
+    of_backbone = inputs.ndim > 2 if of_backbone is None else of_backbone
     fingerprint = None
     if directory is not None:
-        fingerprint = _fingerprint(labelers, columns, inputs, signs, k, unit, transform, similarity)
+        settings = f"{k} {unit} {of_backbone}"
+        fingerprint = _fingerprint(labelers, columns, inputs, signs, settings, transform, similarity)
         with suppress(TargetsError):
             return ExampleTargets.load(directory, fingerprint)
-    of_pixels = inputs.ndim > 2
-    if not of_pixels and isinstance(labelers.heads, nn.Linear):
+    if not of_backbone and isinstance(labelers.heads, nn.Linear):
         weight, bias = _calibrated_layer(labelers, labelers.heads)
         x = inputs if transform is None else transform(inputs)
         targets = linear_top_k_targets(weight[columns], bias[columns], x, signs, k, unit, similarity)
@@ -201,7 +205,7 @@ def labeler_targets(
         return targets
 
     def logits_of(x: Tensor) -> Tensor:
-        return labelers.calibrated(labelers.represent(x) if of_pixels else x)[:, columns]
+        return labelers.calibrated(labelers.represent(x) if of_backbone else x)[:, columns]
 
     return top_k_targets(logits_of, inputs, signs, k, unit, similarity, transform, directory, fingerprint=fingerprint)
 
@@ -253,8 +257,7 @@ def _fingerprint(
     columns: Tensor,
     inputs: Tensor,
     signs: Tensor,
-    k: int,
-    unit: GradientUnit,
+    settings: str,
     transform: Callable[[Tensor], Tensor] | None,
     similarity: Tensor | None,
 ) -> str:
@@ -266,7 +269,7 @@ def _fingerprint(
         tensors["transformed"] = transform(inputs[spread_rows(len(inputs))])
     if similarity is not None:
         tensors["similarity"] = similarity
-    return digest_of(tensors, f"{k} {unit} {labelers}")
+    return digest_of(tensors, f"{settings} {labelers}")
 
 
 def _sizes(

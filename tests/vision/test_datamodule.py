@@ -433,3 +433,31 @@ def test_the_size_of_a_backbone_is_found_and_images_without_one_are_refused():
     assert data.num_features == 96
     with pytest.raises(ConfigurationError, match=r"shape \(3, 8, 8\) need a backbone"):
         make(toy_image_data(), labelers=None, val_per_class=2).setup()
+
+
+def test_features_go_through_a_backbone_where_its_input_is_matched():
+    backbone = nn.Sequential(nn.Linear(R, 5), nn.Tanh())
+    data = make(labelers=None, backbone=backbone, level="pixels", labeler_epochs=1)
+    data.setup()
+    assert data.num_features == R
+    batch = data.dataset("train").__getitems__([0, 1])
+    labelers, columns = data.labelers, data.task.columns
+    x = batch.features.clone().requires_grad_()
+    labelers.calibrated(labelers.represent(x)).sigmoid()[0, columns[0]].backward()
+    demands, index = batch.example_targets.demands()[0, 0], batch.example_targets.index[0, 0].long()
+    torch.testing.assert_close(demands.abs(), x.grad[0, index].abs(), rtol=1e-2, atol=1e-5)
+
+
+def test_grey_images_that_the_transform_makes_coloured_are_counted_as_such():
+    given = toy_image_data()
+    given.inputs = given.inputs[:, :1]
+
+    def in_colour(images):
+        return (images.float() / 128 - 1).expand(-1, 3, -1, -1)
+
+    options = {"transform": in_colour, "level": "pixels", "labeler_epochs": 1, "val_per_class": 2}
+    torch.manual_seed(0)
+    data = make(given, labelers=None, backbone=small_backbone_of_96(), **options)
+    model = LoLClassifier(Network(), num_classes=2)
+    pl.Trainer(**trainer_options(max_epochs=1)).fit(model, data)
+    assert data.num_features == data.gradient_targets.num_features == 192
