@@ -167,7 +167,8 @@ def second_derivative() -> Iterator[None]:
 
 
 def _share(met: Tensor, asked: Tensor) -> Float[Tensor, ""]:
-    return (met & asked).sum() / asked.sum().clamp(min=1)
+    # Where nothing is asked, as by LFs of weight 0, nothing is missed.
+    return 1 - (asked & ~met).sum() / asked.sum().clamp(min=1)
 
 
 def _first_line(error: Exception) -> str:

@@ -13,6 +13,7 @@ from lol_lightning.example_targets import ExampleTargets
 from lol_lightning.exceptions import ConfigurationError, DataError, TargetsError
 from lol_lightning.module import LoLClassifier
 from lol_lightning.penalised import example_gradient
+from lol_lightning.penalty_watch import DeadPenaltyWarning
 
 B, M, K, D, TOP = 12, 4, 3, 6, 2
 SIZES = {"num_features": D, "num_classes": K, "hidden_sizes": (8,), "gradient_unit": "probability"}
@@ -205,3 +206,10 @@ def test_a_dataset_takes_targets_of_one_kind_and_of_every_row():
     batch = example_batch()
     with pytest.raises(DataError, match="'example_targets': 11"):
         LoLDataset(batch.features, batch.votes, example_targets=batch.example_targets.rows(torch.arange(11)))
+
+
+def test_labelers_of_no_weight_leave_nothing_to_miss(recwarn):
+    model = LoLClassifier(**SIZES, lf_weights=[1.0] * M, penalty_weights=[0.0] * M)
+    trainer = fit(model, example_batch(), max_epochs=1, log_every_n_steps=1)
+    assert trainer.callback_metrics["train_satisfied_hinges"] == 1
+    assert not [w for w in recwarn if issubclass(w.category, DeadPenaltyWarning)]
