@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import Bool, Int
+from pytorch_lightning.utilities import rank_zero_info
 from torch import Tensor
 
 from lol_lightning.exceptions import DataError
-from lol_lightning.vision.images import ImageFiles, Inputs, OnCorrupt
+from lol_lightning.vision.images import SIZE, ImageFiles, Inputs, OnCorrupt
 from lol_lightning.vision.matrices import ClassAttributeMatrix
 
 __all__ = ["AttributeData", "read_attribute_data", "read_awa", "read_features", "read_image_folder"]
@@ -29,7 +30,8 @@ class AttributeData:
         inputs: features float (n, r), images uint8 or float (n, C, H, W), or ``ImageFiles``.
         labels: int64 (n,), classes of the matrix.
         matrix: which of C classes has which attribute.
-        seen: bool (C,), classes on which labelers are trained; the others are told apart by them.
+        seen: bool (C,), classes on which labelers are trained; the others are told apart by them. A class without rows
+            is not seen, which is said.
         test: bool (n,), rows that belong to a test set; ``None`` where there is no such division.
 
     Raises:
@@ -61,6 +63,10 @@ class AttributeData:
                 f"row {row} has the label {int(self.labels[row])}, but the class-attribute matrix has {num_classes} "
                 "classes. Give the matrix a row for every class."
             )
+        has_rows = torch.isin(torch.arange(num_classes), self.labels)
+        if empty := [self.matrix.classes[i] for i in (self.seen & ~has_rows).nonzero().squeeze(1).tolist()]:
+            rank_zero_info(f"Labelers are not trained on classes without images: {empty}.")
+            self.seen = self.seen & has_rows
 
     def rows_of(self, classes: Sequence[str]) -> Int[Tensor, " selected"]:
         """Return the positions of the rows of some classes, int64.
@@ -71,7 +77,7 @@ class AttributeData:
         index = [self.matrix.index(name) for name in classes]
         for name, cls in zip(classes, index, strict=True):
             if not (self.labels == cls).any():
-                raise DataError(f"there are no images of {name!r}.")
+                raise DataError(f"there are no images of {name!r}; give some, or name other classes.")
         return torch.isin(self.labels, torch.tensor(index)).nonzero().squeeze(1)
 
 
@@ -79,7 +85,7 @@ def read_attribute_data(
     root: str | Path,
     matrix: str | Path | None = None,
     unseen: Sequence[str] = (),
-    size: int = 224,
+    size: int = SIZE,
     on_corrupt: OnCorrupt = "error",
 ) -> AttributeData:
     """Read any of the layouts.
@@ -108,32 +114,35 @@ def read_features(path: str | Path) -> AttributeData:
     """Read an npz of given features or small images.
 
     Args:
-        path: holds ``features`` float (n, r) or ``images`` uint8 (n, H, W, 3), ``labels`` int (n,), the names
-            ``classes`` (C,) and ``attributes`` (A,), ``class_attributes`` (C, A) of 0 and 1, ``seen_class`` bool (C,),
-            and perhaps ``test`` bool (n,).
+        path: holds ``features`` float (n, r) or ``images`` uint8 (n, H, W, 3), ``labels`` (n,), names of classes or
+            their positions int, the names ``classes`` (C,) and ``attributes`` (A,), ``class_attributes`` (C, A) of 0
+            and 1, ``seen_class`` bool (C,), and perhaps ``test`` bool (n,).
 
     Raises:
-        DataError: if the file is no such archive.
+        DataError: if the file is no such archive, or a label is no class.
     """
     try:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         inputs = arrays["images"].transpose(0, 3, 1, 2) if "images" in arrays else arrays["features"]
         values = torch.from_numpy(arrays["class_attributes"])
-        names = (tuple(map(str, arrays[name])) for name in ("classes", "attributes"))
-        labels, seen = (torch.from_numpy(arrays[name]) for name in ("labels", "seen_class"))
-    except (OSError, ValueError, KeyError, AttributeError, EOFError, zipfile.BadZipFile) as error:
+        classes, attributes = (tuple(arrays[name].astype(str).tolist()) for name in ("classes", "attributes"))
+        matrix = ClassAttributeMatrix(classes, attributes, values)
+        labels = torch.from_numpy(_numbers(arrays["labels"], matrix))
+        seen = torch.from_numpy(arrays["seen_class"])
+    except DataError:
+        raise
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, EOFError, zipfile.BadZipFile) as error:
         raise DataError(
             f"{path} is no archive of features ({error}): it needs features, labels, classes, attributes, "
             "class_attributes and seen_class."
         ) from error
-    classes, attributes = names
     test = torch.from_numpy(arrays["test"]).bool() if "test" in arrays else None
     inputs = torch.from_numpy(np.ascontiguousarray(inputs))
-    return AttributeData(inputs, labels, ClassAttributeMatrix(classes, attributes, values), seen, test)
+    return AttributeData(inputs, labels, matrix, seen, test)
 
 
-def read_awa(root: str | Path, size: int = 224, on_corrupt: OnCorrupt = "error") -> AttributeData:
+def read_awa(root: str | Path, size: int = SIZE, on_corrupt: OnCorrupt = "error") -> AttributeData:
     """Read Animals with Attributes, 1 or 2.
 
     Args:
@@ -168,7 +177,7 @@ def read_image_folder(
     root: str | Path,
     matrix: str | Path,
     unseen: Sequence[str],
-    size: int = 224,
+    size: int = SIZE,
     on_corrupt: OnCorrupt = "error",
 ) -> AttributeData:
     """Read a directory with one folder of images for each class, and a CSV with the attributes of the classes.
@@ -186,14 +195,27 @@ def read_image_folder(
 def _folders(root: Path, matrix: ClassAttributeMatrix, seen: Tensor, size: int, on_corrupt: OnCorrupt) -> AttributeData:
     paths: list[Path] = []
     labels: list[int] = []
-    for folder in sorted(path for path in root.glob("*") if path.is_dir()):
-        found = sorted(path for path in folder.iterdir() if path.suffix.lower() in _IMAGES)
+    for folder in sorted(path for path in _visible(root) if path.is_dir()):
+        found = sorted(path for path in _visible(folder) if path.suffix.lower() in _IMAGES)
         cls = matrix.index(folder.name)
         paths += found
         labels += [cls] * len(found)
     if not paths:
         raise DataError(f"there are no images in {root}; it needs a folder for each class, with its images.")
     return AttributeData(ImageFiles(paths, size, on_corrupt), torch.tensor(labels), matrix, seen)
+
+
+def _visible(folder: Path) -> list[Path]:
+    """What a directory holds besides hidden names, such as ``.ipynb_checkpoints`` and the ``._cat.jpg`` of macOS."""
+    return [path for path in folder.glob("*") if not path.name.startswith(".")]
+
+
+def _numbers(labels: np.ndarray, matrix: ClassAttributeMatrix) -> np.ndarray:
+    """Labels as positions of classes, where they are names."""
+    if labels.dtype.kind not in "SU":
+        return labels
+    names, place = np.unique(labels.astype(str), return_inverse=True)
+    return np.array([matrix.index(name) for name in names.tolist()], dtype=np.int64)[place]
 
 
 def _numbered(path: Path) -> tuple[str, ...]:

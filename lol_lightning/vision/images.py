@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 import torch
@@ -15,9 +15,24 @@ from torch import Tensor
 
 from lol_lightning.exceptions import ConfigurationError, DataError
 
-__all__ = ["IMAGENET_MEAN", "IMAGENET_STD", "CorruptImageWarning", "ImageFiles", "Inputs", "OnCorrupt", "Standardise"]
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
+
+__all__ = [
+    "IMAGENET_MEAN",
+    "IMAGENET_STD",
+    "SIZE",
+    "CorruptImageWarning",
+    "ImageFiles",
+    "Inputs",
+    "OnCorrupt",
+    "Standardise",
+]
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+SIZE = 224
+"""Side in pixels to which images are brought, that of ImageNet."""
 
 OnCorrupt = Literal["error", "skip"]
 
@@ -30,24 +45,64 @@ class CorruptImageWarning(UserWarning):
 class Standardise:
     """Turn images of bytes uint8 (B, C, H, W) into float of mean 0 and deviation 1; float passes unchanged.
 
+    Grey images (B, 1, H, W) are repeated to as many channels as ``mean`` has: a network of ImageNet's sees red, green
+    and blue alike. To keep one channel, as gradients at the pixels of grey images need it, give one mean.
+
     Args:
-        mean: of each channel in [0, 1].
-        std: of each channel.
+        mean: of each channel in [0, 1], or one number for all of them.
+        std: of each channel, as many numbers.
+
+    Raises:
+        ConfigurationError: if there are not as many deviations as means, or one is not positive.
 
     Example:
-        >>> Standardise((0.5,), (0.5,))(torch.full((1, 1, 1, 1), 255, dtype=torch.uint8))
-        tensor([[[[1.]]]])
+        >>> standardise = Standardise((0.5,), (0.5,))
+        >>> image = torch.full((1, 1, 1, 1), 255, dtype=torch.uint8)
+        >>> standardise(image), standardise.undo(standardise(image))
+        (tensor([[[[1.]]]]), tensor([[[[1.]]]]))
     """
 
     mean: Sequence[float] = IMAGENET_MEAN
     std: Sequence[float] = IMAGENET_STD
 
+    def __post_init__(self) -> None:
+        if not len(self.mean) == len(self.std) >= 1 or min(self.std) <= 0:
+            raise ConfigurationError(
+                f"mean = {tuple(self.mean)} and std = {tuple(self.std)} need one number for each channel, and each std "
+                "must be positive."
+            )
+
     def __call__(self, images: Shaped[Tensor, "row ..."]) -> Float[Tensor, "row ..."]:
-        """Return float, of the same shape."""
+        """Return float, of the same shape unless grey is repeated.
+
+        Raises:
+            DataError: if integers are no images, or have other channels than ``mean``.
+        """
         if images.is_floating_point():
             return images
-        mean, std = (torch.tensor(values, device=images.device).view(1, -1, 1, 1) for values in (self.mean, self.std))
+        shape = tuple(images.shape)
+        if images.ndim != 4:
+            raise DataError(
+                f"integers {images.dtype} of the shape {shape} are no images (n, C, H, W): give features as float, and "
+                "images as bytes with an axis for their channels."
+            )
+        if shape[1] not in (1, len(self.mean)) and len(self.mean) > 1:
+            raise DataError(
+                f"images of the shape {shape} have {shape[1]} channels, and Standardise has a mean for "
+                f"{len(self.mean)}: give transform=Standardise(mean, std) with {shape[1]} numbers each, or images of "
+                f"1 or {len(self.mean)} channels."
+            )
+        mean, std = self._numbers(images.device)
         return (images.float() / 255 - mean) / std
+
+    def undo(self, images: Float[Tensor, "row channel height width"]) -> Float[Tensor, "row channel height width"]:
+        """Return what it made of bytes as it can be shown, float in [0, 1] and of the same shape."""
+        mean, std = self._numbers(images.device)
+        return (images * std + mean).clamp(0, 1)
+
+    def _numbers(self, device: torch.device) -> tuple[Tensor, Tensor]:
+        mean, std = (torch.tensor(tuple(values), device=device).view(1, -1, 1, 1) for values in (self.mean, self.std))
+        return mean, std
 
 
 class ImageFiles:
@@ -62,7 +117,7 @@ class ImageFiles:
         ConfigurationError: if ``size`` or ``on_corrupt`` is out of range.
     """
 
-    def __init__(self, paths: Sequence[str | Path], size: int = 224, on_corrupt: OnCorrupt = "error") -> None:
+    def __init__(self, paths: Sequence[str | Path], size: int = SIZE, on_corrupt: OnCorrupt = "error") -> None:
         if size < 1 or on_corrupt not in ("error", "skip"):
             raise ConfigurationError(
                 f"size = {size} must be positive, and on_corrupt = {on_corrupt!r} 'error' or 'skip'."
@@ -92,7 +147,7 @@ class ImageFiles:
                 kept.append(place)
             except DataError as error:
                 if self.on_corrupt == "error":
-                    raise
+                    raise DataError(f"{error} Or leave such images out with on_corrupt='skip'.") from error
                 warnings.warn(f"left out: {error}", CorruptImageWarning, stacklevel=2)
         empty = torch.zeros(0, 3, self.size, self.size, dtype=torch.uint8)
         return torch.stack(images) if images else empty, torch.tensor(kept, dtype=torch.long)
@@ -113,17 +168,20 @@ def decode(path: Path, size: int) -> UInt8[Tensor, "3 height width"]:
     """Decode an image file as a square.
 
     Raises:
-        DataError: if the file is missing, no image, or cut short.
+        DataError: if the file is missing, no image, cut short, or so large that Pillow takes it for an attack.
     """
     from PIL import Image
 
     try:
         with Image.open(path) as opened:
             image = opened.convert("RGB")
-    except (OSError, SyntaxError, ValueError) as error:
-        raise DataError(
-            f"the image {path} cannot be decoded ({error}). Mend or delete it, or set on_corrupt='skip'."
-        ) from error
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise DataError(f"the image {path} cannot be decoded ({error}). Mend or delete it.") from error
+    return square(image, size)
+
+
+def square(image: Picture, size: int) -> UInt8[Tensor, "3 height width"]:
+    """Resize the shorter side of an RGB image to ``size``, and cut the middle out."""
     ratio = size / min(image.size)
     width, height = (max(size, round(side * ratio)) for side in image.size)
     left, top = (width - size) // 2, (height - size) // 2

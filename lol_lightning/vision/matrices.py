@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import pandas as pd
 import torch
@@ -82,18 +82,25 @@ class ClassAttributeMatrix:
     def from_csv(cls, path: str | Path) -> ClassAttributeMatrix:
         """Read a CSV whose first column names the classes and whose header names the attributes.
 
+        Names are taken as they are written: the class ``001`` is not 1, and ``null`` is a class as any other.
+
         Raises:
-            DataError: if the file is missing or is no such table.
+            DataError: if the file is missing or is no such table, or names repeat.
         """
         try:
-            frame = pd.read_csv(path, index_col=0)
-            values = torch.from_numpy(frame.to_numpy(dtype=float))
+            options: dict[str, Any] = {"keep_default_na": False, "skipinitialspace": True}
+            frame = pd.read_csv(path, index_col=0, dtype={0: str}, **options)
+            # pandas calls a second column "flies" "flies.1" in the frame, so that nobody would know.
+            header = pd.read_csv(path, header=None, nrows=1, dtype=str, **options).iloc[0].tolist()
+            if not frame.shape[1]:
+                raise ValueError("there are no attributes in its header; separate them by commas")
+            values = torch.from_numpy(frame.replace("", "nan").to_numpy(dtype=float, copy=True))
         except (OSError, ValueError) as error:
             raise DataError(
                 f"{path} is no class-attribute matrix ({error}): it needs a header of attributes, then a line of 0 "
                 "and 1 for each class, which begins with its name."
             ) from error
-        return cls(tuple(map(str, frame.index)), tuple(map(str, frame.columns)), values)
+        return cls(tuple(map(str.strip, frame.index)), tuple(map(str.strip, header[-frame.shape[1] :])), values)
 
     def index(self, name: str) -> int:
         """Return the position of a class.

@@ -1,3 +1,5 @@
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,7 @@ from toy_images import ATTRIBUTES, CLASSES, UNSEEN, VALUES, toy_data, toy_matrix
 from lol_lightning.exceptions import ConfigurationError, DataError
 from lol_lightning.vision.awa import AttributeData, read_attribute_data, read_awa, read_features, read_image_folder
 from lol_lightning.vision.images import CorruptImageWarning, ImageFiles, Standardise, decode
+from lol_lightning.vision.seen_classes import SeenClasses
 
 
 def check_toy(data, rows_per_class):
@@ -75,6 +78,47 @@ def test_a_folder_that_is_no_class_is_named(tmp_path):
     (root / "JPEGImages" / "owl").mkdir()
     with pytest.raises(DataError, match="no class 'owl'"):
         read_awa(root)
+
+
+def test_hidden_names_are_passed_over(tmp_path):
+    images = write_awa(tmp_path) / "JPEGImages"
+    (images / ".ipynb_checkpoints").mkdir()
+    (images / "bat" / "._bat_0000.png").write_text("macOS")
+    check_toy(read_awa(tmp_path), 3)
+
+
+def test_a_seen_class_without_images_is_not_seen(tmp_path, caplog):
+    images = write_awa(tmp_path) / "JPEGImages"
+    shutil.rmtree(images / "cat")
+    for path in (images / "dog").iterdir():
+        path.unlink()
+    with caplog.at_level("INFO"):
+        data = read_awa(tmp_path, size=8)
+    assert "classes without images: ['cat', 'dog']" in caplog.text
+    assert [name for name, seen in zip(CLASSES, data.seen, strict=True) if not seen] == ["cat", "dog", *UNSEEN]
+    assert set(SeenClasses(data).data.labels.tolist()) == {0, 3, 4, 5, 6, 7, 8, 9}
+    # A class of the task must have images.
+    with pytest.raises(DataError, match="no images of 'cat'; give some, or name other classes"):
+        data.rows_of(["bat", "cat"])
+
+
+@pytest.mark.parametrize("dtype", [str, bytes])
+def test_labels_in_an_archive_may_be_names(tmp_path, dtype):
+    given = toy_data(rows_per_class=2)
+    arrays = {"features": given.inputs.numpy(), "class_attributes": VALUES.numpy(), "seen_class": toy_seen().numpy()}
+    names = {"classes": np.array(CLASSES, dtype), "attributes": np.array(ATTRIBUTES, dtype)}
+    labels = np.array(CLASSES, dtype)[given.labels]
+    np.savez(tmp_path / "toy.npz", **arrays, **names, labels=labels)
+    data = read_features(tmp_path / "toy.npz")
+    check_toy(data, 2)
+    assert data.labels.equal(given.labels)
+    labels[3] = "owl"
+    np.savez(tmp_path / "toy.npz", **arrays, **names, labels=labels)
+    with pytest.raises(DataError, match="no class 'owl'"):
+        read_features(tmp_path / "toy.npz")
+    np.savez(tmp_path / "toy.npz", **arrays, **names, labels=given.labels.numpy().astype("datetime64[s]"))
+    with pytest.raises(DataError, match="is no archive of features"):
+        read_features(tmp_path / "toy.npz")
 
 
 def test_nothing_to_read_is_named(tmp_path):

@@ -103,6 +103,37 @@ def test_unknown_classes_and_tasks_without_difference_are_refused():
         AttributeTask.between(toy_matrix(), ["bat", "cat"], "tripolar")
 
 
+def read_csv(folder, text):
+    (folder / "matrix.csv").write_text(text)
+    return ClassAttributeMatrix.from_csv(folder / "matrix.csv")
+
+
+def test_names_in_a_csv_are_taken_as_they_are_written(tmp_path):
+    matrix = read_csv(tmp_path, "class,1,NA\n001,1,0\nnull,0,1\n1.50 , 1, 1\n")
+    assert matrix.classes == ("001", "null", "1.50")
+    assert matrix.attributes == ("1", "NA")
+    assert matrix.values.int().tolist() == [[1, 0], [0, 1], [1, 1]]
+    # R's write.table names no column of classes.
+    assert read_csv(tmp_path, "flies,swims\nbat,True,False\n").attributes == ("flies", "swims")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("class,flies,swims,flies\nbat,1,0,1\n", "attribute 'flies' occurs more than once"),
+        ("flies,flies\nbat,1,0\n", "attribute 'flies' occurs more than once"),
+        ("class,flies\nbat,1\nbat,0\n", "class 'bat' occurs more than once"),
+        ("class,flies,swims\nbat,1,\neel,0,1\n", "'bat' has 'swims' = nan"),
+        ("class,flies,swims\nbat,1,0\neel,0\n", "'eel' has 'swims' = nan"),
+        ("class;flies\nbat;1\n", "no attributes in its header; separate them by commas"),
+        ("", "no class-attribute matrix"),
+    ],
+)
+def test_a_csv_that_is_no_matrix_is_explained(tmp_path, text, message):
+    with pytest.raises(DataError, match=message):
+        read_csv(tmp_path, text)
+
+
 def test_csv(tmp_path):
     path = tmp_path / "matrix.csv"
     path.write_text("class,flies,swims\nbat,1,0\neel,0,1\n")
