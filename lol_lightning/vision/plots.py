@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from io import BytesIO
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
-from lol_lightning.data.batch import LoLBatch
+from lol_lightning.data.batch import LoLBatch, SparseRows
 from lol_lightning.exceptions import ConfigurationError, TargetsError
 from lol_lightning.functional.gradients import model_input_gradient
 from lol_lightning.functional.votes import vote_mask, voted_classes
@@ -37,8 +39,10 @@ def gradient_agreement(network: nn.Module, batch: LoLBatch, num_classes: int) ->
         labeler that makes no demand.
 
     Raises:
+        ConfigurationError: if there is no network yet.
         TargetsError: if the batch has no targets of each example.
     """
+    _check_networks({"network": network})
     targets = _targets(batch)
     reached = example_gradient(network, batch, targets.unit, num_classes).detach()
     demands = targets.demands(reached.dtype)
@@ -48,7 +52,9 @@ def gradient_agreement(network: nn.Module, batch: LoLBatch, num_classes: int) ->
     return cosine.where(asked, torch.nan).nanmean(0)
 
 
-def plot_agreement(networks: dict[str, nn.Module], batch: LoLBatch, names: Sequence[str], num_classes: int) -> Figure:
+def plot_agreement(
+    networks: Mapping[str, nn.Module], batch: LoLBatch, names: Sequence[str], num_classes: int
+) -> Figure:
     """Draw the agreement of gradients of each attribute as bars, one for each network.
 
     Args:
@@ -57,10 +63,14 @@ def plot_agreement(networks: dict[str, nn.Module], batch: LoLBatch, names: Seque
         names: m attributes.
         num_classes: K.
 
+    Returns:
+        A figure that a notebook shows; ``savefig`` writes it.
+
     Raises:
-        ConfigurationError: if matplotlib is not installed.
+        ConfigurationError: if matplotlib is not installed, or there is no network yet.
         TargetsError: if the batch has no targets of each example.
     """
+    _check_networks(networks)
     found = {label: gradient_agreement(network, batch, num_classes) for label, network in networks.items()}
     figure = _figure(figsize=(7, 1.2 + 0.22 * len(names) * len(found)))
     axes = figure.subplots()
@@ -78,7 +88,7 @@ def plot_agreement(networks: dict[str, nn.Module], batch: LoLBatch, names: Seque
 
 
 def plot_gradients(
-    networks: dict[str, nn.Module], batch: LoLBatch, names: Sequence[str], num_classes: int, row: int = 0
+    networks: Mapping[str, nn.Module], batch: LoLBatch, names: Sequence[str], num_classes: int, row: int = 0
 ) -> Figure:
     """Draw, for one example, the top-k entries of each labeler's gradient beside the model's on the same features.
 
@@ -89,10 +99,15 @@ def plot_gradients(
         num_classes: K.
         row: which example.
 
+    Returns:
+        A figure that a notebook shows; ``savefig`` writes it.
+
     Raises:
-        ConfigurationError: if matplotlib is not installed.
+        ConfigurationError: if matplotlib is not installed, there is no network yet, or no such row.
         TargetsError: if the batch has no targets of each example.
     """
+    _check_networks(networks)
+    _check_index("row", row, len(batch))
     targets = _targets(batch)
     reached = {
         label: example_gradient(network, batch, targets.unit, num_classes).detach()[row]
@@ -118,53 +133,68 @@ def plot_gradients(
 
 
 def plot_heat_maps(
-    images: Shaped[Tensor, "row channel height width"],
-    networks: dict[str, nn.Module],
+    images: Shaped[Tensor, "row channel height width"] | None,
+    networks: Mapping[str, nn.Module],
     batch: LoLBatch,
     names: Sequence[str],
     num_classes: int,
     row: int = 0,
-    lfs: Sequence[int] = (0, 1, 2),
+    lfs: Sequence[int] | None = None,
     class_names: Sequence[str] | None = None,
+    transform: Callable[[Tensor], Tensor] | None = None,
 ) -> Figure:
     """Draw an image, some labelers' top-k pixels, and the model's gradient on every pixel.
 
-    A labeler's gradient is that of the class that it votes, the model's that of the class which most of them vote.
+    A labeler's gradient is that of the class that it votes, the model's that of the class which most of them vote. Both
+    are in the unit of the targets, summed over channels; each panel has a scale of its own.
 
     Args:
-        images: as they are to be shown, uint8 or float in [0, 1].
+        images: as they are to be shown, uint8 or float in [0, 1]; ``None`` for ``batch.features``.
         networks: such as ``{"before": ..., "after": ...}``, which read ``batch.features``.
         batch: images float (B, C, H, W) with ``example_targets`` of their pixels.
         names: m attributes.
         num_classes: K.
         row: which image.
-        lfs: which labelers.
+        lfs: which labelers; by default the first three.
         class_names: K names.
+        transform: what made ``batch.features`` of bytes, such as ``LoLImageDataModule.transform``. Where there are no
+            ``images``, one that has ``undo`` as ``Standardise`` is undone to show them; else they are stretched from
+            black to white.
+
+    Returns:
+        A figure that a notebook shows; ``savefig`` writes it.
 
     Raises:
-        ConfigurationError: if matplotlib is not installed.
+        ConfigurationError: if matplotlib is not installed, there is no network yet, no such row or labeler, or there
+            are no images.
         TargetsError: if the batch has no targets of each example, or not of pixels.
     """
+    _check_networks(networks)
     targets = _targets(batch)
-    shape = tuple(images.shape[1:])
-    if targets.num_features != images[0].numel():
+    images = _images(batch, transform) if images is None else images
+    _check_index("row", row, min(len(batch), len(images)))
+    lfs = range(min(3, targets.num_lfs)) if lfs is None else lfs
+    for lf in lfs:
+        _check_index("labeler", lf, targets.num_lfs)
+    features = cast(Tensor, batch.features)
+    shape = (features if features.ndim == 4 else images).shape[1:]
+    if targets.num_features != shape.numel():
         raise TargetsError(
-            f"the targets are of {targets.num_features} features and the images have {images[0].numel()} values: heat "
-            "maps need targets of the level 'pixels'."
+            f"the targets are of {targets.num_features} features and the images have {shape.numel()} values: heat maps "
+            "need targets of the level 'pixels'."
         )
-    demands = torch.zeros(len(lfs), targets.num_features)
-    chosen = torch.tensor(list(lfs))
-    demands.scatter_(1, targets.index[row, chosen].long(), targets.demands()[row, chosen])
     classes = [str(k) for k in range(num_classes)] if class_names is None else class_names
-    chosen_classes = voted_classes(batch.votes[row : row + 1], num_classes)[0]
+    voted = voted_classes(batch.votes[[row]], num_classes)[0]
     panels = []
-    for lf, heat in zip(lfs, demands, strict=True):
-        voted = " or ".join(classes[k] for k in chosen_classes[lf].nonzero().squeeze(1).tolist())
-        panels.append((f"{names[lf]}: {voted or 'abstains'}", heat.reshape(shape).sum(0)))
-    leading = int(chosen_classes.sum(0).argmax())
+    for lf in lfs:
+        demands = torch.zeros(targets.num_features)
+        demands.scatter_(0, targets.index[row, lf].long(), targets.demands()[row, lf])
+        vote = " or ".join(classes[k] for k in voted[lf].nonzero().squeeze(1).tolist())
+        panels.append((f"{names[lf]}: {vote or 'abstains'}", demands.reshape(shape).sum(0)))
+    leading = int(voted.sum(0).argmax())
     for label, network in networks.items():
         with evaluation_mode(network):
-            gradient = model_input_gradient(network, batch.features[row : row + 1], num_classes)  # type: ignore[index]
+            gradient = model_input_gradient(network, features[[row]], num_classes, unit=targets.unit)
         panels.append((f"model {label}: {classes[leading]}", gradient.detach()[leading].reshape(shape).sum(0)))
     figure = _figure(figsize=(2 * (len(panels) + 1), 2.4))
     picture, *others = figure.subplots(1, len(panels) + 1, squeeze=False)[0]
@@ -176,7 +206,37 @@ def plot_heat_maps(
         axes.set_title(title, fontsize=8)
     for axes in (picture, *others):
         axes.set_axis_off()
+    figure.supxlabel(f"gradient in {targets.unit}", fontsize=8)
     return figure
+
+
+def _images(batch: LoLBatch, transform: Callable[[Tensor], Tensor] | None) -> Tensor:
+    """The batch's own images as they can be shown, float in [0, 1]."""
+    features = batch.features
+    if isinstance(features, SparseRows) or features.ndim != 4:
+        raise ConfigurationError(
+            f"the batch's features have the shape {tuple(features.shape)} and are no images (B, C, H, W): set "
+            "level='pixels' in LoLImageDataModule, or give images=, as they are to be shown."
+        )
+    undo = getattr(transform, "undo", None)
+    if undo is not None:
+        return undo(features)
+    low, high = (bound.reshape(-1, 1, 1, 1) for bound in torch.aminmax(features.float().flatten(1), dim=1))
+    return (features - low) / (high - low).clamp(min=1e-12)
+
+
+def _check_networks(networks: Mapping[str, nn.Module | None]) -> None:
+    for label, network in networks.items():
+        if network is None:
+            raise ConfigurationError(
+                f"the network {label!r} is None: LoLClassifier makes its own when it knows its sizes. Give it "
+                "num_features and num_classes, or copy.deepcopy(model.network) after setup."
+            )
+
+
+def _check_index(what: str, index: int, size: int) -> None:
+    if not -size <= index < size:
+        raise ConfigurationError(f"there is no {what} {index}; choose one of 0 .. {size - 1}.")
 
 
 def _targets(batch: LoLBatch) -> Any:
@@ -190,4 +250,17 @@ def _figure(**options: Any) -> Figure:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise ConfigurationError("plots need matplotlib: pip install 'lol-lightning[plots]'.") from error
-    return Figure(layout="constrained", **options)
+    return _shown_in_notebooks(Figure)(layout="constrained", **options)
+
+
+@cache
+def _shown_in_notebooks(base: type[Figure]) -> type[Figure]:
+    class NotebookFigure(base):  # type: ignore[misc,valid-type]
+        """A figure without pyplot, which notebooks would show as text."""
+
+        def _repr_png_(self) -> bytes:
+            buffer = BytesIO()
+            self.savefig(buffer, format="png")
+            return buffer.getvalue()
+
+    return NotebookFigure
