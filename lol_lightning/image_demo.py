@@ -49,7 +49,7 @@ def image_demo(
 ) -> None:
     """Compare majority vote, Snorkel, LoL-simple and LoL on digits, each with as many trials.
 
-    The last two also with votes that count by how much their labeler exceeds guessing.
+    The last two once more with all votes counting alike, instead of by how much their labeler exceeds guessing.
 
     Labelers of strokes ("closed loop", "ink at the top") are trained on the eight other digits, anew for each seed.
 
