@@ -21,7 +21,7 @@ from lol_lightning.functional.gradients import GradientUnit
 from lol_lightning.functional.votes import class_ids, vote_mask
 from lol_lightning.targets import GradientTargets
 from lol_lightning.vision.awa import AttributeData, read_attribute_data
-from lol_lightning.vision.images import ImageFiles, OnCorrupt, Standardise, read_inputs
+from lol_lightning.vision.images import SIZE, ImageFiles, OnCorrupt, Standardise, read_inputs
 from lol_lightning.vision.labeler_source import LabelerSource
 from lol_lightning.vision.labelers import AttributeLabelers
 from lol_lightning.vision.matrices import AttributeTask, Polarity
@@ -111,7 +111,7 @@ class LoLImageDataModule(pl.LightningDataModule):
         max_train_rows: int | None = None,
         val_per_class: int = 50,
         test_share: float = 0.3,
-        size: int = 224,
+        size: int = SIZE,
         on_corrupt: OnCorrupt = "error",
         silent: Silent = "error",
         transform: Standardise | None = None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -82,7 +83,8 @@ class ClassAttributeMatrix:
     def from_csv(cls, path: str | Path) -> ClassAttributeMatrix:
         """Read a CSV whose first column names the classes and whose header names the attributes.
 
-        Names are taken as they are written: the class ``001`` is not 1, and ``null`` is a class as any other.
+        Names are taken as they are written: the class ``001`` is not 1, and ``null`` is a class as any other. An empty
+        cell is not known.
 
         Raises:
             DataError: if the file is missing or is no such table, or names repeat.
@@ -94,6 +96,7 @@ class ClassAttributeMatrix:
             header = pd.read_csv(path, header=None, nrows=1, dtype=str, **options).iloc[0].tolist()
             if not frame.shape[1]:
                 raise ValueError("there are no attributes in its header; separate them by commas")
+            _check_lengths(path)
             values = torch.from_numpy(frame.replace("", "nan").to_numpy(dtype=float, copy=True))
         except (OSError, ValueError) as error:
             raise DataError(
@@ -115,6 +118,14 @@ class ClassAttributeMatrix:
     def of(self, name: str) -> Bool[Tensor, " attribute"]:
         """Return which attributes a class is known to have, bool (A,)."""
         return self.values[self.index(name)]
+
+
+def _check_lengths(path: str | Path) -> None:
+    # pandas fills up a line that is cut short.
+    with open(path, newline="") as file:
+        lengths = [len(line) for line in csv.reader(file) if line][1:]
+    if short := [number for number, length in enumerate(lengths) if length != max(lengths)]:
+        raise ValueError(f"line {short[0] + 2} has {lengths[short[0]]} cells and others have {max(lengths)}")
 
 
 @dataclass(frozen=True, eq=False)
