@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from lol_lightning.vision.task_rows import divide
 Pair = tuple[str, str]
 
 AWA1: list[Pair] = [("seal", "humpback+whale"), ("raccoon", "rat"), ("humpback+whale", "hippopotamus")]
+AWA1_UNSEEN = "chimpanzee giant+panda hippopotamus humpback+whale leopard persian+cat pig raccoon rat seal".split()
 CIFAR10: list[Pair] = [("deer", "truck"), ("bird", "horse"), ("cat", "frog")]
 
 VAL_PER_CLASS, TEST_SHARE = 50, 0.3
@@ -54,8 +56,8 @@ CIFAR10_ATTRIBUTES = {
 }
 
 
-def awa1_pair(root: str, pair: Pair, seed: int) -> LoLImageDataModule:
-    """Return the rows of a pair, and those of the 40 seen classes to train labelers on."""
+def awa1_pair(root: str, pair: Sequence[str], seed: int) -> LoLImageDataModule:
+    """Return the rows of a pair or of more classes, and those of the 40 seen classes to train labelers on."""
     return LoLImageDataModule(awa1_features(root), pair, labeler_epochs=5, val_per_class=VAL_PER_CLASS, seed=seed)
 
 

@@ -2,6 +2,7 @@
 
     python benchmarks/images.py
     python benchmarks/images.py --sets '[awa1]' --seeds 2 --trials 4
+    python benchmarks/images.py --sets '[awa1-10]' --methods '[lol-simple, lol]' --train-rows 100 --output ten.csv
 
 Labelers are trained on the classes that are not to be told apart: linear ones on awa1's given features, anew for each
 seed, and a ResNet18 with one head for each attribute on CIFAR-10, once for each pair. Every method gets as many trials;
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from accuracy import in_processes
-from image_sets import AWA1, CIFAR10, awa1_pair, cifar10_pair, train_cifar10
+from image_sets import AWA1, AWA1_UNSEEN, CIFAR10, awa1_pair, cifar10_pair, train_cifar10
 from jsonargparse import auto_cli
 from timing import RESULTS, console, show, vision_root
 
@@ -53,7 +54,8 @@ def main(
 
     Args:
         root: directory of the image sets.
-        sets: "awa1" and "cifar10", or one of them.
+        sets: the pairs of "awa1" and "cifar10", and "awa1-10" for all ten unseen classes at once, where attributes vote
+            for several classes: for LoL and its variants only.
         methods: methods of the benchmark, and variants of this file.
         seeds: repetitions.
         trials: for each method, pair and seed.
@@ -68,6 +70,8 @@ def main(
     pairs: dict[str, Any] = {}
     if "awa1" in sets:
         pairs |= {f"awa1 {a} v. {b}": partial(awa1_pair, root, (a, b)) for a, b in AWA1}
+    if "awa1-10" in sets:
+        pairs["awa1 ten classes"] = partial(awa1_pair, root, AWA1_UNSEEN)
     if "cifar10" in sets:
         steps = in_processes(partial(train_cifar10, root, cache, resnet_epochs, stem), CIFAR10, jobs)
         show(f"ResNet18, {resnet_epochs} epochs over eight classes of CIFAR-10", steps)
