@@ -2,7 +2,7 @@
 
     python benchmarks/images.py
     python benchmarks/images.py --sets '[awa1]' --seeds 2 --trials 4
-    python benchmarks/images.py --sets '[awa1-10]' --methods '[lol-simple, lol]' --train-rows 100 --output ten.csv
+    python benchmarks/images.py --sets '[awa1-10]' --methods '[lol-simple, lol]' --train_rows 100 --output ten.csv
 
 Labelers are trained on the classes that are not to be told apart: linear ones on awa1's given features, anew for each
 seed, and a ResNet18 with one head for each attribute on CIFAR-10, once for each pair. Every method gets as many trials;
