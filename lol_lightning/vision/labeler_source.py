@@ -7,7 +7,6 @@ import pickle
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
 
 import torch
 from pytorch_lightning.utilities import rank_zero_info
@@ -19,7 +18,7 @@ from lol_lightning.functional.attributes import Calibration
 from lol_lightning.vision.awa import AttributeData
 from lol_lightning.vision.backbones import representation_size
 from lol_lightning.vision.images import read_inputs
-from lol_lightning.vision.labelers import AttributeLabelers
+from lol_lightning.vision.labelers import AttributeLabelers, check_calibration
 from lol_lightning.vision.seen_classes import SeenClasses, train_labelers
 
 __all__ = ["LabelerSource"]
@@ -51,8 +50,7 @@ class LabelerSource:
     augment: Callable[[Tensor], Tensor] | None = None
 
     def __post_init__(self) -> None:
-        if self.calibration not in get_args(Calibration):
-            raise ConfigurationError(f"calibration = {self.calibration!r}; use one of {get_args(Calibration)}.")
+        check_calibration(self.calibration)
         if isinstance(self.labelers, AttributeLabelers) and (self.backbone is not None or self.freeze_backbone):
             raise ConfigurationError("labelers that are given have their own backbone; drop backbone, freeze_backbone.")
 
