@@ -46,7 +46,10 @@ def gains(frame: pd.DataFrame, accuracies: pd.DataFrame) -> pd.DataFrame:
         for method, base in BASES.items()
         if {method, base} <= set(table.columns)
     ]
-    return pd.concat(parts).merge(accuracies, on=["dataset", "seed"])
+    found = pd.concat(parts).merge(accuracies, on=["dataset", "seed"])
+    # "all" comes last.
+    numbers = pd.to_numeric(found["train_rows"], errors="coerce")
+    return found.assign(number=numbers).sort_values(["method", "number", "quality"]).drop(columns="number")
 
 
 def plot(frame: pd.DataFrame, path: Path) -> None:
