@@ -24,7 +24,7 @@ from lol_lightning.network import SparseMLP, as_input
 from lol_lightning.optim import LazyAdam
 from lol_lightning.penalised import PenaltySettings, penalised, second_derivative
 from lol_lightning.penalty_watch import PenaltyWatch
-from lol_lightning.resolve import WEIGHTS, ClassWeighting, resolve_penalty, resolve_weights
+from lol_lightning.resolve import WEIGHTS, ClassWeighting, check_penalty, defaults_of, resolve_penalty, resolve_weights
 from lol_lightning.smoothed_model import Phi, Sampling, SmoothedModel, evaluation_mode
 from lol_lightning.weighting import LFWeighting, VotesForWeights
 
@@ -136,11 +136,12 @@ class LoLClassifier(pl.LightningModule):
         _check_choice("penalty_reduction", penalty_reduction, get_args(Reduction))
         _check_choice("penalty_shares", penalty_shares, tuple(SHARES))
         _check_choice("optimizer", optimizer, ("auto", "adam", "lazy-adam"))
-        for name, value in (("alpha", alpha), ("weight_decay", weight_decay), ("penalty_warmup", penalty_warmup)):
-            if value is not None and not value >= 0:
+        check_penalty(alpha, c)
+        for name, value in (("weight_decay", weight_decay), ("penalty_warmup", penalty_warmup)):
+            if not value >= 0:
                 raise ConfigurationError(f"{name} = {value} must not be below 0.")
-        for name, value in (("c", c), ("lr", lr), ("penalty_every", penalty_every)):
-            if value is not None and not value > 0:
+        for name, value in (("lr", lr), ("penalty_every", penalty_every)):
+            if not value > 0:
                 raise ConfigurationError(f"{name} = {value} must be above 0.")
         self.save_hyperparameters(ignore="network")
         self.hparams["hidden_sizes"] = list(hidden_sizes)
@@ -286,8 +287,10 @@ class LoLClassifier(pl.LightningModule):
         return own and (device == "cpu" or (device == "cuda" and self.trainer.world_size == 1))
 
     def _follow(self, data: Any) -> None:
-        asked, defaults = self.hparams, getattr(data, "model_defaults", None)
+        asked, defaults = self.hparams, defaults_of(data)
         self._penalty = resolve_penalty(asked, defaults)
+        if asked["method"] == "lol" and (taken := {"alpha", "c"} & {name for name in defaults if asked[name] is None}):
+            rank_zero_info(f"The data module says {', '.join(f'{n} = {self._penalty[n]:.3g}' for n in sorted(taken))}.")
         resolved = resolve_weights(asked, VotesForWeights.of(data, asked["num_classes"]), defaults)
         if isinstance(asked["class_weights"], str) and (classes := resolved["class_weights"]) is not None:
             rank_zero_info(f"Votes for the classes count {classes.round(2).tolist()} (class_weights).")

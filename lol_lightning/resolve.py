@@ -14,7 +14,17 @@ from lol_lightning.exceptions import ConfigurationError
 from lol_lightning.weighting import LFWeighting, VotesForWeights
 from lol_lightning.weighting import lf_weights as weights_of_lfs
 
-__all__ = ["PENALTY_DEFAULTS", "WEIGHTS", "ClassWeighting", "class_weights", "resolve_penalty", "resolve_weights"]
+__all__ = [
+    "FROM_DATA",
+    "PENALTY_DEFAULTS",
+    "WEIGHTS",
+    "ClassWeighting",
+    "check_penalty",
+    "class_weights",
+    "defaults_of",
+    "resolve_penalty",
+    "resolve_weights",
+]
 
 WEIGHTS = ("lf_weights", "penalty_weights", "class_weights")
 """Arguments of ``LoLClassifier`` that are weights."""
@@ -22,7 +32,35 @@ WEIGHTS = ("lf_weights", "penalty_weights", "class_weights")
 PENALTY_DEFAULTS = {"alpha": 1.0, "c": 0.2}
 """Its arguments that say how much the penalty counts and asks, and what they are where nobody says."""
 
+FROM_DATA = (*PENALTY_DEFAULTS, "lf_weights", "penalty_weights")
+"""What a data module may say in its ``model_defaults``."""
+
 ClassWeighting = Literal["validation", "balanced"]
+
+
+def defaults_of(datamodule: Any) -> dict[str, Any]:
+    """What a data module says in its ``model_defaults``, if it has them, as plain types and without ``None``.
+
+    Raises:
+        ConfigurationError: if it says something else than ``FROM_DATA``, or a number is out of range.
+    """
+    said = getattr(datamodule, "model_defaults", None) or {}
+    if unknown := [name for name in said if name not in FROM_DATA]:
+        raise ConfigurationError(
+            f"model_defaults has {unknown[0]!r}; a data module can say {', '.join(FROM_DATA)}. Give LoLClassifier the "
+            "rest."
+        )
+    check_penalty(said.get("alpha"), said.get("c"))
+    known = {name: value for name, value in said.items() if value is not None}
+    return {name: value.tolist() if hasattr(value, "tolist") else value for name, value in known.items()}
+
+
+def check_penalty(alpha: float | None, c: float | None) -> None:
+    """Raise ``ConfigurationError`` if ``alpha`` is below 0 or ``c`` is not above it."""
+    if alpha is not None and not alpha >= 0:
+        raise ConfigurationError(f"alpha = {alpha} must not be below 0.")
+    if c is not None and not c > 0:
+        raise ConfigurationError(f"c = {c} must be above 0.")
 
 
 def resolve_penalty(asked: Mapping[str, Any], defaults: Mapping[str, Any] | None = None) -> dict[str, float]:

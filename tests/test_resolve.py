@@ -6,7 +6,7 @@ from toy import noisy_votes
 
 from lol_lightning.class_balance import balancing_weights
 from lol_lightning.exceptions import ConfigurationError
-from lol_lightning.resolve import class_weights, resolve_penalty, resolve_weights
+from lol_lightning.resolve import class_weights, defaults_of, resolve_penalty, resolve_weights
 from lol_lightning.weighting import VotesForWeights, lf_weights
 
 
@@ -96,3 +96,27 @@ def test_known_shares_of_the_classes_count_before_those_of_labeled_rows(given):
 )
 def test_the_penalty_is_as_asked_for_then_as_the_data_say_then_by_default(asked, defaults, expected):
     assert resolve_penalty(asked, defaults) == expected
+
+
+class Told:
+    def __init__(self, **model_defaults):
+        self.model_defaults = model_defaults
+
+
+def test_what_a_data_module_says_is_plain_and_known():
+    assert defaults_of(object()) == defaults_of(Told()) == defaults_of(Told(alpha=None)) == {}
+    said = defaults_of(Told(alpha=0.5, lf_weights=np.array([1.0, 2.0]), penalty_weights="uniform"))
+    assert said == {"alpha": 0.5, "lf_weights": [1.0, 2.0], "penalty_weights": "uniform"}
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ({"lr": 0.5}, "model_defaults has 'lr'; a data module can say alpha, c, lf_weights, penalty_weights"),
+        ({"alpha": -1.0}, "alpha = -1.0 must not be below 0"),
+        ({"c": 0.0}, "c = 0.0 must be above 0"),
+    ],
+)
+def test_what_a_data_module_cannot_say_is_named(said, message):
+    with pytest.raises(ConfigurationError, match=message):
+        defaults_of(Told(**said))

@@ -19,6 +19,7 @@ from lol_lightning.data.wrench import WrenchDataModule
 from lol_lightning.exceptions import ConfigurationError, DataError
 from lol_lightning.inspection import inspect_lfs
 from lol_lightning.lfs.record import LFRecord, Source
+from lol_lightning.resolve import defaults_of
 
 __all__ = ["BenchmarkSet", "Datasets", "Prepared", "as_sets", "forget", "prepare"]
 
@@ -135,7 +136,7 @@ def _fingerprint_of_module(data: LoLDataModule) -> str:
         _update(digest, dataset.votes, dataset.labels)
         if (own := dataset.example_targets) is not None:
             _update(digest, own.index, own.value, own.scale)
-    if (defaults := getattr(data, "model_defaults", None)) is not None:
+    if defaults := defaults_of(data):
         digest.update(json.dumps(defaults, sort_keys=True).encode())
     targets = data.gradient_targets
     _update(digest, targets.lf, targets.cls, targets.feature, targets.value)

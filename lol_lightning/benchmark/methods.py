@@ -17,7 +17,7 @@ from lol_lightning.data.dataset import LoLDataset
 from lol_lightning.exceptions import ConfigurationError
 from lol_lightning.lfs.record import Source
 from lol_lightning.module import LoLClassifier
-from lol_lightning.resolve import PENALTY_DEFAULTS, WEIGHTS, resolve_penalty, resolve_weights
+from lol_lightning.resolve import PENALTY_DEFAULTS, WEIGHTS, defaults_of, resolve_penalty, resolve_weights
 from lol_lightning.weighting import VotesForWeights
 
 __all__ = ["METHODS", "Method", "as_methods"]
@@ -59,29 +59,26 @@ class Method:
     def defaults(self) -> dict[str, Any]:
         """Values of the tuned arguments in the first trial: those in ``options``, or the LightningModule's own.
 
-        What the data may decide is known of a method that ``resolve`` returned.
+        What the data decide is ``None`` but for a method that ``resolve`` returned.
         """
-        arguments = self._arguments
-        return {name: arguments[name] for name in self.ranges}
+        given = self._given
+        return {name: given[name] for name in self.ranges}
 
     def settings(self) -> dict[str, Any]:
         """All that defines the method, as plain types; with the arguments that it leaves at their defaults."""
-        given = set(self.ranges) | {"network", "num_features", "num_classes", "num_lfs", "seed"}
-        fixed = {name: value for name, value in self._arguments.items() if name not in given}
+        given = self._given
+        by_data = {name for name in PENALTY_DEFAULTS if name in given and given[name] is None}
+        told = {**given, **{name: f"the data module's, else {PENALTY_DEFAULTS[name]}" for name in by_data}}
+        elsewhere = set(self.ranges) | {"network", "num_features", "num_classes", "num_lfs", "seed"}
         return {
             "trains_on": self.trains_on,
             "model": self.model.__name__,
             "sources": self.sources,
             "class_balance": self.class_balance,
-            "first_trial": self.defaults,
+            "first_trial": {name: told[name] for name in self.ranges},
             "ranges": dict(self.ranges),
-            "options": fixed,
+            "options": {name: value for name, value in told.items() if name not in elsewhere},
         }
-
-    @property
-    def _arguments(self) -> dict[str, Any]:
-        given = self._given
-        return {**given, **{name: value for name, value in resolve_penalty(given).items() if name in given}}
 
     @property
     def _given(self) -> dict[str, Any]:
@@ -123,7 +120,7 @@ class Method:
             shares = given.class_shares()
             # No class may have the share 0.
             balance = None if shares is None else tuple((len(seen) * shares + 1) / (len(seen) + len(shares)))
-        asked, defaults = self._given, getattr(data, "model_defaults", None)
+        asked, defaults = self._given, defaults_of(data)
         if self.trains_on != "votes" or not asked.keys() >= {*WEIGHTS, *PENALTY_DEFAULTS}:
             return replace(self, class_balance=balance)
         weights = resolve_weights(asked, given, defaults)

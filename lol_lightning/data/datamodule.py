@@ -229,7 +229,7 @@ class LoLDataModule(pl.LightningDataModule):
         """Prepare the training rows, and the rows of a stage; what is ready is kept."""
         if "train" not in self._datasets:
             self._setup_train()
-        for split in _SPLITS.get(str(stage), ("val", "test", "predict")):
+        for split in _SPLITS.get(stage or "", ("val", "test", "predict")):
             if split in self._rows and split not in self._datasets:
                 self._add(split)
 

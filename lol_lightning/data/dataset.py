@@ -20,7 +20,7 @@ from lol_lightning.example_targets import ExampleTargets
 from lol_lightning.exceptions import DataError
 from lol_lightning.targets import GradientTargets
 
-__all__ = ["LoLDataLoader", "LoLDataset"]
+__all__ = ["LoLDataLoader", "LoLDataset", "leaves_one_row"]
 
 if TYPE_CHECKING:
     _Loader = DataLoader[LoLBatch]
@@ -135,6 +135,11 @@ class LoLDataLoader(_Loader):
         """Yield the batches."""
         for batch in super().__iter__():
             yield replace(batch, gradient_targets=self.dataset.gradient_targets)  # type: ignore[attr-defined]
+
+
+def leaves_one_row(num_rows: int, batch_size: int) -> bool:
+    """Whether the last of several batches would hold a single row, on which batch norm cannot be trained."""
+    return num_rows > batch_size and num_rows % batch_size == 1
 
 
 def identity(batch: LoLBatch) -> LoLBatch:

@@ -13,7 +13,7 @@ from jaxtyping import Int
 from pytorch_lightning.utilities import rank_zero_info
 from torch import Tensor, nn
 
-from lol_lightning.data.dataset import LoLDataLoader, LoLDataset
+from lol_lightning.data.dataset import LoLDataLoader, LoLDataset, leaves_one_row
 from lol_lightning.example_targets import ExampleTargets
 from lol_lightning.exceptions import ConfigurationError, DataError, LabelingFunctionError, NotFittedError
 from lol_lightning.functional.attributes import Calibration
@@ -21,7 +21,7 @@ from lol_lightning.functional.gradients import GradientUnit
 from lol_lightning.functional.votes import class_ids, vote_mask
 from lol_lightning.targets import GradientTargets
 from lol_lightning.vision.awa import AttributeData, read_attribute_data
-from lol_lightning.vision.images import SIZE, ImageFiles, OnCorrupt, Standardise, read_inputs
+from lol_lightning.vision.images import SIZE, ImageFiles, OnCorrupt, Standardise, one_input, read_inputs
 from lol_lightning.vision.labeler_source import LabelerSource
 from lol_lightning.vision.labelers import AttributeLabelers
 from lol_lightning.vision.matrices import AttributeTask, Polarity
@@ -54,8 +54,10 @@ class LoLImageDataModule(pl.LightningDataModule):
         classes: K classes to tell apart.
         matrix: CSV with the class-attribute matrix, for image folders.
         labelers: labelers that were trained and calibrated; those that were not are trained here. Or a file in which
-            they are kept: it is read where it is there, and else written after their training.
-        backbone: network under the labelers, if they are not given; ``None`` for given features.
+            they are kept: it is read where it is there, and else written after their training. One that was written
+            with other settings is refused; the images themselves are not compared.
+        backbone: network under the labelers, if they are not given, which train a copy of it; ``None`` for given
+            features.
         freeze_backbone: train the labelers' heads alone.
         labeler_epochs: of their training.
         labeler_lr: learning rate of their training.
@@ -258,8 +260,9 @@ class LoLImageDataModule(pl.LightningDataModule):
     def setup(self, stage: str | None = None) -> None:
         """Train the labelers if need be, and prepare the rows of a stage; what is ready is kept."""
         if self._labelers is None:
+            self._check_top_k()
             self._labelers = self._source.get(self.data, self.task.classes, self.transform, self.num_workers, self.seed)
-        splits = _STAGES.get(str(stage), ("train", "val", "test"))
+        splits = _STAGES.get(stage or "", ("train", "val", "test"))
         # Which labelers are silent is seen on the training rows.
         for split in splits if self.silent == "error" or "train" in splits else ("train", *splits):
             if split not in self._datasets and len(self._rows[split]):
@@ -278,10 +281,8 @@ class LoLImageDataModule(pl.LightningDataModule):
     def train_dataloader(self) -> LoLDataLoader:
         """Batches of training rows in random order, with targets and without labels."""
         generator = torch.Generator().manual_seed(self.seed)
-        # Batch norm cannot be trained on a single row.
-        num_rows = len(self.dataset("train"))
-        one_left = num_rows > self.batch_size and num_rows % self.batch_size == 1
-        return self._loader("train", shuffle=True, generator=generator, drop_last=one_left)
+        drop_last = leaves_one_row(len(self.dataset("train")), self.batch_size)
+        return self._loader("train", shuffle=True, generator=generator, drop_last=drop_last)
 
     def val_dataloader(self) -> LoLDataLoader | list[Any]:
         """Batches of the labeled validation rows."""
@@ -294,6 +295,17 @@ class LoLImageDataModule(pl.LightningDataModule):
     def predict_dataloader(self) -> LoLDataLoader:
         """Batches of the test rows."""
         return self._loader("test")
+
+    def _check_top_k(self) -> None:
+        # Before labelers are trained for nothing.
+        if self.level == "pixels":
+            size: int | None = self.transform(one_input(self.data.inputs))[0].numel()
+        else:
+            size = self._source.num_features(self.data, self.transform)
+        if not 1 <= self.top_k <= (self.top_k if size is None else size):
+            raise ConfigurationError(
+                f"top_k = {self.top_k} must be 1 to {size}, the size of what labelers are differentiated by."
+            )
 
     def _add(self, split: str) -> None:
         labelers = self.labelers

@@ -27,6 +27,7 @@ __all__ = [
     "Inputs",
     "OnCorrupt",
     "Standardise",
+    "one_input",
 ]
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -49,7 +50,7 @@ class Standardise:
     and blue alike. To keep one channel, as gradients at the pixels of grey images need it, give one mean.
 
     Args:
-        mean: of each channel in [0, 1], or one number for all of them.
+        mean: of each channel in [0, 1], or a single one for all of them.
         std: of each channel, as many numbers.
 
     Raises:
@@ -162,6 +163,19 @@ def read_inputs(inputs: Inputs, index: Int[Tensor, " selected"]) -> tuple[Tensor
     if isinstance(inputs, ImageFiles):
         return inputs.read(index)
     return inputs[index], torch.arange(len(index))
+
+
+def one_input(inputs: Inputs) -> Tensor:
+    """Return the first input that can be read, as a batch of one.
+
+    Raises:
+        DataError: if none can be.
+    """
+    for position in range(len(inputs)):
+        found, kept = read_inputs(inputs, torch.tensor([position]))
+        if len(kept):
+            return found
+    raise DataError(f"none of the {len(inputs)} inputs can be read.")
 
 
 def decode(path: Path, size: int) -> UInt8[Tensor, "3 height width"]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import pickle
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 import torch
 from pytorch_lightning.utilities import rank_zero_info
@@ -17,7 +19,7 @@ from lol_lightning.exceptions import ConfigurationError, DataError
 from lol_lightning.functional.attributes import Calibration
 from lol_lightning.vision.awa import AttributeData
 from lol_lightning.vision.backbones import representation_size
-from lol_lightning.vision.images import read_inputs
+from lol_lightning.vision.images import one_input
 from lol_lightning.vision.labelers import AttributeLabelers, check_calibration
 from lol_lightning.vision.seen_classes import SeenClasses, train_labelers
 
@@ -30,7 +32,7 @@ class LabelerSource:
 
     Args:
         labelers: labelers, or a file in which they are kept: it is read where it is there, and else written.
-        backbone: network under new labelers; ``None`` for given features.
+        backbone: network under new labelers, which train a copy of it; ``None`` for given features.
         freeze_backbone: train the heads alone.
         max_epochs: of the training.
         lr: learning rate of the training.
@@ -73,54 +75,77 @@ class LabelerSource:
 
         Raises:
             ConfigurationError: if given labelers are of other attributes.
-            DataError: if there are no seen classes, or the file holds other labelers.
+            DataError: if there are no seen classes, no image can be decoded, or the file holds other labelers.
         """
         if isinstance(self.labelers, AttributeLabelers):
             self.labelers.name_attributes(data.matrix.attributes)
             if not self.labelers.val_accuracies.isnan().all():
                 return self.labelers.cpu().eval()
-        labelers = self.labelers if isinstance(self.labelers, AttributeLabelers) else self._new(data, transform, seed)
-        path = None if self.labelers is labelers or self.labelers is None else Path(self.labelers)  # type: ignore[arg-type]
+        given = self.labelers if isinstance(self.labelers, AttributeLabelers) else None
+        labelers = self._new(data, transform, seed) if given is None else given
+        path = None if given is not None or self.labelers is None else Path(cast("str | Path", self.labelers))
         seen = [name for name, is_seen in zip(data.matrix.classes, data.seen.tolist(), strict=True) if is_seen]
         if asked := [name for name in classes if name in seen]:
             rank_zero_info(f"Labelers are not trained on {asked}, which are to be told apart.")
             seen = [name for name in seen if name not in asked]
+        settings = {"attributes": list(data.matrix.attributes), "seen": seen, "seed": seed, **self._settings()}
         if path is not None and path.exists():
-            return _load(labelers, path, seen)
+            return _load(labelers, path, settings)
         rows = SeenClasses(data, seen, augment=self.augment, transform=transform, num_workers=num_workers, seed=seed)
         train_labelers(labelers, rows, self.max_epochs, self.calibration)
         if path is not None:
-            _save(labelers, path, seen)
+            _save(labelers, path, settings)
         return labelers
 
+    def num_features(self, data: AttributeData, transform: Callable[[Tensor], Tensor]) -> int | None:
+        """Size of the representation, ``None`` where given labelers do not tell it.
+
+        Raises:
+            ConfigurationError: if the inputs are images and there is no backbone.
+            DataError: if no image can be decoded.
+        """
+        if isinstance(self.labelers, AttributeLabelers):
+            return self.labelers.hparams["num_features"]
+        return representation_size(self.backbone, transform(one_input(data.inputs)))
+
+    def _settings(self) -> dict[str, Any]:
+        names = ("max_epochs", "lr", "calibration", "freeze_backbone")
+        return {name: getattr(self, name) for name in names}
+
     def _new(self, data: AttributeData, transform: Callable[[Tensor], Tensor], seed: int) -> AttributeLabelers:
-        example = transform(read_inputs(data.inputs, torch.tensor([0]))[0])
-        size = representation_size(self.backbone, example)
+        size = self.num_features(data, transform)
+        # The user's backbone stays as it is: labelers of other classes may begin from it, too.
+        backbone = copy.deepcopy(self.backbone)
         # Their first weights must be those of every other process that trains labelers of this seed.
         with isolate_rng():
             torch.manual_seed(seed)
-            return AttributeLabelers(data.matrix.attributes, self.backbone, size, None, self.freeze_backbone, self.lr)
+            return AttributeLabelers(data.matrix.attributes, backbone, size, None, self.freeze_backbone, self.lr)
 
 
-def _save(labelers: AttributeLabelers, path: Path, seen: Sequence[str]) -> None:
+def _save(labelers: AttributeLabelers, path: Path, settings: dict[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    kept = {"attributes": list(labelers.attributes), "seen": list(seen), "state": labelers.state_dict()}
     # Another process of the same training may write the same file.
     unfinished = path.with_name(f"{path.name}.{os.getpid()}")
-    torch.save(kept, unfinished)
+    torch.save({"settings": settings, "state": labelers.state_dict()}, unfinished)
     unfinished.replace(path)
 
 
-def _load(labelers: AttributeLabelers, path: Path, seen: Sequence[str]) -> AttributeLabelers:
+def _load(labelers: AttributeLabelers, path: Path, settings: dict[str, Any]) -> AttributeLabelers:
     try:
         kept = torch.load(path, weights_only=True)
-        if kept["attributes"] != list(labelers.attributes) or kept["seen"] != list(seen):
-            raise DataError(
-                f"{path} holds labelers of other attributes or seen classes; delete it, or name another file."
-            )
-        labelers.load_state_dict(kept["state"])
-    except (OSError, KeyError, TypeError, RuntimeError, pickle.UnpicklingError) as error:
+        found, state = kept["settings"], kept["state"]
+    except (OSError, EOFError, KeyError, TypeError, RuntimeError, pickle.UnpicklingError) as error:
+        raise DataError(f"{path} is no file of labelers that a LoLImageDataModule wrote; name another file.") from error
+    if other := [name for name, value in settings.items() if found.get(name) != value]:
+        name = other[0]
         raise DataError(
-            f"{path} holds no labelers that fit this backbone ({error}); delete it, or name another file."
+            f"the labelers in {path} were trained with {name} = {found.get(name)!r}, and {settings[name]!r} is asked "
+            "for. Name another file, or delete that one."
+        )
+    try:
+        labelers.load_state_dict(state)
+    except RuntimeError as error:
+        raise DataError(
+            f"the labelers in {path} have another backbone; name another file, or delete that one."
         ) from error
     return labelers.cpu().eval()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -123,9 +124,12 @@ class ClassAttributeMatrix:
 def _check_lengths(path: str | Path) -> None:
     # pandas fills up a line that is cut short.
     with open(path, newline="") as file:
-        lengths = [len(line) for line in csv.reader(file) if line][1:]
-    if short := [number for number, length in enumerate(lengths) if length != max(lengths)]:
-        raise ValueError(f"line {short[0] + 2} has {lengths[short[0]]} cells and others have {max(lengths)}")
+        reader = csv.reader(file)
+        lengths = [(reader.line_num, len(line)) for line in reader if line]
+    # The header, which is left out, may lack a name for the column of classes.
+    usual = Counter(length for _, length in lengths[1:]).most_common(1)[0][0]
+    if odd := [line for line in lengths[1:] if line[1] != usual]:
+        raise ValueError("line {} has {} cells and others have {}".format(*odd[0], usual))
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,6 +13,7 @@ from pytorch_lightning.utilities.seed import isolate_rng
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from lol_lightning.data.dataset import leaves_one_row
 from lol_lightning.exceptions import DataError
 from lol_lightning.functional.attributes import Calibration
 from lol_lightning.vision.awa import AttributeData
@@ -89,8 +90,8 @@ class SeenClasses(pl.LightningDataModule):
         """Batches of training rows in random order, augmented."""
         dataset = _AttributeRows(self.data, self.train_rows, self.augment, self.transform, LEAST_ROWS)
         generator = torch.Generator().manual_seed(self.seed)
-        one_left = len(dataset) > self.batch_size and len(dataset) % self.batch_size == 1
-        return self._loader(dataset, shuffle=True, generator=generator, drop_last=one_left)
+        drop_last = leaves_one_row(len(dataset), self.batch_size)
+        return self._loader(dataset, shuffle=True, generator=generator, drop_last=drop_last)
 
     def val_dataloader(self) -> DataLoader[Any]:
         """Batches of held-out rows."""

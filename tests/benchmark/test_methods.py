@@ -125,7 +125,7 @@ def test_ranges_hold_for_all_methods_that_tune_the_argument_but_variants_with_th
 def test_settings_tell_every_argument_so_that_a_changed_default_is_another_method():
     settings = METHODS["lol"].settings()
     assert settings["options"]["num_samples"] == 10
-    assert settings["first_trial"] == METHODS["lol"].defaults
+    assert settings["first_trial"]["lr"] == METHODS["lol"].defaults["lr"]
     assert not {"seed", "network", "alpha", "lr"} & set(settings["options"])
 
 
@@ -148,3 +148,13 @@ def test_default_methods():
 def test_bad_names_and_variants(names, variants, message):
     with pytest.raises(ConfigurationError, match=message):
         as_methods(names, variants)
+
+
+def test_settings_tell_numbers_that_the_data_decide_from_the_same_numbers_asked_for():
+    fixed = {"ranges": {"alpha": None, "c": None}}
+    by_data, asked = as_methods(
+        None, {"by-data": {"method": "lol", **fixed}, "asked": {"method": "lol", "alpha": 1.0, "c": 0.2, **fixed}}
+    )
+    assert by_data.settings()["options"]["alpha"] == "the data module's, else 1.0"
+    assert asked.settings()["options"]["alpha"] == 1.0
+    assert METHODS["lol"].settings()["first_trial"]["c"] == "the data module's, else 0.2"

@@ -16,7 +16,7 @@ from toy_images import (
 
 from lol_lightning.benchmark.data import Prepared
 from lol_lightning.benchmark.methods import METHODS
-from lol_lightning.exceptions import ConfigurationError, DataError, LabelingFunctionError, NotFittedError, TargetsError
+from lol_lightning.exceptions import ConfigurationError, DataError, LabelingFunctionError, NotFittedError
 from lol_lightning.functional.gradients import model_input_gradient
 from lol_lightning.module import LoLClassifier
 from lol_lightning.penalised import example_gradient
@@ -289,7 +289,8 @@ def small_backbone_of_96():
 @pytest.mark.parametrize(
     ("changes", "error", "message"),
     [
-        ({"top_k": R + 1}, TargetsError, "k = 9 entries cannot be the largest of an input of 8"),
+        ({"top_k": R + 1}, ConfigurationError, "top_k = 9 must be 1 to 8"),
+        ({"labelers": None, "top_k": 0}, ConfigurationError, "top_k = 0 must be 1 to 8"),
         ({"val_per_class": 40}, DataError, "none are left to train on"),
         ({"labelers": AttributeLabelers(3, num_features=R)}, ConfigurationError, "know 3 attributes"),
     ],
@@ -371,15 +372,23 @@ def test_labelers_are_kept_in_a_file_and_read_again(tmp_path):
     first = make(labelers=str(path), labeler_epochs=3)
     first.setup("fit")
     assert [file.name for file in path.parent.iterdir()] == ["labelers.pt"]
-    again = make(labelers=path, labeler_epochs=1)
+    before = path.stat().st_mtime_ns
+    again = make(labelers=path, labeler_epochs=3)
     again.setup("test")
+    assert path.stat().st_mtime_ns == before
     for name, value in first.labelers.state_dict().items():
         torch.testing.assert_close(again.labelers.state_dict()[name], value, equal_nan=True)
-    with pytest.raises(DataError, match=r"labelers.pt holds labelers of other attributes or seen classes; delete it"):
-        make(labelers=path, classes=["fox", "gnu"]).setup()
-    path.write_bytes(b"no labelers")
-    with pytest.raises(DataError, match=r"labelers.pt holds no labelers that fit"):
-        make(labelers=path).setup()
+    others = {"seen": {"classes": ["fox", "gnu"]}, "seed = 0": {"seed": 1}, "calibration": {"calibration": "none"}}
+    for message, changes in others.items():
+        with pytest.raises(DataError, match=rf"labelers.pt were trained with {message}"):
+            make(labelers=path, **{"labeler_epochs": 3, **changes}).setup()
+    backbone = nn.Linear(R, R)
+    with pytest.raises(DataError, match=r"labelers.pt have another backbone"):
+        make(labelers=path, labeler_epochs=3, backbone=backbone).setup()
+    for content in (b"no labelers", b""):
+        path.write_bytes(content)
+        with pytest.raises(DataError, match=r"labelers.pt is no file of labelers"):
+            make(labelers=path).setup()
 
 
 def test_a_test_needs_no_training_rows():
@@ -390,6 +399,13 @@ def test_a_test_needs_no_training_rows():
         data.example_targets  # noqa: B018
     data.setup("fit")
     assert len(data.example_targets) == 46
+    tested = make()
+    pl.Trainer(**trainer_options()).test(LoLClassifier(num_classes=2), tested, verbose=False)
+    assert tested.num_features == R
+    with pytest.raises(NotFittedError, match="no train rows"):
+        tested.train_votes  # noqa: B018
+    with pytest.raises(NotFittedError, match="no val rows"):
+        tested.val_votes  # noqa: B018
 
 
 def test_a_single_row_is_left_out_at_the_end_of_an_epoch():
@@ -461,3 +477,30 @@ def test_grey_images_that_the_transform_makes_coloured_are_counted_as_such():
     model = LoLClassifier(Network(), num_classes=2)
     pl.Trainer(**trainer_options(max_epochs=1)).fit(model, data)
     assert data.num_features == data.gradient_targets.num_features == 192
+
+
+def test_labelers_train_a_copy_of_the_backbone():
+    backbone = nn.Sequential(nn.Linear(R, 6), nn.BatchNorm1d(6))
+    before = {name: value.clone() for name, value in backbone.state_dict().items()}
+    data = make(labelers=None, backbone=backbone, freeze_backbone=True, labeler_epochs=1)
+    data.setup()
+    trained = make(labelers=None, backbone=backbone, labeler_epochs=1)
+    trained.setup()
+    for name, value in backbone.state_dict().items():
+        torch.testing.assert_close(value, before[name], rtol=0, atol=0)
+    assert all(parameter.requires_grad for parameter in backbone.parameters())
+    assert not trained.labelers.backbone[0].weight.equal(backbone[0].weight)
+
+
+@pytest.mark.filterwarnings("ignore::lol_lightning.vision.images.CorruptImageWarning")
+def test_a_corrupt_first_file_is_not_what_a_backbone_is_tried_on(tmp_path):
+    class Flat(nn.Module):
+        def forward(self, x):
+            return x.mean(1).view(x.size(0), -1)
+
+    root = write_awa(tmp_path, rows_per_class=8)
+    (root / "JPEGImages" / "bat" / "bat_0000.png").write_text("no image")
+    options = {"size": 4, "val_per_class": 1, "labeler_epochs": 1, "on_corrupt": "skip"}
+    data = make(root, ["fox", "gnu"], labelers=None, backbone=Flat(), **options)
+    data.setup()
+    assert data.num_features == 16

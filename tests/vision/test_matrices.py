@@ -125,6 +125,8 @@ def test_names_in_a_csv_are_taken_as_they_are_written(tmp_path):
         ("flies,flies\nbat,1,0\n", "attribute 'flies' occurs more than once"),
         ("class,flies\nbat,1\nbat,0\n", "class 'bat' occurs more than once"),
         ("class,flies,swims\nbat,1,0\neel,0\n", "line 3 has 2 cells and others have 3"),
+        ("class,flies\n\nbat,1\neel,0\nowl,1\nfox,1\ngnu\n", "line 7 has 1 cells and others have 2"),
+        ("class,flies\nbat,1\neel,0,1\nowl,1\n", "no class-attribute matrix .*3"),
         ("class;flies\nbat;1\n", "no attributes in its header; separate them by commas"),
         ("", "no class-attribute matrix"),
     ],
