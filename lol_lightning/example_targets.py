@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 import json
 import math
-import os
-import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -21,11 +17,10 @@ from torch import Tensor
 
 from lol_lightning.exceptions import TargetsError
 from lol_lightning.functional.gradients import GradientUnit
+from lol_lightning.target_files import FILES, SETTINGS, digest_of, mapped, replacing, spread_rows
 
-__all__ = ["ExampleTargets", "digest_of", "replacing", "spread_rows"]
+__all__ = ["ExampleTargets"]
 
-_FILES = ("index", "value", "scale")
-_SETTINGS = "targets.json"
 _CHUNK = 1024
 
 
@@ -105,7 +100,7 @@ class ExampleTargets:
 
     def rows(self, index: Int[Tensor, " selected"]) -> ExampleTargets:
         """Return the targets of the examples at the given positions, in the given order."""
-        return self._replace({name: _take(getattr(self, name), index) for name in _FILES})
+        return self._replace({name: _take(getattr(self, name), index) for name in FILES})
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> ExampleTargets:
         """Return the targets on ``device``."""
@@ -153,7 +148,7 @@ class ExampleTargets:
         """Write what is no array, beside ``index.npy``, ``value.npy`` and ``scale.npy`` that are there already."""
         state = {"num_features": self.num_features, "unit": self.unit, "size": self.size}
         written = {"rows": len(self), "sample": self._digest_of_sample(), "fingerprint": fingerprint}
-        (Path(directory) / _SETTINGS).write_text(json.dumps({**state, **written}))
+        (Path(directory) / SETTINGS).write_text(json.dumps({**state, **written}))
 
     @classmethod
     def load(cls, directory: str | Path, fingerprint: str | None = None) -> ExampleTargets:
@@ -171,24 +166,24 @@ class ExampleTargets:
         """
         directory = Path(directory)
         try:
-            state = json.loads((directory / _SETTINGS).read_text())
+            state = json.loads((directory / SETTINGS).read_text())
             rows, sample, found = (state.pop(name) for name in ("rows", "sample", "fingerprint"))
             if fingerprint is not None and fingerprint != found:
                 raise TargetsError("they were computed from something else")
-            paths = {name: directory / f"{name}.npy" for name in _FILES}
-            arrays = {name: _mapped(path, rows) for name, path in paths.items() if path.exists()}
+            paths = {name: directory / f"{name}.npy" for name in FILES}
+            arrays = {name: mapped(path, rows) for name, path in paths.items() if path.exists()}
             # Made without rows first, because the check of all values would read them all.
             none: dict[str, Any] = {name: array[:0] for name, array in arrays.items()}
             targets = cls(**none, **state)._replace(arrays)
             targets._check_shapes()
             if targets._digest_of_sample() != sample:
-                raise TargetsError(f"the arrays are not those that {_SETTINGS} was written for")
+                raise TargetsError(f"the arrays are not those that {SETTINGS} was written for")
             return targets
         except (OSError, EOFError, KeyError, TypeError, ValueError) as error:
             raise TargetsError(f"{directory} does not hold saved gradient targets: {error}.") from error
 
     def _arrays(self) -> dict[str, Tensor]:
-        found = {name: getattr(self, name) for name in _FILES}
+        found = {name: getattr(self, name) for name in FILES}
         return {name: tensor for name, tensor in found.items() if tensor is not None}
 
     def _digest_of_sample(self) -> str:
@@ -233,44 +228,3 @@ class ExampleTargets:
 
 def _take(tensor: Tensor | None, index: Tensor) -> Tensor | None:
     return None if tensor is None else tensor[index]
-
-
-@contextmanager
-def replacing(directory: str | Path) -> Iterator[Path]:
-    """Give an empty directory to write targets into, which then replace those of ``directory``, if nothing was raised.
-
-    Files are moved, never overwritten: memory that is mapped to the old ones, or to the new ones, stays as it is.
-    """
-    directory = Path(directory)
-    directory.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".draft-", dir=directory) as name:
-        draft = Path(name)
-        yield draft
-        # While files are moved there are no settings, and so no targets to load. Where several processes move theirs at
-        # once, `load` recognises a mixture by its sampled rows.
-        (directory / _SETTINGS).unlink(missing_ok=True)
-        for file in (*(f"{name}.npy" for name in _FILES), _SETTINGS):
-            if (draft / file).exists():
-                os.replace(draft / file, directory / file)
-            else:
-                (directory / file).unlink(missing_ok=True)
-
-
-def digest_of(tensors: Mapping[str, Tensor], text: str = "") -> str:
-    """Return a digest of the names, types, shapes and bytes of tensors, and of a text."""
-    digest = hashlib.sha256(text.encode())
-    for name, tensor in tensors.items():
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
-    return digest.hexdigest()
-
-
-def spread_rows(num_rows: int, sample: int = 16) -> Int[Tensor, " selected"]:
-    """Return a few positions in [0, num_rows), the first and the last among them."""
-    return torch.linspace(0, num_rows - 1, min(num_rows, sample), dtype=torch.double).long()
-
-
-def _mapped(path: Path, rows: int) -> Tensor:
-    # Copy on write: the file is never changed, and PyTorch is handed memory that it may write to.
-    array = torch.from_numpy(np.load(path, mmap_mode="c", allow_pickle=False))
-    return array.expand(rows, *array.shape[1:]) if len(array) == 1 else array

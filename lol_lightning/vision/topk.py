@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 
-from lol_lightning.example_targets import ExampleTargets, digest_of, replacing, spread_rows
+from lol_lightning.example_targets import ExampleTargets
 from lol_lightning.exceptions import TargetsError
 from lol_lightning.functional.gradients import GradientUnit
+from lol_lightning.target_files import allocate, digest_of, index_type, replacing, spread_rows
 from lol_lightning.vision.backbones import check_evaluation_mode
 from lol_lightning.vision.labelers import AttributeLabelers
 
-__all__ = ["MAP_FROM", "TOP_K", "labeler_targets", "linear_top_k_targets", "logit_gradients", "top_k_targets"]
+__all__ = ["TOP_K", "labeler_targets", "linear_top_k_targets", "logit_gradients", "top_k_targets"]
 
 TOP_K = 20
 """The paper's k."""
-
-MAP_FROM = 512 * 2**20
-"""From this many bytes on, targets are kept in a file and mapped into memory."""
 
 
 def top_k_targets(
@@ -76,7 +71,7 @@ def top_k_targets(
     """
     n, m, d = _sizes(inputs, signs, k, transform)
     with nullcontext() if directory is None else replacing(directory) as draft:
-        arrays = _allocate(n, m, k, d, draft)
+        arrays = allocate(n, m, k, d, draft)
         start, size = 0, 1
         while start < n:
             x, chunk = inputs[start : start + size], slice(start, min(start + size, n))
@@ -90,7 +85,7 @@ def top_k_targets(
                 gradients = _agreeing(gradients, similarity.to(gradients))
             scale, index, value = _largest(gradients, k)
             slope = torch.ones_like(logits) if unit == "log-odds" else torch.sigmoid(logits) * torch.sigmoid(-logits)
-            arrays["index"][chunk] = index.to(_index_type(d)).cpu().numpy()
+            arrays["index"][chunk] = index.to(index_type(d)).cpu().numpy()
             arrays["value"][chunk] = value.half().cpu().numpy()
             arrays["scale"][chunk] = (scale * slope * signs[chunk].to(scale)).float().cpu().numpy()
             start += size
@@ -144,7 +139,7 @@ def linear_top_k_targets(
         logits = nn.functional.linear(inputs.to(weight.dtype), weight.detach(), bias.detach())
         slope = torch.sigmoid(logits) * torch.sigmoid(-logits)
     return ExampleTargets(
-        index.to(_index_type(d)).expand(n, m, k),
+        index.to(index_type(d)).expand(n, m, k),
         value.half().expand(n, m, k),
         d,
         (scale * slope * signs.to(scale)).float(),
@@ -282,32 +277,6 @@ def _sizes(
     if not 1 <= k <= d:
         raise TargetsError(f"k = {k} entries cannot be the largest of an input of {d} features; choose 1 to {d}.")
     return n, signs.shape[1], d
-
-
-def _index_type(d: int) -> torch.dtype:
-    return torch.int16 if d <= torch.iinfo(torch.int16).max else torch.int32
-
-
-def _allocate(n: int, m: int, k: int, d: int, directory: Path | None) -> dict[str, np.ndarray]:
-    types: dict[str, tuple[tuple[int, ...], Any]] = {
-        "index": ((n, m, k), np.int16 if _index_type(d) == torch.int16 else np.int32),
-        "value": ((n, m, k), np.float16),
-        "scale": ((n, m), np.float32),
-    }
-    if directory is not None:
-        return {
-            name: np.lib.format.open_memmap(directory / f"{name}.npy", "w+", dtype, shape)
-            for name, (shape, dtype) in types.items()
-        }
-    if n * m * (k * (types["index"][1]().nbytes + 2) + 4) < MAP_FROM:
-        return {name: np.zeros(shape, dtype) for name, (shape, dtype) in types.items()}
-    return {name: _in_unnamed_file(shape, dtype) for name, (shape, dtype) in types.items()}
-
-
-def _in_unnamed_file(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
-    # The map outlives the open file, and the file, which has no name, goes with the map.
-    with tempfile.TemporaryFile() as file:
-        return np.memmap(file, dtype, "w+", shape=shape)
 
 
 def _bytes_of_row(logits_of: Callable[[Tensor], Tensor], row: Tensor, m: int) -> int:

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 from toy_images import small_backbone
 
+from lol_lightning import target_files
 from lol_lightning.example_targets import ExampleTargets
 from lol_lightning.exceptions import ConfigurationError, TargetsError
 from lol_lightning.vision import topk
@@ -146,7 +147,7 @@ def test_a_change_of_what_is_returned_does_not_reach_the_file(network, signs, tm
 def test_large_targets_are_kept_in_a_file(network, signs, monkeypatch):
     x = torch.randn(N, D)
     here = top_k_targets(network, x, signs, K)
-    monkeypatch.setattr(topk, "MAP_FROM", 1)
+    monkeypatch.setattr(target_files, "MAP_FROM", 1)
     mapped = top_k_targets(network, x, signs, K)
     assert mapped.index.equal(here.index)
     torch.testing.assert_close(mapped.rows(torch.tensor([3])).demands(), here.demands()[3:4])
