@@ -64,7 +64,9 @@ class LabelerSource:
         num_workers: int = 0,
         seed: int = 0,
     ) -> AttributeLabelers:
-        """Return labelers of all attributes that are trained and calibrated, on the CPU in evaluation mode.
+        """Return labelers of all attributes that are trained and calibrated, on the CPU.
+
+        New ones are in evaluation mode; given ones are as they are.
 
         Args:
             data: rows of seen classes.
@@ -80,7 +82,7 @@ class LabelerSource:
         if isinstance(self.labelers, AttributeLabelers):
             self.labelers.name_attributes(data.matrix.attributes)
             if not self.labelers.val_accuracies.isnan().all():
-                return self.labelers.cpu().eval()
+                return self.labelers.cpu()
         given = self.labelers if isinstance(self.labelers, AttributeLabelers) else None
         labelers = self._new(data, transform, seed) if given is None else given
         path = None if given is not None or self.labelers is None else Path(cast("str | Path", self.labelers))
