@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 import torch
 from accuracy import Setting, in_processes, resume
-from image_sets import Pair, awa1_pair, cifar10_pair, train_cifar10
+from image_sets import RESNET_EPOCHS, STEM, Pair, awa1_pair, cifar10_pair, train_cifar10
 from jsonargparse import auto_cli
 from pytorch_lightning.utilities.seed import isolate_rng
 from timing import RESULTS, show, vision_root
@@ -120,7 +120,7 @@ def main(
     """
     root = str(root or vision_root())
     if "cifar10" in sets:
-        in_processes(partial(train_cifar10, root, cache, 8, "imagenet"), PAIRS["cifar10"], jobs)
+        in_processes(partial(train_cifar10, root, cache, RESNET_EPOCHS, STEM), PAIRS["cifar10"], jobs)
     groups = [
         [{"set": name, "pair": " v. ".join(pair), "rows": number, "seed": seed, **point} for point in GRID]
         for number, seed, name in product(rows, range(seeds), sets)

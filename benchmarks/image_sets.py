@@ -29,6 +29,9 @@ CIFAR10: list[Pair] = [("deer", "truck"), ("bird", "horse"), ("cat", "frog")]
 
 VAL_PER_CLASS, TEST_SHARE = 50, 0.3
 
+RESNET_EPOCHS = 8
+STEM: Stem = "imagenet"
+
 CIFAR10_ATTRIBUTES = {
     "animal": "bird cat deer dog frog horse",
     "flies": "airplane bird",

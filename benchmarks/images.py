@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from accuracy import in_processes
-from image_sets import AWA1, AWA1_UNSEEN, CIFAR10, awa1_pair, cifar10_pair, train_cifar10
+from image_sets import AWA1, AWA1_UNSEEN, CIFAR10, RESNET_EPOCHS, STEM, awa1_pair, cifar10_pair, train_cifar10
 from jsonargparse import auto_cli
 from timing import RESULTS, console, show, vision_root
 
@@ -44,8 +44,8 @@ def main(
     seeds: int = 5,
     trials: int = 12,
     train_rows: str = "all",
-    resnet_epochs: int = 8,
-    stem: Stem = "imagenet",
+    resnet_epochs: int = RESNET_EPOCHS,
+    stem: Stem = STEM,
     jobs: int = 2,
     cache: str = "runs/images",
     output: str = str(RESULTS / "table4.csv"),

@@ -1,5 +1,9 @@
 """Errors that the borders of the package raise: each names the offending value and the cure."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 __all__ = [
     "ConfigurationError",
     "DataError",
@@ -9,6 +13,7 @@ __all__ = [
     "NotFittedError",
     "TargetsError",
     "VotesError",
+    "check_choice",
 ]
 
 
@@ -42,3 +47,9 @@ class ConfigurationError(LoLError):
 
 class NotFittedError(LoLError, AttributeError):
     """Something was asked of an estimator before it was fitted."""
+
+
+def check_choice(name: str, value: str, choices: Sequence[str]) -> None:
+    """Raise ``ConfigurationError`` if an argument is none of the values that it can have."""
+    if value not in choices:
+        raise ConfigurationError(f"{name} = {value!r}; use one of {', '.join(map(repr, choices))}.")

@@ -110,7 +110,7 @@ def draw(data: LoLImageDataModule, path: str) -> None:
     with quiet():
         trainer(max_epochs=30, limit_val_batches=0).fit(model, datamodule=data)
     batch = next(iter(data.train_dataloader()))
-    weights = lf_weights("above-chance", VotesForWeights(data.train_votes, 2, data.val_votes, data.val_labels))
+    weights = lf_weights("above-chance", cast(VotesForWeights, VotesForWeights.of(data, 2)))
     networks: dict[str, Any] = {"before": before.network, "after": model.network}
     pixels = (cast(Tensor, batch.features).reshape(-1, 1, 8, 8) + 1) / 2
     lfs = weights.argsort()[::-1][:PICTURED].tolist()

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torchmetrics import MetricCollection
 
 from lol_lightning.data.batch import LoLBatch, SparseRows
-from lol_lightning.exceptions import ConfigurationError, DataError, TargetsError
+from lol_lightning.exceptions import ConfigurationError, DataError, TargetsError, check_choice
 from lol_lightning.functional.gradients import GradientUnit
 from lol_lightning.functional.losses import PENALTIES, Penalty, Reduction, vote_loss
 from lol_lightning.functional.votes import SHARES, Shares
@@ -24,7 +24,15 @@ from lol_lightning.network import SparseMLP, as_input
 from lol_lightning.optim import LazyAdam
 from lol_lightning.penalised import PenaltySettings, penalised, second_derivative
 from lol_lightning.penalty_watch import PenaltyWatch
-from lol_lightning.resolve import WEIGHTS, ClassWeighting, check_penalty, defaults_of, resolve_penalty, resolve_weights
+from lol_lightning.resolve import (
+    PENALTY_DEFAULTS,
+    WEIGHTS,
+    ClassWeighting,
+    check_penalty,
+    defaults_of,
+    resolve_penalty,
+    resolve_weights,
+)
 from lol_lightning.smoothed_model import Phi, Sampling, SmoothedModel, evaluation_mode
 from lol_lightning.weighting import LFWeighting, VotesForWeights
 
@@ -131,11 +139,11 @@ class LoLClassifier(pl.LightningModule):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        _check_choice("method", method, ("lol", "lol-simple"))
-        _check_choice("penalty", penalty, tuple(PENALTIES))
-        _check_choice("penalty_reduction", penalty_reduction, get_args(Reduction))
-        _check_choice("penalty_shares", penalty_shares, tuple(SHARES))
-        _check_choice("optimizer", optimizer, ("auto", "adam", "lazy-adam"))
+        check_choice("method", method, ("lol", "lol-simple"))
+        check_choice("penalty", penalty, tuple(PENALTIES))
+        check_choice("penalty_reduction", penalty_reduction, get_args(Reduction))
+        check_choice("penalty_shares", penalty_shares, tuple(SHARES))
+        check_choice("optimizer", optimizer, ("auto", "adam", "lazy-adam"))
         check_penalty(alpha, c)
         for name, value in (("weight_decay", weight_decay), ("penalty_warmup", penalty_warmup)):
             if not value >= 0:
@@ -289,8 +297,13 @@ class LoLClassifier(pl.LightningModule):
     def _follow(self, data: Any) -> None:
         asked, defaults = self.hparams, defaults_of(data)
         self._penalty = resolve_penalty(asked, defaults)
-        if asked["method"] == "lol" and (taken := {"alpha", "c"} & {name for name in defaults if asked[name] is None}):
-            rank_zero_info(f"The data module says {', '.join(f'{n} = {self._penalty[n]:.3g}' for n in sorted(taken))}.")
+        taken = [
+            f"{name} = {self._penalty[name]:.3g}"
+            for name in PENALTY_DEFAULTS
+            if name in defaults and asked[name] is None
+        ]
+        if taken and asked["method"] == "lol":
+            rank_zero_info(f"The data module says {', '.join(taken)}.")
         resolved = resolve_weights(asked, VotesForWeights.of(data, asked["num_classes"]), defaults)
         if isinstance(asked["class_weights"], str) and (classes := resolved["class_weights"]) is not None:
             rank_zero_info(f"Votes for the classes count {classes.round(2).tolist()} (class_weights).")
@@ -330,8 +343,3 @@ class LoLClassifier(pl.LightningModule):
 
     def _log(self, name: str, value: Tensor, batch_size: int, prog_bar: bool = False) -> None:
         self.log(name, value.detach(), batch_size=batch_size, prog_bar=prog_bar)
-
-
-def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise ConfigurationError(f"{name} = {value!r}; use one of {', '.join(map(repr, choices))}.")

@@ -15,7 +15,13 @@ from torch import Tensor, nn
 
 from lol_lightning.data.dataset import LoLDataLoader, LoLDataset, leaves_one_row
 from lol_lightning.example_targets import ExampleTargets
-from lol_lightning.exceptions import ConfigurationError, DataError, LabelingFunctionError, NotFittedError
+from lol_lightning.exceptions import (
+    ConfigurationError,
+    DataError,
+    LabelingFunctionError,
+    NotFittedError,
+    check_choice,
+)
 from lol_lightning.functional.attributes import Calibration
 from lol_lightning.functional.gradients import GradientUnit
 from lol_lightning.functional.votes import class_ids, vote_mask
@@ -123,10 +129,9 @@ class LoLImageDataModule(pl.LightningDataModule):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        choices: dict[str, tuple[str, Any]] = {"level": (level, Level), "gradient_unit": (gradient_unit, GradientUnit)}
-        for name, (value, known) in {**choices, "silent": (silent, Silent)}.items():
-            if value not in get_args(known):
-                raise ConfigurationError(f"{name} = {value!r}; use one of {', '.join(map(repr, get_args(known)))}.")
+        check_choice("level", level, get_args(Level))
+        check_choice("gradient_unit", gradient_unit, get_args(GradientUnit))
+        check_choice("silent", silent, get_args(Silent))
         if not 0 < test_share < 1 or val_per_class < 0:
             raise ConfigurationError(
                 f"test_share = {test_share} must lie in (0, 1), val_per_class = {val_per_class} >= 0."
@@ -260,8 +265,11 @@ class LoLImageDataModule(pl.LightningDataModule):
     def setup(self, stage: str | None = None) -> None:
         """Train the labelers if need be, and prepare the rows of a stage; what is ready is kept."""
         if self._labelers is None:
-            self._check_top_k()
-            self._labelers = self._source.get(self.data, self.task.classes, self.transform, self.num_workers, self.seed)
+            labelers = self._source.labelers_for(self.data, self.transform, self.seed)
+            self._check_top_k(labelers)
+            self._labelers = self._source.trained(
+                labelers, self.data, self.task.classes, self.transform, self.num_workers, self.seed
+            )
         splits = _STAGES.get(stage or "", ("train", "val", "test"))
         # Which labelers are silent is seen on the training rows.
         for split in splits if self.silent == "error" or "train" in splits else ("train", *splits):
@@ -296,12 +304,12 @@ class LoLImageDataModule(pl.LightningDataModule):
         """Batches of the test rows."""
         return self._loader("test")
 
-    def _check_top_k(self) -> None:
+    def _check_top_k(self, labelers: AttributeLabelers) -> None:
         # Before labelers are trained for nothing.
         if self.level == "pixels":
             size: int | None = self.transform(one_input(self.data.inputs))[0].numel()
         else:
-            size = self._source.num_features(self.data, self.transform)
+            size = labelers.hparams["num_features"]
         if not 1 <= self.top_k <= (self.top_k if size is None else size):
             raise ConfigurationError(
                 f"top_k = {self.top_k} must be 1 to {size}, the size of what labelers are differentiated by."

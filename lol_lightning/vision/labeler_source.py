@@ -8,7 +8,7 @@ import pickle
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from pytorch_lightning.utilities import rank_zero_info
@@ -56,41 +56,64 @@ class LabelerSource:
         if isinstance(self.labelers, AttributeLabelers) and (self.backbone is not None or self.freeze_backbone):
             raise ConfigurationError("labelers that are given have their own backbone; drop backbone, freeze_backbone.")
 
-    def get(
+    def labelers_for(
+        self, data: AttributeData, transform: Callable[[Tensor], Tensor], seed: int = 0
+    ) -> AttributeLabelers:
+        """Return given labelers, or new ones that are not trained.
+
+        Args:
+            data: whose attributes they know.
+            transform: makes float of a batch of images.
+            seed: of the first weights.
+
+        Raises:
+            ConfigurationError: if given labelers are of other attributes, or the inputs are images without a backbone.
+            DataError: if no image can be decoded.
+        """
+        if isinstance(self.labelers, AttributeLabelers):
+            self.labelers.name_attributes(data.matrix.attributes)
+            return self.labelers
+        size = representation_size(self.backbone, transform(one_input(data.inputs)))
+        # The user's backbone stays as it is: labelers of other classes may begin from it, too.
+        backbone = copy.deepcopy(self.backbone)
+        # Their first weights must be those of every other process that trains labelers of this seed.
+        with isolate_rng():
+            torch.manual_seed(seed)
+            return AttributeLabelers(data.matrix.attributes, backbone, size, None, self.freeze_backbone, self.lr)
+
+    def trained(
         self,
+        labelers: AttributeLabelers,
         data: AttributeData,
         classes: Sequence[str],
         transform: Callable[[Tensor], Tensor],
         num_workers: int = 0,
         seed: int = 0,
     ) -> AttributeLabelers:
-        """Return labelers of all attributes that are trained and calibrated, on the CPU.
-
-        New ones are in evaluation mode; given ones are as they are.
+        """Return labelers that are trained and calibrated, on the CPU: as they are, from the file, or trained now.
 
         Args:
+            labelers: what ``labelers_for`` returned. Those that are trained keep their mode; others end in evaluation
+                mode.
             data: rows of seen classes.
             classes: those that are to be told apart; their rows train no labeler, even if ``data`` call them seen.
             transform: makes float of a batch of images.
             num_workers: processes that read images.
-            seed: of the first weights, the rows held out and their order.
+            seed: of the rows held out and their order.
 
         Raises:
-            ConfigurationError: if given labelers are of other attributes.
             DataError: if there are no seen classes, no image can be decoded, or the file holds other labelers.
         """
-        if isinstance(self.labelers, AttributeLabelers):
-            self.labelers.name_attributes(data.matrix.attributes)
-            if not self.labelers.val_accuracies.isnan().all():
-                return self.labelers.cpu()
-        given = self.labelers if isinstance(self.labelers, AttributeLabelers) else None
-        labelers = self._new(data, transform, seed) if given is None else given
-        path = None if given is not None or self.labelers is None else Path(cast("str | Path", self.labelers))
+        if not labelers.val_accuracies.isnan().all():
+            return labelers.cpu()
         seen = [name for name, is_seen in zip(data.matrix.classes, data.seen.tolist(), strict=True) if is_seen]
         if asked := [name for name in classes if name in seen]:
             rank_zero_info(f"Labelers are not trained on {asked}, which are to be told apart.")
             seen = [name for name in seen if name not in asked]
-        settings = {"attributes": list(data.matrix.attributes), "seen": seen, "seed": seed, **self._settings()}
+        names = ("max_epochs", "lr", "calibration", "freeze_backbone")
+        settings = {"attributes": list(data.matrix.attributes), "seen": seen, "seed": seed}
+        settings |= {name: getattr(self, name) for name in names}
+        path = Path(self.labelers) if isinstance(self.labelers, str | Path) else None
         if path is not None and path.exists():
             return _load(labelers, path, settings)
         rows = SeenClasses(data, seen, augment=self.augment, transform=transform, num_workers=num_workers, seed=seed)
@@ -98,30 +121,6 @@ class LabelerSource:
         if path is not None:
             _save(labelers, path, settings)
         return labelers
-
-    def num_features(self, data: AttributeData, transform: Callable[[Tensor], Tensor]) -> int | None:
-        """Size of the representation, ``None`` where given labelers do not tell it.
-
-        Raises:
-            ConfigurationError: if the inputs are images and there is no backbone.
-            DataError: if no image can be decoded.
-        """
-        if isinstance(self.labelers, AttributeLabelers):
-            return self.labelers.hparams["num_features"]
-        return representation_size(self.backbone, transform(one_input(data.inputs)))
-
-    def _settings(self) -> dict[str, Any]:
-        names = ("max_epochs", "lr", "calibration", "freeze_backbone")
-        return {name: getattr(self, name) for name in names}
-
-    def _new(self, data: AttributeData, transform: Callable[[Tensor], Tensor], seed: int) -> AttributeLabelers:
-        size = self.num_features(data, transform)
-        # The user's backbone stays as it is: labelers of other classes may begin from it, too.
-        backbone = copy.deepcopy(self.backbone)
-        # Their first weights must be those of every other process that trains labelers of this seed.
-        with isolate_rng():
-            torch.manual_seed(seed)
-            return AttributeLabelers(data.matrix.attributes, backbone, size, None, self.freeze_backbone, self.lr)
 
 
 def _save(labelers: AttributeLabelers, path: Path, settings: dict[str, Any]) -> None:

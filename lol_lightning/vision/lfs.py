@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 import torch
-from snorkel.labeling import LabelingFunction
 from torch import Tensor
 
 from lol_lightning.exceptions import ConfigurationError, LabelingFunctionError
@@ -17,6 +16,9 @@ from lol_lightning.vision.backbones import check_evaluation_mode
 from lol_lightning.vision.images import SIZE, Standardise, decode, square
 from lol_lightning.vision.labelers import AttributeLabelers
 from lol_lightning.vision.matrices import AttributeTask
+
+if TYPE_CHECKING:
+    from snorkel.labeling import LabelingFunction
 
 __all__ = ["as_labeling_functions"]
 
@@ -62,6 +64,9 @@ def as_labeling_functions(
         >>> lf.name, lf(np.zeros(3)) in (0, 1)
         ('swims', True)
     """
+    # Whoever trains on images needs no Snorkel, which takes a while to import.
+    from snorkel.labeling import LabelingFunction
+
     if task.votes_for_sets:
         raise ConfigurationError(
             f"some attributes vote for several of {list(task.classes)} at once, and a Snorkel LF votes for one. Tell "

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import pandas as pd
 import torch
@@ -91,13 +91,10 @@ class ClassAttributeMatrix:
             DataError: if the file is missing or is no such table, or names repeat.
         """
         try:
-            options: dict[str, Any] = {"keep_default_na": False, "skipinitialspace": True}
-            frame = pd.read_csv(path, index_col=0, dtype={0: str}, **options)
-            # pandas calls a second column "flies" "flies.1" in the frame, so that nobody would know.
-            header = pd.read_csv(path, header=None, nrows=1, dtype=str, **options).iloc[0].tolist()
+            frame = pd.read_csv(path, index_col=0, dtype={0: str}, keep_default_na=False, skipinitialspace=True)
             if not frame.shape[1]:
                 raise ValueError("there are no attributes in its header; separate them by commas")
-            _check_lengths(path)
+            header = _header(path)
             values = torch.from_numpy(frame.replace("", "nan").to_numpy(dtype=float, copy=True))
         except (OSError, ValueError) as error:
             raise DataError(
@@ -121,15 +118,18 @@ class ClassAttributeMatrix:
         return self.values[self.index(name)]
 
 
-def _check_lengths(path: str | Path) -> None:
-    # pandas fills up a line that is cut short.
-    with open(path, newline="") as file:
-        reader = csv.reader(file)
-        lengths = [(reader.line_num, len(line)) for line in reader if line]
-    # The header, which is left out, may lack a name for the column of classes.
-    usual = Counter(length for _, length in lengths[1:]).most_common(1)[0][0]
-    if odd := [line for line in lengths[1:] if line[1] != usual]:
+def _header(path: str | Path) -> list[str]:
+    """Header of a CSV as it is written, whose other lines must have as many cells as each other.
+
+    pandas calls a second column "flies" "flies.1", and fills up a line that is cut short, so that nobody would know.
+    """
+    with open(path, newline="", encoding="utf-8-sig") as file:
+        reader = csv.reader(file, skipinitialspace=True)
+        (_, header), *lines = ((reader.line_num, line) for line in reader if line)
+    usual = Counter(len(line) for _, line in lines).most_common(1)[0][0]
+    if odd := [(number, len(line)) for number, line in lines if len(line) != usual]:
         raise ValueError("line {} has {} cells and others have {}".format(*odd[0], usual))
+    return header
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,8 +175,8 @@ class AttributeTask:
             raise ConfigurationError(f"polarity = {polarity!r}; use one of {', '.join(get_args(Polarity))}.")
         if len(set(classes)) != len(classes) or len(classes) < 2:
             raise ConfigurationError(f"classes = {list(classes)}; name at least two distinct ones to tell apart.")
-        has = torch.stack([matrix.of(name) for name in classes])
-        known = matrix.known[[matrix.index(name) for name in classes]].all(0)
+        rows = [matrix.index(name) for name in classes]
+        has, known = matrix.values[rows], matrix.known[rows].all(0)
         columns = (known & has.any(0) & ~has.all(0)).nonzero().squeeze(1)
         if not len(columns):
             raise ConfigurationError(
