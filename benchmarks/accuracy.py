@@ -13,9 +13,9 @@ from pytorch_lightning.utilities.seed import isolate_rng
 from rich.progress import track
 from timing import console
 
-from lol_lightning.benchmark.training import quiet, trainer
 from lol_lightning.data.datamodule import LoLDataModule
-from lol_lightning.module import LoLClassifier
+from lol_lightning.experiments.training import quiet, trainer
+from lol_lightning.models.classifier import LoLClassifier
 
 SETS = ["youtube", "sms", "chemprot", "agnews_24k", "yelp_7.6k", "imdb"]
 

@@ -22,7 +22,7 @@ import pandas as pd
 from snorkel.labeling import LabelingFunction, LFApplier, PandasLFApplier
 
 from lol_lightning.lfs.apply import fast_apply
-from lol_lightning.lfs.rules import keyword_lf, rules_lf
+from lol_lightning.lfs.rules.rules import keyword_lf, rules_lf
 
 ROWS, SNORKEL_ROWS, REPEATS = 50_000, 2_000, 3
 KEYWORDS = ["my", "subscribe", "http", "please", "song", "check", "channel", "love", "video", "money"]

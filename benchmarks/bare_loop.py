@@ -11,11 +11,11 @@ import pytorch_lightning as pl
 import torch
 from timing import CLOCK
 
-from lol_lightning.benchmark.training import quiet
 from lol_lightning.data.batch import LoLBatch
 from lol_lightning.data.dataset import LoLDataLoader, LoLDataset
 from lol_lightning.data.synthetic import synthetic_votes_and_rows
-from lol_lightning.module import LoLClassifier
+from lol_lightning.experiments.training import quiet
+from lol_lightning.models.classifier import LoLClassifier
 
 BATCH_SIZE = 128
 

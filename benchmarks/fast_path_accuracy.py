@@ -24,8 +24,8 @@ from torch import nn
 
 from lol_lightning.data.datamodule import LoLDataModule
 from lol_lightning.data.wrench import WrenchDataModule
-from lol_lightning.module import LoLClassifier
-from lol_lightning.network import SparseMLP
+from lol_lightning.models.classifier import LoLClassifier
+from lol_lightning.networks.sparse_mlp import SparseMLP
 
 
 def run(settings: list[Setting]) -> list[Setting]:

@@ -25,10 +25,10 @@ from jsonargparse import auto_cli
 from pytorch_lightning.utilities.seed import isolate_rng
 from timing import RESULTS, show, vision_root
 
-from lol_lightning.benchmark.data import Prepared
-from lol_lightning.benchmark.methods import METHODS
-from lol_lightning.benchmark.plan import Budget
-from lol_lightning.benchmark.training import accuracy, evaluation_batches, fit, quiet
+from lol_lightning.experiments.data import Prepared
+from lol_lightning.experiments.methods import METHODS
+from lol_lightning.experiments.plan import Budget
+from lol_lightning.experiments.training import accuracy, evaluation_batches, fit, quiet
 from lol_lightning.vision.datamodule import LoLImageDataModule
 
 PAIRS: dict[str, list[Pair]] = {

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from lol_lightning.benchmark.training import quiet
+from lol_lightning.experiments.training import quiet
 from lol_lightning.vision.awa import AttributeData, read_features
 from lol_lightning.vision.backbones import Stem
 from lol_lightning.vision.datamodule import LoLImageDataModule

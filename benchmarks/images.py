@@ -20,8 +20,8 @@ from image_sets import AWA1, AWA1_UNSEEN, CIFAR10, RESNET_EPOCHS, STEM, awa1_pai
 from jsonargparse import auto_cli
 from timing import RESULTS, console, show, vision_root
 
-from lol_lightning.benchmark.report import print_results, write_report
-from lol_lightning.benchmark.run import run_benchmark
+from lol_lightning.experiments.report import print_results, write_report
+from lol_lightning.experiments.run import run_benchmark
 from lol_lightning.vision.backbones import Stem
 
 # alpha and c are those of the data module in every trial, so that LoL tunes what LoL-simple does; "lol-tuned" searches

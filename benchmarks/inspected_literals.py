@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 from snorkel.labeling import LabelingFunction
 
+from lol_lightning.inspection.tracing.tracing import Tracer, trace_lfs
 from lol_lightning.lfs.record import LFRecord
-from lol_lightning.lfs.tracing import Tracer, trace_lfs
 
 ABSTAIN = -1
 ALL_SETS = ("youtube", "sms", "chemprot", "agnews_24k", "yelp_7.6k", "imdb")

@@ -21,8 +21,8 @@ from images import VARIANTS, trial_storage
 from jsonargparse import auto_cli
 from timing import RESULTS, console, vision_root
 
-from lol_lightning.benchmark.run import run_benchmark
-from lol_lightning.benchmark.training import quiet
+from lol_lightning.experiments.run import run_benchmark
+from lol_lightning.experiments.training import quiet
 
 BASES = {"lol": "lol-simple", "lol-uniform": "lol-simple-uniform"}
 METHODS = [*BASES, *BASES.values()]

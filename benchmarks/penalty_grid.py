@@ -20,10 +20,10 @@ from jsonargparse import auto_cli
 from pytorch_lightning.utilities.seed import isolate_rng
 from timing import RESULTS, show, wrench_root
 
-from lol_lightning.benchmark.plan import Budget
-from lol_lightning.benchmark.training import evaluation_batches, fit, quiet
 from lol_lightning.data.wrench import WrenchDataModule
-from lol_lightning.module import LoLClassifier
+from lol_lightning.experiments.plan import Budget
+from lol_lightning.experiments.training import evaluation_batches, fit, quiet
+from lol_lightning.models.classifier import LoLClassifier
 
 GRIDS = {
     ("probability", "mean", "equal"): {"alpha": (0.3, 1.0, 3.0, 10.0), "c": (0.1, 0.2, 0.3, 0.4)},

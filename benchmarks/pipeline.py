@@ -19,12 +19,12 @@ from snorkel.labeling import PandasLFApplier
 from snorkel.labeling.model import LabelModel
 from timing import Row, interleaved, show, speedup, wrench_root
 
-from lol_lightning.benchmark.training import quiet, trainer
 from lol_lightning.data.datamodule import LoLDataModule
 from lol_lightning.data.dataset import LoLDataLoader, LoLDataset
-from lol_lightning.data.feature_space import BagOfWords
 from lol_lightning.data.wrench import read_wrench_lfs, read_wrench_split
-from lol_lightning.module import LoLClassifier
+from lol_lightning.experiments.training import quiet, trainer
+from lol_lightning.features.bag_of_words import BagOfWords
+from lol_lightning.models.classifier import LoLClassifier
 
 SETS = ["youtube", "sms"]
 BATCH_SIZE = 128

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lol_lightning.data.dataset import LoLDataset
-from lol_lightning.targets import GradientTargets
+from lol_lightning.functional.gradient_targets import GradientTargets
 
 Demands = list[tuple[Tensor, Tensor, Tensor]]
 """For each LF the classes, the features and the values of its gradient."""

@@ -21,13 +21,13 @@ from rich.console import Console
 from rich.table import Table
 from snorkel.labeling import LabelingFunction
 
-from lol_lightning.inspection import inspect_lfs
-from lol_lightning.lfs.points import TextPoints
-from lol_lightning.lfs.probe_settings import ProbeSettings
+from lol_lightning.inspection.inspect_lfs import inspect_lfs
+from lol_lightning.inspection.probing.points import TextPoints
+from lol_lightning.inspection.probing.probe_settings import ProbeSettings
+from lol_lightning.inspection.probing.text_probe import Probe, probe_lf
+from lol_lightning.inspection.probing.units import TextUnits
 from lol_lightning.lfs.record import LFRecord
-from lol_lightning.lfs.rules import rules_lf
-from lol_lightning.lfs.text_probe import Probe, probe_lf
-from lol_lightning.lfs.units import TextUnits
+from lol_lightning.lfs.rules.rules import rules_lf
 
 BUDGETS = (250, 500, 1000, 2000, 4000, 8000, 16000)
 MIN_SUPPORT, MIN_VALUE = 10, 0.1

@@ -33,7 +33,7 @@ AXES = {
     "F": [10, 100, 1_000, 10_000],
 }
 METHODS = ("lol-simple", "lol")
-PRELOAD = ["lol_lightning.benchmark.training", "snorkel.labeling.model"]
+PRELOAD = ["lol_lightning.experiments.training", "snorkel.labeling.model"]
 COSTS = {"ms": "time", "MB": "memory above the imports"}
 
 

@@ -19,9 +19,9 @@ from accuracy import SETS, Setting, resume, scores
 from jsonargparse import auto_cli
 from timing import RESULTS, show, wrench_root
 
-from lol_lightning.benchmark.training import quiet
 from lol_lightning.data.wrench import WrenchDataModule
-from lol_lightning.module import LoLClassifier
+from lol_lightning.experiments.training import quiet
+from lol_lightning.models.classifier import LoLClassifier
 
 ROWS = [100, 0]
 PENALTY_EVERY, NUM_SAMPLES = [1, 2, 4, 8], [2, 5, 10, 20]

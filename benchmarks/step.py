@@ -22,9 +22,9 @@ from jsonargparse import auto_cli
 from timing import Row, console, cost, interleaved, milliseconds, show
 from torch.profiler import ProfilerActivity, profile
 
-from lol_lightning.benchmark.environment import cpu_model
 from lol_lightning.data.batch import LoLBatch
 from lol_lightning.data.dataset import LoLDataset
+from lol_lightning.experiments.environment import cpu_model
 
 SIZES, CLASSES = [5_000, 50_000, 200_000], [2, 10]
 METHODS: dict[str, dict[str, Any]] = {

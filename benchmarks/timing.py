@@ -16,7 +16,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from lol_lightning.benchmark.environment import command_line, environment
+from lol_lightning.experiments.environment import command_line, environment
 
 CLOCK = time.process_time if os.environ.get("BENCH_CLOCK") == "processor" else time.perf_counter
 """``BENCH_CLOCK=processor`` counts this process's processor time, for machines that others use, too; not for GPUs."""

@@ -13,10 +13,10 @@ from jsonargparse import auto_cli
 from timing import Row, cost, interleaved, milliseconds, show, speedup
 from torch import Tensor, nn
 
-from lol_lightning.benchmark.training import quiet, trainer
 from lol_lightning.data.batch import LoLBatch
-from lol_lightning.example_targets import ExampleTargets
-from lol_lightning.module import LoLClassifier
+from lol_lightning.experiments.training import quiet, trainer
+from lol_lightning.functional.example_targets import ExampleTargets
+from lol_lightning.models.classifier import LoLClassifier
 from lol_lightning.vision.backbones import ResNet18Classifier, Stem
 from lol_lightning.vision.topk import linear_top_k_targets, top_k_targets
 

@@ -26,32 +26,32 @@ __all__ = [
 
 if TYPE_CHECKING:
     from lol_lightning.data.datamodule import LoLDataModule
-    from lol_lightning.data.feature_space import BagOfWords
     from lol_lightning.data.wrench import WrenchDataModule
+    from lol_lightning.features.bag_of_words import BagOfWords
+    from lol_lightning.functional.gradient_targets import GradientTargets
     from lol_lightning.functional.losses import lol_loss
     from lol_lightning.functional.votes import ABSTAIN
-    from lol_lightning.inspection import inspect_lfs
-    from lol_lightning.label_model import LoLLabelModel
+    from lol_lightning.inspection.inspect_lfs import inspect_lfs
+    from lol_lightning.label_model.label_model import LoLLabelModel
     from lol_lightning.lfs.adapter import GradientLabelingFunction, gradient_labeling_function
-    from lol_lightning.lfs.rules import keyword_lf, regex_lf, rules_lf
-    from lol_lightning.module import LoLClassifier
-    from lol_lightning.targets import GradientTargets
+    from lol_lightning.lfs.rules.rules import keyword_lf, regex_lf, rules_lf
+    from lol_lightning.models.classifier import LoLClassifier
 
 _HOMES = {
     "ABSTAIN": "functional.votes",
-    "BagOfWords": "data.feature_space",
+    "BagOfWords": "features.bag_of_words",
     "GradientLabelingFunction": "lfs.adapter",
-    "GradientTargets": "targets",
-    "LoLClassifier": "module",
+    "GradientTargets": "functional.gradient_targets",
+    "LoLClassifier": "models.classifier",
     "LoLDataModule": "data.datamodule",
-    "LoLLabelModel": "label_model",
+    "LoLLabelModel": "label_model.label_model",
     "WrenchDataModule": "data.wrench",
     "gradient_labeling_function": "lfs.adapter",
-    "inspect_lfs": "inspection",
-    "keyword_lf": "lfs.rules",
+    "inspect_lfs": "inspection.inspect_lfs",
+    "keyword_lf": "lfs.rules.rules",
     "lol_loss": "functional.losses",
-    "regex_lf": "lfs.rules",
-    "rules_lf": "lfs.rules",
+    "regex_lf": "lfs.rules.rules",
+    "rules_lf": "lfs.rules.rules",
 }
 
 

@@ -23,13 +23,13 @@ from rich.table import Table
 from torch import Tensor
 from torch.optim import Optimizer
 
-from lol_lightning.benchmark.commands import benchmark, report, spelled
 from lol_lightning.data.datamodule import LoLDataModule
 from lol_lightning.data.wrench import WrenchDataModule
-from lol_lightning.demo import demo
 from lol_lightning.exceptions import ConfigurationError, DataError, LoLError
-from lol_lightning.image_demo import image_demo
-from lol_lightning.module import LoLClassifier
+from lol_lightning.experiments.commands import benchmark, report, spelled
+from lol_lightning.experiments.demo import demo
+from lol_lightning.experiments.image_demo import image_demo
+from lol_lightning.models.classifier import LoLClassifier
 
 __all__ = ["LoLCLI", "inspect", "main"]
 

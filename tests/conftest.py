@@ -12,12 +12,10 @@ from jaxtyping import config, install_import_hook
 # own errors on bad input are tested.
 INNER = [
     "functional",
-    "network",
-    "example_targets",
-    "penalised",
-    "bags",
-    "optim",
-    "penalty_watch",
+    "networks",
+    "losses.penalised",
+    "losses.penalty_watch",
+    "models.lazy_adam",
     "data.batch",
     "data.dataset",
     "baselines.majority",

@@ -9,7 +9,7 @@ import torch
 import yaml
 
 from lol_lightning.cli import main
-from lol_lightning.optim import LazyAdam
+from lol_lightning.models.lazy_adam import LazyAdam
 
 CONFIGS = sorted((Path(__file__).parent.parent / "configs").glob("*.yaml"))
 IMAGES = [path for path in CONFIGS if "LoLImageDataModule" in path.read_text()]

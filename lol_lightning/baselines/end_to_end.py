@@ -12,13 +12,13 @@ from pytorch_lightning.utilities.seed import isolate_rng
 from torch import Tensor, nn
 
 from lol_lightning.baselines.vote_encoder import VoteEncoder
-from lol_lightning.class_balance import class_balance_of
 from lol_lightning.data.batch import LoLBatch
 from lol_lightning.exceptions import ConfigurationError, VotesError
 from lol_lightning.functional.losses import soft_vote_loss
 from lol_lightning.functional.votes import vote_mask, vote_probabilities
-from lol_lightning.module import LoLClassifier
-from lol_lightning.network import SparseMLP
+from lol_lightning.losses.class_balance import class_balance_of
+from lol_lightning.models.classifier import LoLClassifier
+from lol_lightning.networks.sparse_mlp import SparseMLP
 
 __all__ = ["EndToEndClassifier", "label_logits"]
 

@@ -9,10 +9,10 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.special import logit
 
-from lol_lightning.class_balance import class_balance_of
 from lol_lightning.exceptions import ConfigurationError, NotFittedError, VotesError
 from lol_lightning.functional.votes import ABSTAIN
 from lol_lightning.lfs.matrix import validate_votes
+from lol_lightning.losses.class_balance import class_balance_of
 
 __all__ = ["AVERAGES", "Average", "TripletModel", "triplet_estimates", "vote_marginals"]
 

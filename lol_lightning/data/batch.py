@@ -12,8 +12,8 @@ import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
-from lol_lightning.example_targets import ExampleTargets
-from lol_lightning.targets import GradientTargets
+from lol_lightning.functional.example_targets import ExampleTargets
+from lol_lightning.functional.gradient_targets import GradientTargets
 
 __all__ = ["LoLBatch", "SparseRows"]
 

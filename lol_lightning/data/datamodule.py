@@ -13,15 +13,15 @@ from pytorch_lightning.utilities import rank_zero_info
 from snorkel.labeling import LabelingFunction
 
 from lol_lightning.data.dataset import LoLDataLoader, LoLDataset
-from lol_lightning.data.feature_space import BagOfWords, FeatureSpace
-from lol_lightning.data.mapping import records_to_targets
-from lol_lightning.data.rows import Rows, as_rows, labels_of, take_rows
-from lol_lightning.data.summary import lf_summary
 from lol_lightning.data.voters import Voters, check_largest_vote, infer_num_classes
 from lol_lightning.exceptions import ConfigurationError, DataError, NotFittedError, TargetsError
+from lol_lightning.features.bag_of_words import BagOfWords, FeatureSpace
+from lol_lightning.features.mapping import records_to_targets
+from lol_lightning.functional.gradient_targets import GradientTargets
 from lol_lightning.functional.votes import ABSTAIN
+from lol_lightning.inspection.summary import lf_summary
 from lol_lightning.lfs.record import LFRecord, Source
-from lol_lightning.targets import GradientTargets
+from lol_lightning.lfs.rows import Rows, as_rows, labels_of, take_rows
 
 __all__ = ["LoLDataModule"]
 
@@ -68,7 +68,7 @@ class LoLDataModule(pl.LightningDataModule):
         ConfigurationError: if the arguments contradict each other.
 
     Example:
-        >>> from lol_lightning.lfs.rules import keyword_lf
+        >>> from lol_lightning.lfs.rules.rules import keyword_lf
         >>> data = LoLDataModule(["win a prize", "see you", "nice song"], progress_bar=False,
         ...     lfs=[keyword_lf("prize", ["prize"], label=1), keyword_lf("song", ["song"], label=0)])
         >>> data.setup("fit")

@@ -10,10 +10,10 @@ import pandas as pd
 import scipy.sparse as sp
 
 from lol_lightning.exceptions import ConfigurationError
+from lol_lightning.functional.gradient_targets import GradientTargets
 from lol_lightning.functional.votes import ABSTAIN
 from lol_lightning.lfs.adapter import GradientLabelingFunction
-from lol_lightning.lfs.rules import keyword_lf, regex_lf, rules_lf
-from lol_lightning.targets import GradientTargets
+from lol_lightning.lfs.rules.rules import keyword_lf, regex_lf, rules_lf
 
 __all__ = [
     "HAM",

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from snorkel.labeling import LabelingFunction
 
-from lol_lightning.data.rows import Rows
 from lol_lightning.exceptions import ConfigurationError, DataError, VotesError
 from lol_lightning.functional.votes import ABSTAIN
 from lol_lightning.lfs.apply import fast_apply, validate_votes
 from lol_lightning.lfs.record import InspectedFeature, LFRecord
+from lol_lightning.lfs.rows import Rows
 
 __all__ = ["Voters", "check_largest_vote", "infer_num_classes"]
 

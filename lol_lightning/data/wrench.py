@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 
 from lol_lightning.data.datamodule import LoLDataModule
-from lol_lightning.data.feature_space import FeatureSpace
 from lol_lightning.exceptions import DataError, LabelingFunctionError
+from lol_lightning.features.bag_of_words import FeatureSpace
 from lol_lightning.lfs.adapter import GradientLabelingFunction
 from lol_lightning.lfs.record import LFRecord, Source
-from lol_lightning.lfs.rules import rules_lf
+from lol_lightning.lfs.rules.rules import rules_lf
 
 __all__ = ["WrenchDataModule", "WrenchSplit", "read_wrench_lfs", "read_wrench_split"]
 

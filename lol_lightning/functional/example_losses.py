@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Bool, Float, Shaped
 from torch import Tensor
 
-from lol_lightning.example_targets import ExampleTargets
+from lol_lightning.functional.example_targets import ExampleTargets
 from lol_lightning.functional.gradients import GradientUnit, other_logits
 from lol_lightning.functional.losses import PENALTIES, Penalty, Reduction
 from lol_lightning.functional.votes import ROW_SHARES, Shares, voted_classes
@@ -101,7 +101,7 @@ def example_penalty(
         c: the share of the labeler's gradient that the model must reach.
         penalty: shape of the hinge, a key of ``PENALTIES``.
         reduction: "sum" over the labeler's k entries as in Eq. 3, or their "mean", of margins in units of
-            ``targets.size``.
+            ``targets.typical_magnitude``.
 
     Returns:
         float (B, m), non-negative.
@@ -113,7 +113,7 @@ def example_penalty(
     """
     margins = example_margins(reached, targets, c)
     if reduction == "mean":
-        return PENALTIES[penalty](margins / targets.size).mean(-1)
+        return PENALTIES[penalty](margins / targets.typical_magnitude).mean(-1)
     return PENALTIES[penalty](margins).sum(-1)
 
 

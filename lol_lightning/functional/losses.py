@@ -10,8 +10,8 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 
 from lol_lightning.exceptions import VotesError
+from lol_lightning.functional.gradient_targets import GradientTargets
 from lol_lightning.functional.votes import SHARES, Shares, soft_votes
-from lol_lightning.targets import GradientTargets
 
 __all__ = [
     "PENALTIES",
@@ -91,7 +91,7 @@ def hinge_margins(
     Returns:
         float (E,); at most 0 where the demand is met.
     """
-    return c * targets.size - targets.sign * gradients.flatten().index_select(0, targets.slot)
+    return c * targets.magnitude - targets.sign * gradients.flatten().index_select(0, targets.slot)
 
 
 def gradient_penalty(

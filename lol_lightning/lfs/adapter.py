@@ -14,7 +14,7 @@ from lol_lightning.exceptions import LabelingFunctionError
 from lol_lightning.lfs.record import InspectedFeature, LFRecord
 
 if TYPE_CHECKING:
-    from lol_lightning.lfs.rule_types import Rule
+    from lol_lightning.lfs.rules.rule_types import Rule
 
 __all__ = ["DeclaredFeatures", "GradientLabelingFunction", "gradient_labeling_function"]
 

@@ -14,9 +14,9 @@ from tqdm import tqdm  # type: ignore[import-untyped]
 
 from lol_lightning.exceptions import LabelingFunctionError
 from lol_lightning.functional.votes import ABSTAIN
-from lol_lightning.lfs.corpus import TextBlock, text_blocks
 from lol_lightning.lfs.matrix import validate_votes
-from lol_lightning.lfs.rule_types import Rule, RuleFunction, read_text
+from lol_lightning.lfs.rules.corpus import TextBlock, text_blocks
+from lol_lightning.lfs.rules.rule_types import Rule, RuleFunction, read_text
 
 __all__ = ["fast_apply", "validate_votes"]
 
@@ -50,7 +50,7 @@ def fast_apply(
             cuts 1.5 to 1 and takes -2 for an abstention, which here are errors. LF, row and cure are named.
 
     Example:
-        >>> from lol_lightning.lfs.rules import keyword_lf
+        >>> from lol_lightning.lfs.rules.rules import keyword_lf
         >>> lfs = [keyword_lf("asks", ["please"], label=1), keyword_lf("music", ["song"], label=0)]
         >>> fast_apply(lfs, ["Please listen to my song"])
         array([[1, 0]])

@@ -14,7 +14,6 @@ from pytorch_lightning.utilities import rank_zero_info
 from torch import Tensor, nn
 
 from lol_lightning.data.dataset import LoLDataLoader, LoLDataset, leaves_one_row
-from lol_lightning.example_targets import ExampleTargets
 from lol_lightning.exceptions import (
     ConfigurationError,
     DataError,
@@ -23,9 +22,10 @@ from lol_lightning.exceptions import (
     check_choice,
 )
 from lol_lightning.functional.attributes import Calibration
+from lol_lightning.functional.example_targets import ExampleTargets
+from lol_lightning.functional.gradient_targets import GradientTargets
 from lol_lightning.functional.gradients import GradientUnit
 from lol_lightning.functional.votes import class_ids, vote_mask
-from lol_lightning.targets import GradientTargets
 from lol_lightning.vision.awa import AttributeData, read_attribute_data
 from lol_lightning.vision.images import SIZE, ImageFiles, OnCorrupt, Standardise, one_input, read_inputs
 from lol_lightning.vision.labeler_source import LabelerSource

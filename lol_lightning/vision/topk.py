@@ -10,12 +10,21 @@ import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 
-from lol_lightning.example_targets import ExampleTargets
 from lol_lightning.exceptions import TargetsError
+from lol_lightning.functional.example_targets import ExampleTargets
 from lol_lightning.functional.gradients import GradientUnit
-from lol_lightning.target_files import allocate, digest_of, index_type, replacing, spread_rows
 from lol_lightning.vision.backbones import check_evaluation_mode
 from lol_lightning.vision.labelers import AttributeLabelers
+from lol_lightning.vision.target_files import (
+    allocate,
+    digest_of,
+    index_type,
+    load_targets,
+    replacing,
+    save_settings,
+    save_targets,
+    spread_rows,
+)
 
 __all__ = ["TOP_K", "labeler_targets", "linear_top_k_targets", "logit_gradients", "top_k_targets"]
 
@@ -51,14 +60,14 @@ def top_k_targets(
         similarity: float (m, m), how alike two labelers divide the classes, see ``AttributeTask.similarity``. Given it,
             entries whose sign the other labelers together contradict are left out.
         transform: makes what is differentiated of a chunk of inputs, such as float of bytes.
-        directory: where to write the targets, to be mapped into memory again by ``ExampleTargets.load``. They replace
+        directory: where to write the targets, to be mapped into memory again by ``load_targets``. They replace
             those that are there when they are complete; who has those mapped keeps them.
         memory: bytes that a chunk of rows may take, about.
-        fingerprint: kept with the targets in the directory, for ``ExampleTargets.load`` to compare.
+        fingerprint: kept with the targets in the directory, for ``load_targets`` to compare.
 
     Returns:
-        ``ExampleTargets`` (n, m, k), ``sized``: index int16 or int32, value float16, scale float32. From ``MAP_FROM``
-        bytes on they are kept in a file.
+        ``ExampleTargets`` (n, m, k) with their typical magnitude: index int16 or int32, value float16, scale float32.
+        From ``MAP_FROM`` bytes on they are kept in a file.
 
     Raises:
         TargetsError: if k exceeds the size d of an input, transformed if need be, or ``signs`` do not fit.
@@ -93,12 +102,14 @@ def top_k_targets(
                 # The first row alone tells what a row takes.
                 size = max(1, memory // max(1, _bytes_of_row(logits_of, x, m)))
         tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
-        targets = ExampleTargets(tensors["index"], tensors["value"], d, tensors["scale"], unit=unit).sized()
+        targets = ExampleTargets(
+            tensors["index"], tensors["value"], d, tensors["scale"], unit=unit
+        ).with_typical_magnitude()
         if draft is None:
             return targets
-        targets.save_settings(draft, fingerprint)
+        save_settings(targets, draft, fingerprint)
         # Mapped anew, so that a change of what is returned does not reach the files.
-        return ExampleTargets.load(draft)
+        return load_targets(draft)
 
 
 def linear_top_k_targets(
@@ -144,7 +155,7 @@ def linear_top_k_targets(
         d,
         (scale * slope * signs.to(scale)).float(),
         unit=unit,
-    ).sized()
+    ).with_typical_magnitude()
 
 
 def labeler_targets(
@@ -190,13 +201,13 @@ def labeler_targets(
         settings = f"{k} {unit} {of_backbone}"
         fingerprint = _fingerprint(labelers, columns, inputs, signs, settings, transform, similarity)
         with suppress(TargetsError):
-            return ExampleTargets.load(directory, fingerprint)
+            return load_targets(directory, fingerprint)
     if not of_backbone and isinstance(labelers.heads, nn.Linear):
         weight, bias = _calibrated_layer(labelers, labelers.heads)
         x = inputs if transform is None else transform(inputs)
         targets = linear_top_k_targets(weight[columns], bias[columns], x, signs, k, unit, similarity)
         if directory is not None:
-            targets.save(directory, fingerprint)
+            save_targets(targets, directory, fingerprint)
         return targets
 
     def logits_of(x: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from lol_lightning.data.dataset import LoLDataLoader, LoLDataset
 from lol_lightning.data.synthetic import LABEL_NAMES, synthetic_comments, synthetic_lfs
 from lol_lightning.exceptions import ConfigurationError, DataError, VotesError
 from lol_lightning.functional.votes import vote_probabilities
-from lol_lightning.module import LoLClassifier
+from lol_lightning.models.classifier import LoLClassifier
 
 SIZES = {"num_features": NUM_FEATURES, "num_classes": NUM_CLASSES, "num_lfs": NUM_LFS}
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from toy import toy_batch
 
-from lol_lightning.network import SparseMLP
+from lol_lightning.networks.sparse_mlp import SparseMLP
 
 
 def test_the_plain_network_is_the_fast_one():

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
-from lol_lightning.benchmark.methods import as_methods
+from lol_lightning.experiments.methods import as_methods
 
 SMALL = {"seeds": 1, "trials": 1, "jobs": 1}
 

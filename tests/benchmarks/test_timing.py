@@ -4,7 +4,7 @@ import sys
 
 import timing
 
-from lol_lightning.benchmark.environment import PACKAGES
+from lol_lightning.experiments.environment import PACKAGES
 
 
 def test_works_take_turns_after_a_round_that_does_not_count():

@@ -14,7 +14,6 @@ import torch
 from snorkel.labeling import LabelingFunction, LFAnalysis
 
 from lol_lightning.data.datamodule import LoLDataModule
-from lol_lightning.data.feature_space import BagOfWords
 from lol_lightning.exceptions import (
     ConfigurationError,
     DataError,
@@ -23,10 +22,11 @@ from lol_lightning.exceptions import (
     TargetsError,
     VotesError,
 )
+from lol_lightning.features.bag_of_words import BagOfWords
+from lol_lightning.functional.gradient_targets import GradientTargets
 from lol_lightning.lfs.record import InspectedFeature, LFRecord
-from lol_lightning.lfs.rules import keyword_lf
-from lol_lightning.module import LoLClassifier
-from lol_lightning.targets import GradientTargets
+from lol_lightning.lfs.rules.rules import keyword_lf
+from lol_lightning.models.classifier import LoLClassifier
 
 TEXTS = ["subscribe now", "nice song", "what a day", "subscribe to this song", "song of mine"]
 LFS = [keyword_lf("subscribe", ["subscribe"], 1), keyword_lf("song", ["song"], 0)]
@@ -274,7 +274,7 @@ def test_trainer_fits_tests_and_predicts():
 
 @pytest.mark.ddp
 def test_two_processes_share_rows_and_agree_on_targets(tmp_path):
-    script = Path(__file__).parent / "ddp_rows.py"
+    script = Path(__file__).parents[1] / "helpers" / "ddp_rows.py"
     subprocess.run([sys.executable, str(script), str(tmp_path)], check=True, capture_output=True, timeout=240)
     ranks = [json.loads((tmp_path / f"{rank}.json").read_text()) for rank in (0, 1)]
     assert sorted(ranks[0]["rows"] + ranks[1]["rows"]) == list(range(40))

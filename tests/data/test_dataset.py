@@ -7,7 +7,7 @@ from torch.utils.data import DataLoader
 from lol_lightning.data.batch import SparseRows
 from lol_lightning.data.dataset import LoLDataLoader, LoLDataset, identity
 from lol_lightning.exceptions import DataError
-from lol_lightning.targets import GradientTargets
+from lol_lightning.functional.gradient_targets import GradientTargets
 
 N, D, M = 20, 12, 3
 

@@ -3,13 +3,13 @@ import pytest
 import torch
 from torch import nn
 
-from lol_lightning.example_targets import ExampleTargets
 from lol_lightning.functional.example_losses import (
     example_margins,
     example_penalty,
     shared_example_penalty,
     voted_gradient,
 )
+from lol_lightning.functional.example_targets import ExampleTargets
 from lol_lightning.functional.gradients import input_gradient_and_logits
 from lol_lightning.functional.losses import PENALTIES, vote_loss
 
@@ -143,9 +143,9 @@ def test_the_mean_does_not_depend_on_the_number_and_the_units_of_the_inputs(netw
     found = reached(network, x, votes, targets)
     mean, total = (example_penalty(found, targets, 0.3, reduction=reduction) for reduction in ("mean", "sum"))
     torch.testing.assert_close(mean, total / targets.index.shape[-1])
-    steep = ExampleTargets(targets.index, 50 * targets.value, D).sized()
+    steep = ExampleTargets(targets.index, 50 * targets.value, D).with_typical_magnitude()
     ours = example_penalty(50 * found, steep, 0.3, reduction="mean")
-    torch.testing.assert_close(ours, example_penalty(found, targets.sized(), 0.3, reduction="mean"))
+    torch.testing.assert_close(ours, example_penalty(found, targets.with_typical_magnitude(), 0.3, reduction="mean"))
     ignored = example_penalty(torch.zeros_like(found), steep, 0.3, reduction="mean")
     assert ignored.sum().item() * steep.top_k == pytest.approx(0.3**2 * steep.value.count_nonzero().item())
 

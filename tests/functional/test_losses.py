@@ -5,10 +5,10 @@ import pytest
 import torch
 from torch import nn
 
+from lol_lightning.functional.gradient_targets import GradientTargets
 from lol_lightning.functional.gradients import model_input_gradient
 from lol_lightning.functional.losses import PENALTIES, gradient_penalty, lol_loss, shared_penalty, vote_loss
 from lol_lightning.functional.votes import lf_shares, soft_votes
-from lol_lightning.targets import GradientTargets
 
 B, M, K, D, T = 7, 4, 3, 6, 5
 ENTRIES = [(0, 2, 1, 1.0), (0, 0, 1, -0.4), (1, 1, 3, 0.7), (1, 2, 4, 0.2), (3, 0, 0, -1.0), (3, 0, 1, 1.0)]

@@ -16,7 +16,7 @@ from snorkel.preprocess import preprocessor
 from lol_lightning.exceptions import LabelingFunctionError
 from lol_lightning.lfs.adapter import GradientLabelingFunction, gradient_labeling_function
 from lol_lightning.lfs.record import InspectedFeature, LFRecord
-from lol_lightning.lfs.rules import keyword_lf, regex_lf
+from lol_lightning.lfs.rules.rules import keyword_lf, regex_lf
 
 TEXTS = ["please call", "my song", "x", "PLZ"] * 3
 

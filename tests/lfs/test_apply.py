@@ -13,10 +13,10 @@ from snorkel.labeling import LFApplier, PandasLFApplier, labeling_function
 from snorkel.preprocess import preprocessor
 
 from lol_lightning.exceptions import LabelingFunctionError
-from lol_lightning.lfs import corpus
 from lol_lightning.lfs.adapter import gradient_labeling_function
 from lol_lightning.lfs.apply import fast_apply
-from lol_lightning.lfs.rules import keyword_lf, regex_lf, rules_lf
+from lol_lightning.lfs.rules import corpus
+from lol_lightning.lfs.rules.rules import keyword_lf, regex_lf, rules_lf
 
 ODD = [
     "",

@@ -14,16 +14,16 @@ from toy_images import (
     write_awa,
 )
 
-from lol_lightning.benchmark.data import Prepared
-from lol_lightning.benchmark.methods import METHODS
 from lol_lightning.exceptions import ConfigurationError, DataError, LabelingFunctionError, NotFittedError
+from lol_lightning.experiments.data import Prepared
+from lol_lightning.experiments.methods import METHODS
 from lol_lightning.functional.gradients import model_input_gradient
-from lol_lightning.module import LoLClassifier
-from lol_lightning.penalised import example_gradient
+from lol_lightning.losses.penalised import example_gradient
+from lol_lightning.losses.weighting import VotesForWeights, lf_weights
+from lol_lightning.models.classifier import LoLClassifier
 from lol_lightning.vision.datamodule import MAX_ALPHA, PENALTY_C, PENALTY_ROWS, LoLImageDataModule
 from lol_lightning.vision.images import CorruptImageWarning
 from lol_lightning.vision.labelers import AttributeLabelers
-from lol_lightning.weighting import VotesForWeights, lf_weights
 
 PAIR = ["bat", "eel"]
 OPTIONS = {"top_k": 4, "val_per_class": 5, "batch_size": 16}

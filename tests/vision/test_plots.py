@@ -8,9 +8,9 @@ from torch import nn
 from toy_images import perfect_labelers, small_backbone, toy_data, toy_image_data
 
 from lol_lightning.data.batch import LoLBatch
-from lol_lightning.example_targets import ExampleTargets
 from lol_lightning.exceptions import ConfigurationError, TargetsError
-from lol_lightning.module import LoLClassifier
+from lol_lightning.functional.example_targets import ExampleTargets
+from lol_lightning.models.classifier import LoLClassifier
 from lol_lightning.vision.datamodule import LoLImageDataModule
 from lol_lightning.vision.plots import gradient_agreement, plot_agreement, plot_gradients, plot_heat_maps
 

@@ -6,11 +6,10 @@ import torch
 from torch import nn
 from toy_images import small_backbone
 
-from lol_lightning import target_files
-from lol_lightning.example_targets import ExampleTargets
 from lol_lightning.exceptions import ConfigurationError, TargetsError
-from lol_lightning.vision import topk
+from lol_lightning.vision import target_files, topk
 from lol_lightning.vision.labelers import AttributeLabelers
+from lol_lightning.vision.target_files import load_targets
 from lol_lightning.vision.topk import labeler_targets, linear_top_k_targets, logit_gradients, top_k_targets
 
 N, M, D, K = 9, 4, 12, 5
@@ -114,7 +113,7 @@ def test_targets_are_written_as_they_are_computed_and_mapped_again(network, sign
     x = torch.randn(N, D)
     here = top_k_targets(network, x, signs, K)
     top_k_targets(network, x, signs, K, directory=tmp_path / "targets")
-    again = ExampleTargets.load(tmp_path / "targets")
+    again = load_targets(tmp_path / "targets")
     assert again.index.equal(here.index)
     torch.testing.assert_close(again.demands(), here.demands())
 
@@ -122,9 +121,9 @@ def test_targets_are_written_as_they_are_computed_and_mapped_again(network, sign
 def test_targets_that_are_in_use_are_not_overwritten(network, signs, tmp_path):
     x = torch.randn(N, D)
     first = top_k_targets(network, x, signs, K, directory=tmp_path)
-    loaded, before = ExampleTargets.load(tmp_path), first.demands().clone()
+    loaded, before = load_targets(tmp_path), first.demands().clone()
     top_k_targets(network, x[:3], -signs[:3], K - 1, directory=tmp_path)
-    assert len(ExampleTargets.load(tmp_path)) == 3
+    assert len(load_targets(tmp_path)) == 3
     for used in (first, loaded):
         torch.testing.assert_close(used.demands(), before, rtol=0, atol=0)
 
@@ -134,14 +133,14 @@ def test_targets_that_fail_leave_the_directory_as_it_was(network, signs, tmp_pat
     first = top_k_targets(network, x, signs, K, directory=tmp_path)
     with pytest.raises(TargetsError, match="not finite"):
         top_k_targets(network, torch.full((N, D), torch.nan), signs, K, directory=tmp_path)
-    torch.testing.assert_close(ExampleTargets.load(tmp_path).demands(), first.demands())
+    torch.testing.assert_close(load_targets(tmp_path).demands(), first.demands())
     assert len(list(tmp_path.iterdir())) == 4
 
 
 def test_a_change_of_what_is_returned_does_not_reach_the_file(network, signs, tmp_path):
     targets = top_k_targets(network, torch.randn(N, D), signs, K, directory=tmp_path)
     targets.value.zero_()
-    assert ExampleTargets.load(tmp_path).value.any()
+    assert load_targets(tmp_path).value.any()
 
 
 def test_large_targets_are_kept_in_a_file(network, signs, monkeypatch):
@@ -267,7 +266,7 @@ def test_targets_of_the_same_labelers_and_rows_are_used_again(arguments, tmp_pat
         monkeypatch.delattr(topk, name)
     again = labeler_targets(make(), **arguments, directory=tmp_path)
     torch.testing.assert_close(again.demands(), first.demands(), rtol=0, atol=0)
-    assert (again.size, again.num_bytes) == (first.size, first.num_bytes)
+    assert (again.typical_magnitude, again.num_bytes) == (first.typical_magnitude, first.num_bytes)
 
 
 def with_a_head_of_its_own():
@@ -303,7 +302,7 @@ def test_targets_of_anything_else_are_computed_anew_and_replaced(arguments, tmp_
     labeler_targets(nonlinear_labelers(), **arguments, directory=tmp_path)
     changed = {**arguments, **changes}
     expected = labeler_targets(make(), **changed)
-    for found in (labeler_targets(make(), **changed, directory=tmp_path), ExampleTargets.load(tmp_path)):
+    for found in (labeler_targets(make(), **changed, directory=tmp_path), load_targets(tmp_path)):
         assert found.index.equal(expected.index)
         torch.testing.assert_close(found.demands(), expected.demands())
 
@@ -313,7 +312,7 @@ def test_damaged_targets_are_computed_anew(arguments, tmp_path):
     (tmp_path / "value.npy").write_bytes(b"")
     again = labeler_targets(nonlinear_labelers(), **arguments, directory=tmp_path)
     assert again.index.equal(first.index)
-    torch.testing.assert_close(ExampleTargets.load(tmp_path).demands(), again.demands())
+    torch.testing.assert_close(load_targets(tmp_path).demands(), again.demands())
 
 
 @pytest.mark.parametrize("make", [nonlinear_labelers, linear_labelers])
@@ -326,5 +325,5 @@ def test_several_may_write_the_same_targets_at_once(arguments, tmp_path, make):
 
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(compute, range(12)))
-    for targets in (*found, ExampleTargets.load(tmp_path / "targets")):
+    for targets in (*found, load_targets(tmp_path / "targets")):
         torch.testing.assert_close(targets.demands(), expected)

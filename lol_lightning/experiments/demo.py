@@ -1,0 +1,55 @@
+"""The demo: four methods on few unlabeled rows, in a minute or two."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+from rich.console import Console
+
+from lol_lightning.data.datamodule import LoLDataModule
+from lol_lightning.data.synthetic import LABEL_NAMES, synthetic_comments, synthetic_lfs
+from lol_lightning.exceptions import ConfigurationError
+from lol_lightning.experiments.data import Datasets
+from lol_lightning.experiments.plots import plot_results
+from lol_lightning.experiments.report import print_results
+from lol_lightning.experiments.run import run_benchmark
+
+__all__ = ["METHODS", "demo", "generated_rows"]
+
+METHODS = ("mv", "snorkel", "lol-simple", "lol")
+
+
+def demo(
+    data: str | None = None, rows: int = 100, seeds: int = 5, trials: int = 6, jobs: int = 2, output: str = "demo"
+) -> None:
+    """Compare majority vote, Snorkel, LoL-simple and LoL on few unlabeled rows, each with as many trials.
+
+    Args:
+        data: a WRENCH directory; a generated corpus of comments if not given.
+        rows: number of unlabeled training rows.
+        seeds: number of repetitions, each with other rows, trials and networks.
+        trials: hyperparameters tried for each method and seed, of which the best on validation is tested.
+        jobs: processes.
+        output: name of the files to write, without ending: a CSV of all results and a PNG.
+    """
+    if rows < 1:
+        raise ConfigurationError(f"rows = {rows} must be at least 1.")
+    console = Console()
+    name = Path(data).name if data else "generated comments"
+    sets: Datasets = [data] if data else {name: partial(generated_rows, rows)}
+    console.print(f"{name}: {seeds} seeds, {trials} trials a method and seed, chosen on validation")
+    frame = run_benchmark(
+        sets, METHODS, seeds=seeds, trials=trials, train_rows=rows if data else "all", jobs=jobs, console=console
+    ).assign(train_rows=str(rows))
+    print_results(frame, console)
+    frame.to_csv(f"{output}.csv", index=False)
+    plot_results(frame, f"{output}.png", title=f"{rows} unlabeled rows")
+    console.print(f"All results: {output}.csv, picture: {output}.png")
+
+
+def generated_rows(rows: int, seed: int) -> LoLDataModule:
+    """Generate unlabeled comments, and labeled ones below other videos for validation and test."""
+    train = synthetic_comments(rows, seed=3 * seed).drop(columns="label")
+    val, test = (synthetic_comments(size, seed=3 * seed + i, videos=(4, 5, 6, 7)) for i, size in ((1, 200), (2, 1000)))
+    return LoLDataModule(train, val, test, lfs=synthetic_lfs(), label_names=LABEL_NAMES, progress_bar=False, seed=seed)

@@ -1,0 +1,118 @@
+"""The demo on images: strokes of eight hand-written digits are learnt, and tell the other two digits apart."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
+
+import torch
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor
+
+from lol_lightning.exceptions import ConfigurationError
+from lol_lightning.experiments.report import print_results
+from lol_lightning.experiments.run import run_benchmark
+from lol_lightning.experiments.training import quiet, trainer
+from lol_lightning.losses.weighting import VotesForWeights, lf_weights
+from lol_lightning.models.classifier import LoLClassifier
+from lol_lightning.vision.datamodule import LoLImageDataModule
+from lol_lightning.vision.digits import digits_data
+from lol_lightning.vision.plots import plot_heat_maps
+
+if TYPE_CHECKING:
+    from lol_lightning.experiments.data import MakeDataModule
+
+__all__ = ["image_demo"]
+
+VARIANTS: dict[str, dict[str, Any]] = {
+    "mv": {"method": "mv"},
+    "snorkel": {"method": "snorkel"},
+    "lol-simple": {"method": "lol-simple"},
+    "lol": {"method": "lol"},
+    "lol-simple-uniform": {"method": "lol-simple", "lf_weights": "uniform"},
+    "lol-uniform": {"method": "lol", "lf_weights": "uniform"},
+}
+"""Methods of the demo; votes of "uniform" count alike, those of the others by how much a labeler exceeds guessing."""
+VAL_PER_CLASS = 15
+PICTURED = 4
+"""Labelers in the picture."""
+
+
+def image_demo(
+    digits: tuple[int, int] = (4, 9),
+    rows: int = 100,
+    seeds: int = 3,
+    trials: int = 6,
+    jobs: int = 2,
+    output: str = "demo",
+) -> None:
+    """Compare majority vote, Snorkel, LoL-simple and LoL on digits, each with as many trials.
+
+    The last two once more with all votes counting alike, instead of by how much their labeler exceeds guessing.
+
+    Labelers of strokes ("closed loop", "ink at the top") are trained on the eight other digits, anew for each seed.
+
+    Args:
+        digits: the two digits to tell apart; no labeler has seen them.
+        rows: number of unlabeled training rows.
+        seeds: number of repetitions, each with other labelers, rows, trials and networks.
+        trials: hyperparameters tried for each method and seed, of which the best on validation is tested.
+        jobs: processes.
+        output: name of the files to write, without ending: a CSV of all results and a PNG of gradients.
+    """
+    if len(set(digits)) != 2 or seeds < 1 or rows < 1:
+        raise ConfigurationError(
+            f"digits = {list(digits)} must be two distinct ones, seeds = {seeds} and rows = {rows} at least 1."
+        )
+    console = Console()
+    name = f"hand-written {digits[0]} or {digits[1]}"
+    console.print(
+        f"{name}: {seeds} seeds, {trials} trials a method and seed, chosen on {2 * VAL_PER_CLASS} labeled rows"
+    )
+    make = cast("MakeDataModule", partial(digit_rows, digits, rows))
+    found = run_benchmark(
+        {name: make}, list(VARIANTS), variants=VARIANTS, seeds=seeds, trials=trials, jobs=jobs, console=console
+    ).assign(train_rows=str(rows))
+    data = digit_rows(digits, rows, seed=0)
+    with quiet():
+        data.setup()
+    print_labelers(console, data)
+    print_results(found, console)
+    found.to_csv(f"{output}.csv", index=False)
+    draw(data, f"{output}.png")
+    console.print(f"All results: {output}.csv, gradients before and after training: {output}.png")
+
+
+def digit_rows(digits: tuple[int, int], rows: int, seed: int) -> LoLImageDataModule:
+    """Return two digits, and the strokes of all digits to train labelers on."""
+    names = [str(digit) for digit in digits]
+    return LoLImageDataModule(
+        digits_data(digits), names, labeler_epochs=20, max_train_rows=rows, val_per_class=VAL_PER_CLASS, seed=seed
+    )
+
+
+def print_labelers(console: Console, data: LoLImageDataModule) -> None:
+    """Print how often each labeler is right on the rows to train on, whose classes no training reads."""
+    right = (data.train_votes == data.train_classes.numpy()[:, None]).mean(0)
+    table = Table(title="Labelers of seed 0, on the two digits that they have not seen", title_justify="left")
+    table.add_column("stroke")
+    table.add_column("accuracy %", justify="right")
+    for lf in right.argsort()[::-1]:
+        table.add_row(data.lf_names[lf], f"{100 * right[lf]:.0f}")
+    console.print(table)
+
+
+def draw(data: LoLImageDataModule, path: str) -> None:
+    """Train once more, and draw where the best labelers and the model look on one digit; needs matplotlib."""
+    torch.manual_seed(0)
+    before, model = (LoLClassifier(num_features=data.num_features, num_classes=2, lr=3e-3) for _ in range(2))
+    with quiet():
+        trainer(max_epochs=30, limit_val_batches=0).fit(model, datamodule=data)
+    batch = next(iter(data.train_dataloader()))
+    weights = lf_weights("above-chance", cast(VotesForWeights, VotesForWeights.of(data, 2)))
+    networks: dict[str, Any] = {"before": before.network, "after": model.network}
+    pixels = (cast(Tensor, batch.features).reshape(-1, 1, 8, 8) + 1) / 2
+    lfs = weights.argsort()[::-1][:PICTURED].tolist()
+    figure = plot_heat_maps(pixels, networks, batch, data.lf_names, 2, lfs=lfs, class_names=data.label_names)
+    figure.savefig(path, dpi=120)

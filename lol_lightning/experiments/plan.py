@@ -1,0 +1,122 @@
+"""What a benchmark runs: studies with equal budgets, and what comes out of one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from lol_lightning.exceptions import ConfigurationError
+from lol_lightning.experiments.data import BenchmarkSet
+from lol_lightning.experiments.methods import Method
+from lol_lightning.experiments.training import check_steps
+
+__all__ = ["Budget", "Outcome", "StudyPlan"]
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What every method of a benchmark may spend on a study.
+
+    Args:
+        trials: number of trials; the first one has the method's defaults.
+        epochs: passes over the training rows of a trial, as long as ``max_steps`` allows.
+        max_steps: most steps of a trial.
+        checks: how often a trial is evaluated on the validation rows, evenly spread.
+        batch_size: rows of a step; by default 32 up to 1,000 training rows and 128 above.
+
+    Raises:
+        ConfigurationError: if a number is below 1.
+    """
+
+    trials: int = 15
+    epochs: int = 50
+    max_steps: int = 1500
+    checks: int = 10
+    batch_size: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            if value is not None and value < 1:
+                raise ConfigurationError(f"{name} = {value} must be at least 1.")
+
+    def batch_size_of(self, num_rows: int) -> int:
+        """Rows of a step on that many training rows."""
+        return self.batch_size or (32 if num_rows <= 1000 else 128)
+
+    def check_steps(self, num_rows: int) -> list[int]:
+        """Numbers of steps after which a trial on that many training rows is evaluated; the last one ends it."""
+        num_steps = self.epochs * math.ceil(num_rows / self.batch_size_of(num_rows))
+        return check_steps(min(num_steps, self.max_steps), self.checks)
+
+
+@dataclass(frozen=True)
+class StudyPlan:
+    """A method on a set and seed.
+
+    Args:
+        dataset: the set.
+        method: the method.
+        seed: of the drawn rows, the trials' hyperparameters and networks.
+        train_rows: number of unlabeled rows, ``None`` for all.
+        val_per_class: labeled rows of each class, ``None`` for the whole validation split.
+        budget: equal for all methods.
+        whole_small_classes: see ``labeled_rows``.
+        inspect: whether the LFs are inspected by every means, see ``prepare``; likewise ``inspected_rows``.
+    """
+
+    dataset: BenchmarkSet
+    method: Method
+    seed: int
+    train_rows: int | None = None
+    val_per_class: int | None = None
+    budget: Budget = field(default_factory=Budget)
+    whole_small_classes: bool = False
+    inspect: bool = False
+    inspected_rows: int | None = None
+
+    @property
+    def key(self) -> dict[str, Any]:
+        """The first columns of the results."""
+        return {
+            "dataset": self.dataset.name,
+            "method": self.method.name,
+            "seed": self.seed,
+            "train_rows": "all" if self.train_rows is None else str(self.train_rows),
+            "val_per_class": "all" if self.val_per_class is None else str(self.val_per_class),
+        }
+
+    @property
+    def name(self) -> str:
+        """Name in the store; it differs where anything does that a trial depends on."""
+        budget = {name: value for name, value in asdict(self.budget).items() if name != "trials"}
+        rest = [self.dataset.fingerprint, self.method.settings(), budget, self.whole_small_classes, self.inspect]
+        digest = hashlib.sha256(json.dumps([*rest, self.inspected_rows], sort_keys=True).encode()).hexdigest()
+        key = self.key
+        return (
+            f"{key['dataset']}, {key['method']}, seed {self.seed}, {key['train_rows']} rows, "
+            f"{key['val_per_class']} a class ({digest[:12]})"
+        )
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came out of a study.
+
+    Args:
+        metrics: shares in [0, 1] of the chosen trial, ``test_accuracy``, ``test_macro_f1`` and ``val_accuracy``.
+        seconds: all trials and the test together.
+        trial: number of the chosen trial, from 0.
+        check: after which of its checks its weights were taken, from 0.
+        pruned: number of trials that were ended early.
+        hyperparameters: of the chosen trial.
+    """
+
+    metrics: dict[str, float]
+    seconds: float
+    trial: int
+    check: int
+    pruned: int
+    hyperparameters: dict[str, float]

@@ -1,0 +1,154 @@
+"""Results as a tidy table: one line for each metric of a study, in a CSV with its circumstances beside it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pandas as pd
+
+from lol_lightning.exceptions import ConfigurationError, DataError
+from lol_lightning.experiments.environment import PACKAGES, command_line, environment
+from lol_lightning.experiments.plan import Outcome, StudyPlan
+
+__all__ = ["COLUMNS", "KEY", "Finished", "ResultFiles", "read_results", "results_of"]
+
+KEY = ["dataset", "method", "seed", "train_rows", "val_per_class"]
+"""Columns that name a study."""
+COLUMNS = [*KEY, "metric", "value", "trials", "seconds"]
+
+Finished: TypeAlias = tuple[StudyPlan, Outcome]
+"""A study and what came out of it."""
+
+
+def results_of(finished: Iterable[Finished]) -> pd.DataFrame:
+    """Return tidy results: columns ``COLUMNS``, values as shares in [0, 1], rows in order.
+
+    ``train_rows`` and ``val_per_class`` are texts, a number or "all".
+    """
+    lines = [
+        {
+            **plan.key,
+            "metric": metric,
+            "value": value,
+            "trials": plan.budget.trials,
+            "seconds": round(outcome.seconds, 2),
+        }
+        for plan, outcome in finished
+        for metric, value in outcome.metrics.items()
+    ]
+    return _in_order(pd.DataFrame(lines, columns=COLUMNS))
+
+
+def read_results(path: str | Path) -> pd.DataFrame:
+    """Read the CSV of a benchmark.
+
+    Raises:
+        DataError: if there is no such file, or it lacks a column or has no rows.
+    """
+    try:
+        frame = pd.read_csv(path, dtype={"train_rows": str, "val_per_class": str})
+    except FileNotFoundError as error:
+        raise DataError(f"there is no file {str(path)!r}; `lol-lightning benchmark` writes one.") from error
+    except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} is not a CSV of results: {error}.") from error
+    if missing := [name for name in COLUMNS if name not in frame.columns]:
+        raise DataError(f"{path} lacks the column {missing[0]!r}; results have {', '.join(COLUMNS)}.")
+    if frame.empty:
+        raise DataError(f"{path} holds no results.")
+    return _in_order(frame)
+
+
+class ResultFiles:
+    """A CSV of results and a JSON of the same name: command, versions, machine, settings and chosen trials.
+
+    What the CSV holds of other studies stays, if the settings are the same: a benchmark may be run in pieces.
+
+    Args:
+        path: the CSV.
+        settings: what makes results comparable, as plain types.
+        methods: settings of each method by name.
+
+    Raises:
+        ConfigurationError: if the files hold results of other settings.
+    """
+
+    def __init__(self, path: str | Path, settings: dict[str, Any], methods: dict[str, Any]) -> None:
+        self.path, self.beside = Path(path), Path(path).with_suffix(".json")
+        if self.path == self.beside:
+            raise ConfigurationError(f"output = {str(path)!r} must not end in .json; results are a CSV.")
+        self._settings, self._methods = _plain(settings), _plain(methods)
+        self._frame = pd.DataFrame(columns=COLUMNS)
+        self._chosen: list[dict[str, Any]] = []
+        if self.path.exists():
+            self._frame = read_results(self.path)
+            self._take_over(json.loads(self.beside.read_text()) if self.beside.exists() else {})
+
+    def write(self, finished: Sequence[Finished]) -> pd.DataFrame:
+        """Write all that is known, each file in one go, and return it."""
+        frame, chosen = results_of(finished), [_chosen(plan, outcome) for plan, outcome in finished]
+        names = {tuple(plan.key.values()) for plan, _ in finished}
+        old = self._frame[[key not in names for key in self._frame[KEY].itertuples(index=False, name=None)]]
+        frame = _in_order(pd.concat([old, frame], ignore_index=True)) if len(old) else frame
+        chosen += [line for line in self._chosen if tuple(line[name] for name in KEY) not in names]
+        described = {
+            "command": command_line(),
+            **environment((*PACKAGES, "optuna")),
+            "settings": self._settings,
+            "methods": self._methods,
+            "chosen": _sorted(chosen),
+        }
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        _replace(self.path, frame.to_csv(index=False))
+        _replace(self.beside, json.dumps(described, indent=1) + "\n")
+        return frame
+
+    def _take_over(self, described: dict[str, Any]) -> None:
+        known = described.get("methods", {})
+        same = all(known[name] == method for name, method in self._methods.items() if name in known)
+        if described.get("settings") != self._settings or not same:
+            raise ConfigurationError(
+                f"{self.path} holds results of other settings or methods, see {self.beside.name}. "
+                "Give another output, or delete it."
+            )
+        self._methods = {**known, **self._methods}
+        self._chosen = described.get("chosen", [])
+
+
+def _chosen(plan: StudyPlan, outcome: Outcome) -> dict[str, Any]:
+    of_trial = {"trial": outcome.trial, "check": outcome.check, "pruned": outcome.pruned}
+    return {**plan.key, **of_trial, **outcome.hyperparameters}
+
+
+def _in_order(frame: pd.DataFrame) -> pd.DataFrame:
+    for name in ("train_rows", "val_per_class"):
+        frame[name] = frame[name].astype(str)
+    order = frame.sort_values([*KEY, "metric"], key=_sizes, kind="stable")
+    return order[[*COLUMNS, *(name for name in frame.columns if name not in COLUMNS)]].reset_index(drop=True)
+
+
+def _sizes(column: pd.Series) -> pd.Series:
+    """Numbers before "all" among sizes; other columns as they are."""
+    if column.name not in ("train_rows", "val_per_class"):
+        return column
+    return pd.to_numeric(column.replace("all", "inf"))
+
+
+def _sorted(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    def key(line: dict[str, Any]) -> tuple[Any, ...]:
+        return tuple(float("inf") if line[name] == "all" else float(line[name]) for name in KEY[3:])
+
+    return sorted(lines, key=lambda line: (line["dataset"], line["method"], line["seed"], *key(line)))
+
+
+def _plain(value: Any) -> Any:
+    return json.loads(json.dumps(value))
+
+
+def _replace(path: Path, text: str) -> None:
+    draft = path.with_name(f".{path.name}.draft")
+    draft.write_text(text, encoding="utf-8")
+    os.replace(draft, path)

@@ -1,0 +1,173 @@
+"""One study of a benchmark: equal trials for one method on one set and seed, the best on validation tested once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import torch
+from pytorch_lightning.utilities.seed import isolate_rng
+
+from lol_lightning.data.batch import LoLBatch
+from lol_lightning.data.dataset import LoLDataLoader, LoLDataset
+from lol_lightning.experiments.data import Prepared, prepare
+from lol_lightning.experiments.labeled import labeled_rows, split_80_20
+from lol_lightning.experiments.plan import Outcome, StudyPlan
+from lol_lightning.experiments.store import TrialStore, import_optuna
+from lol_lightning.experiments.training import EVALUATION_BATCH, Fit, evaluation_batches, fit, quiet, trainer
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial, Trial
+
+__all__ = ["run_study"]
+
+STARTUP_TRIALS = 5
+"""Trials before the sampler looks at results and before any is pruned."""
+WARMUP_CHECKS = 3
+"""Checks of a trial before it can be pruned."""
+
+
+def run_study(plan: StudyPlan, store: TrialStore, after_trial: Callable[[], None] = lambda: None) -> Outcome:
+    """Run the trials of a study that are missing, choose one on the validation rows, and read the test rows once.
+
+    Trial i draws its hyperparameters by Optuna's tree-structured Parzen estimator from a generator of (seed, i) and
+    the trials before it, and its network from another one of (seed, i) that is the same for every method. Which trials
+    were run by which process and when thus makes no difference. The score of a trial is its best validation accuracy
+    among its checks; the first of equal checks and the first of equal trials that were not pruned is chosen.
+
+    Args:
+        plan: what to run.
+        store: trials that are known already, and where new ones go.
+        after_trial: called before a trial is kept.
+
+    Returns:
+        The outcome, from the store where it is known.
+    """
+    known = store.outcome(plan.name, plan.budget.trials)
+    if known is not None:
+        return Outcome(**known)
+    start = time.perf_counter()
+    with quiet(), isolate_rng():
+        rows = _StudyRows(plan)
+        study = import_optuna().create_study(
+            direction="maximize",
+            pruner=import_optuna().pruners.MedianPruner(n_startup_trials=STARTUP_TRIALS, n_warmup_steps=WARMUP_CHECKS),
+        )
+        study.add_trials(store.trials(plan.name)[: plan.budget.trials])
+        kept: tuple[int, Fit] | None = None
+        preparing = time.perf_counter() - start
+        for number in range(len(study.get_trials(deepcopy=False)), plan.budget.trials):
+            result = _run_trial(rows, study, number)
+            after_trial()
+            store.add(plan.name, study.get_trials(deepcopy=False)[number])
+            if _chosen(study).number == number:
+                kept = number, result
+        chosen, start = _chosen(study), time.perf_counter()
+        check = chosen.user_attrs["check"]
+        if kept is None or kept[0] != chosen.number:
+            kept = chosen.number, rows.fit(chosen.number, chosen.user_attrs["hyperparameters"], until=check)
+        metrics = {**rows.test(kept[1]), "val_accuracy": cast(float, chosen.value)}
+    trials = study.get_trials(deepcopy=False)
+    outcome = Outcome(
+        {name: round(value, 6) for name, value in metrics.items()},
+        seconds=preparing + time.perf_counter() - start + sum(trial.user_attrs["seconds"] for trial in trials),
+        trial=chosen.number,
+        check=check,
+        pruned=sum(trial.state.name == "PRUNED" for trial in trials),
+        hyperparameters=chosen.user_attrs["hyperparameters"],
+    )
+    store.set_outcome(plan.name, plan.budget.trials, asdict(outcome))
+    return outcome
+
+
+def _run_trial(rows: _StudyRows, study: Any, number: int) -> Fit:
+    optuna, method, start = import_optuna(), rows.method, time.perf_counter()
+    # A sampler of its own for each trial: its state does not depend on which trials this process has run.
+    study.sampler = optuna.samplers.TPESampler(
+        seed=_seed(rows.plan.seed, number, stream=0), n_startup_trials=STARTUP_TRIALS, multivariate=False
+    )
+    if number == 0:
+        inside = {name: value for name, value in method.defaults.items() if _holds(method.ranges[name], value)}
+        study.enqueue_trial(inside)
+        trial = study.ask()
+        drawn = {name: _draw(trial, name, method.ranges[name]) for name in inside}
+        hyperparameters = {**method.defaults, **drawn}
+    else:
+        trial = study.ask()
+        hyperparameters = {name: _draw(trial, name, limits) for name, limits in method.ranges.items()}
+
+    def prune(check: int, accuracy: float) -> bool:
+        trial.report(accuracy, check)
+        # At its end there is nothing to save, and the median of later trials needs complete ones.
+        return check + 1 < len(rows.at) and trial.should_prune()
+
+    result = rows.fit(number, hyperparameters, on_check=prune)
+    trial.set_user_attr("hyperparameters", hyperparameters)
+    trial.set_user_attr("check", result.best_check)
+    trial.set_user_attr("seconds", time.perf_counter() - start)
+    if result.stopped:
+        study.tell(trial, state=optuna.trial.TrialState.PRUNED)
+    else:
+        study.tell(trial, result.accuracies[result.best_check])
+    return result
+
+
+class _StudyRows:
+    """The rows of a study, ready for its trials."""
+
+    def __init__(self, plan: StudyPlan) -> None:
+        self.plan = plan
+        self.prepared: Prepared = prepare(plan.dataset, plan.train_rows, plan.seed, plan.inspect, plan.inspected_rows)
+        data = self.prepared.data
+        seen = labeled_rows(data.val_labels, plan.val_per_class, data.num_classes, plan.seed, plan.whole_small_classes)
+        labeled = np.empty(0, int)
+        if plan.method.trains_on == "labels":
+            labeled, seen = split_80_20(cast(np.ndarray, data.val_labels), seen, plan.seed)
+        self.method = plan.method.resolve(self.prepared, seen, drawn_by_class=plan.val_per_class is not None)
+        self.train: LoLDataset = self.method.train_data(self.prepared, labeled, plan.seed)
+        self.validation: list[LoLBatch] = evaluation_batches(self.prepared.val, seen)
+        # The same number and size of steps for every method, also for those that train on other rows.
+        num_rows = len(self.prepared.train)
+        self.batch_size, self.at = plan.budget.batch_size_of(num_rows), plan.budget.check_steps(num_rows)
+
+    def fit(
+        self,
+        number: int,
+        hyperparameters: dict[str, float],
+        until: int | None = None,
+        on_check: Callable[[int, float], bool] = lambda check, accuracy: False,
+    ) -> Fit:
+        """Train the network of a trial, to its end or to a check."""
+        seed = _seed(self.plan.seed, number, stream=1)
+        torch.manual_seed(seed)
+        model = self.method.make_model(self.prepared, hyperparameters, seed)
+        at = self.at if until is None else self.at[: until + 1]
+        return fit(model, self.train, self.validation, self.batch_size, at, on_check)
+
+    def test(self, result: Fit) -> dict[str, float]:
+        """Metrics of the best check's weights on the test rows."""
+        data = self.prepared.data
+        data.setup("test")
+        loader = LoLDataLoader(data.test_dataloader().dataset, batch_size=EVALUATION_BATCH)  # type: ignore[arg-type]
+        (tested,) = trainer().test(result.restore_best(), loader, verbose=False)
+        return {name: tested[name] for name in ("test_accuracy", "test_macro_f1")}
+
+
+def _chosen(study: Any) -> FrozenTrial:
+    finished = [trial for trial in study.get_trials(deepcopy=False) if trial.state.name == "COMPLETE"]
+    return max(finished, key=lambda trial: (trial.value, -trial.number))
+
+
+def _draw(trial: Trial, name: str, limits: tuple[float, float]) -> float:
+    return trial.suggest_float(name, *limits, log=True)
+
+
+def _holds(limits: tuple[float, float], value: float) -> bool:
+    return limits[0] <= value <= limits[1]
+
+
+def _seed(seed: int, number: int, stream: int) -> int:
+    return int(np.random.SeedSequence([seed, number, stream]).generate_state(1)[0])

@@ -1,0 +1,148 @@
+"""From records of LFs to gradient targets in a feature space, with an audit of every step."""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+import pandas as pd
+from pytorch_lightning.utilities import rank_zero_only
+
+from lol_lightning.exceptions import TargetsError
+from lol_lightning.features.bag_of_words import FeatureSpace
+from lol_lightning.features.strengths import Finding, Key, strengths
+from lol_lightning.features.vocabulary import SPLIT
+from lol_lightning.functional.gradient_targets import GradientTargets
+from lol_lightning.lfs.record import InspectedFeature, LFRecord, Source
+
+__all__ = ["records_to_targets"]
+
+logger = logging.getLogger(__name__)
+
+_COLUMNS = ["lf", "inspected", "kind", "source", "label", "entries", "num_entries", "num_targets", "remark"]
+
+
+def records_to_targets(
+    records: Sequence[LFRecord],
+    feature_space: FeatureSpace,
+    num_classes: int,
+    top_k: int | None = None,
+    threshold: float = 0.0,
+    sources: Iterable[Source] | None = None,
+) -> tuple[GradientTargets, pd.DataFrame]:
+    r"""Map what the LFs inspect onto the features of a fitted space.
+
+    A feature of value :math:`v` gives each entry :math:`j` in which it shows the derivative of the smoothed LF among
+    the documents on which the LF votes for that reason (Sec. 4.2; DESIGN, conditional form):
+
+    .. math:: v \prod_{l \ne j} (1 - \phi_l)
+
+    where :math:`l` runs over the entries that would keep the vote alive, the alternatives in the same group of the
+    same clause, and :math:`\phi` is the share of training rows that hold them. The words of a phrase are all needed,
+    so each keeps the full value. Probed and surrogate values are measured and used as they are. Where several findings
+    meet on one (LF, class, feature) the probed one wins over the declared or traced one and that over the surrogate's;
+    among equals the largest magnitude stays.
+
+    A class probability cannot rise with a word for two classes at once. Where one LF asks for an entry on behalf of
+    several classes, only the class that it mostly leads to keeps it, times the lead :math:`(w - w') / (w + w')`; the
+    weight :math:`w` of a class is the chance that the rest of its rule is there as well, :math:`w'` that of the other
+    classes. Of "good" and "not good", the word alone decides.
+
+    Args:
+        records: one for each LF, in the order of the vote matrix's columns.
+        feature_space: fitted on the training rows.
+        num_classes: K.
+        top_k: keep at most that many entries of largest magnitude for each LF.
+        threshold: keep entries with ``|value| > threshold``.
+        sources: use only findings of these sources; all by default.
+
+    Returns:
+        The targets, and the audit: a DataFrame with one row for each inspected feature: ``lf``, ``inspected`` (the
+        term), ``kind``, ``source``, ``label``, ``entries`` (names) and ``num_entries`` in the space, ``num_targets``
+        (how many of these are targets), ``remark``.
+
+    Raises:
+        TargetsError: if a feature votes for a class outside [0, K).
+
+    Example:
+        >>> from lol_lightning.features.bag_of_words import BagOfWords
+        >>> space = BagOfWords().fit(["subscribe to my channel", "nice song"])
+        >>> record = LFRecord("promotion", (InspectedFeature("subscr", label=1), InspectedFeature("plz", label=1)))
+        >>> targets, audit = records_to_targets([record], space, num_classes=2)
+        >>> targets.feature, targets.value
+        (tensor([4]), tensor([1.]))
+        >>> audit[["inspected", "entries", "remark"]]
+          inspected      entries             remark
+        0    subscr  [subscribe]             mapped
+        1       plz           []  out of vocabulary
+    """
+    findings = []
+    for lf, record in enumerate(records):
+        for feature in (record if sources is None else record.from_sources(sources)).features:
+            _check_label(record, feature, num_classes)
+            findings.append(Finding(lf, feature, feature_space.map_feature(feature)))
+    observed, smoothed = feature_space.observed_frequency, feature_space.document_frequency
+    entries = _strongest(strengths(findings, observed.double().numpy(), smoothed.double().numpy()), threshold, top_k)
+    scale = feature_space.feature_scale
+    targets = GradientTargets.from_entries(
+        entries,
+        len(records),
+        num_classes,
+        feature_space.num_features,
+        document_frequency=smoothed,
+        feature_scale=None if bool((scale == 1).all()) else scale,
+    )
+    audit = _audit(findings, records, feature_space.feature_names, {entry[:3] for entry in entries})
+    _warn_of_splits(audit)
+    return targets, audit
+
+
+def _strongest(values: dict[Key, float], threshold: float, top_k: int | None) -> list[tuple[int, int, int, float]]:
+    by_lf: dict[int, list[tuple[int, int, int, float]]] = defaultdict(list)
+    for key, value in values.items():
+        if abs(value) > threshold:
+            by_lf[key[0]].append((*key, value))
+    kept = (sorted(entries, key=lambda entry: (-abs(entry[3]), entry))[:top_k] for entries in by_lf.values())
+    return sorted(entry for entries in kept for entry in entries)
+
+
+def _check_label(record: LFRecord, feature: InspectedFeature, num_classes: int) -> None:
+    if not 0 <= feature.label < num_classes:
+        raise TargetsError(
+            f"LF {record.name!r} inspects {feature.term!r} for class {feature.label}, outside the {num_classes} "
+            f"classes 0 .. {num_classes - 1}. Raise num_classes or correct the LF's label."
+        )
+
+
+def _audit(
+    findings: Sequence[Finding], records: Sequence[LFRecord], names: Sequence[str], kept: set[Key]
+) -> pd.DataFrame:
+    rows = [
+        (
+            records[lf].name,
+            feature.term,
+            feature.kind,
+            feature.source,
+            feature.label,
+            [names[entry] for entry in match.entries],
+            len(match.entries),
+            sum((lf, feature.label, entry) in kept for entry in match.entries),
+            match.remark,
+        )
+        for lf, feature, match in findings
+    ]
+    return pd.DataFrame(rows, columns=_COLUMNS)
+
+
+def _warn_of_splits(audit: pd.DataFrame) -> None:
+    split = audit[audit.remark.str.startswith(SPLIT)] if len(audit) else audit
+    if len(split):
+        shown = ", ".join(repr(term) for term in dict.fromkeys(split.inspected.head(5)))
+        rank_zero_only(logger.warning)(
+            "%d inspected phrase(s) are not entries of the feature space and were split into content words "
+            "(%s%s); a vectorizer with ngram_range=(1, 2) keeps short phrases whole.",
+            len(split),
+            shown,
+            ", ..." if len(split) > 5 else "",
+        )

@@ -1,0 +1,149 @@
+"""TableFeatures: numeric columns and categories of a DataFrame as a dense feature space."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from lol_lightning.exceptions import DataError, FeatureSpaceError
+from lol_lightning.features.bag_of_words import FeatureSpace
+from lol_lightning.features.vocabulary import FOREIGN, MAPPED, OUT, FeatureMatch
+from lol_lightning.lfs.record import InspectedFeature
+from lol_lightning.lfs.rows import Rows
+
+__all__ = ["TableFeatures"]
+
+
+class TableFeatures(FeatureSpace):
+    """Numeric columns in standard deviations from their mean, and one 0/1 feature for each category.
+
+    A numeric feature has the name of its column, a category ``column=value``; probing names them alike. Categories that
+    the training rows do not hold become rows of zeros.
+
+    Args:
+        numeric: numeric columns; all of number type if neither they nor ``categorical`` are given.
+        categorical: columns of categories; all of text, bool or category type if neither is given.
+        exclude: columns to leave out of that choice, such as the gold labels.
+
+    Raises:
+        FeatureSpaceError: if no column is left.
+        DataError: if the rows are no DataFrame, lack a column or miss a number.
+
+    Example:
+        >>> table = pd.DataFrame({"age": [20.0, 40.0], "city": ["Oslo", "Rome"]})
+        >>> space = TableFeatures().fit(table)
+        >>> space.feature_names
+        ['age', 'city=Oslo', 'city=Rome']
+        >>> space.transform(table)
+        array([[-1.,  1.,  0.],
+               [ 1.,  0.,  1.]], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        numeric: Sequence[str] | None = None,
+        categorical: Sequence[str] | None = None,
+        exclude: Sequence[str] = ("label",),
+    ) -> None:
+        self.numeric, self.categorical, self.exclude = numeric, categorical, exclude
+
+    @property
+    def is_fitted(self) -> bool:
+        """Whether ``fit`` has seen data."""
+        return hasattr(self, "_frequency")
+
+    @property
+    def feature_names(self) -> list[str]:
+        """Names of the numeric columns, then of the categories."""
+        self._check_fitted()
+        return self._names
+
+    @property
+    def observed_frequency(self) -> Float[Tensor, " feature"]:
+        """float32 (d,): share of the training rows in a category, or above the mean of a numeric column."""
+        self._check_fitted()
+        return self._frequency
+
+    @property
+    def document_frequency(self) -> Float[Tensor, " feature"]:
+        """float32 (d,): the same, smoothed as ``(rows + 1) / (all rows + 2)``."""
+        return (self.observed_frequency * self._num_rows + 1) / (self._num_rows + 2)
+
+    @property
+    def feature_scale(self) -> Float[Tensor, " feature"]:
+        """float32 (d,): 1 throughout, numeric columns being in standard deviations."""
+        return torch.ones(self.num_features)
+
+    def fit_transform(self, data: Rows, inspected: Iterable[InspectedFeature] = ()) -> np.ndarray:
+        """Learn means, deviations and categories from training rows; return their features float32 (n, d)."""
+        table = _as_table(data)
+        numeric, categorical = self._choose(table)
+        numbers = _numbers(table, numeric)
+        self._mean, deviation = numbers.mean(0), numbers.std(0)
+        self._deviation = np.where(deviation > 0, deviation, 1.0)
+        self._numeric = numeric
+        self._categories = {name: sorted(_column(table, name).dropna().unique(), key=str) for name in categorical}
+        self._names = [*numeric, *(f"{name}={value}" for name, values in self._categories.items() for value in values)]
+        if not self._names:
+            raise FeatureSpaceError(f"no numeric column and no category among {list(table.columns)}; name some.")
+        matrix = self._encode(table)
+        self._num_rows = len(matrix)
+        self._frequency = torch.from_numpy((matrix > 0).mean(0).astype(np.float32))
+        return matrix
+
+    def transform(self, data: Rows) -> np.ndarray:
+        """Return the features of rows, float32 (n, d)."""
+        self._check_fitted()
+        return self._encode(_as_table(data))
+
+    def map_feature(self, feature: InspectedFeature) -> FeatureMatch:
+        """Find a column or category by its name."""
+        if feature.kind not in ("column", "entry"):
+            return FeatureMatch((), FOREIGN)
+        if feature.term in self.feature_names:
+            return FeatureMatch(((self.feature_names.index(feature.term),),), MAPPED)
+        hint = f": name a category as {feature.term}=value" if feature.term in self._categories else ""
+        return FeatureMatch((), OUT + hint)
+
+    def _choose(self, table: pd.DataFrame) -> tuple[list[str], list[str]]:
+        if self.numeric is not None or self.categorical is not None:
+            return list(self.numeric or ()), list(self.categorical or ())
+        rest = table.drop(columns=[name for name in self.exclude if name in table.columns])
+        numbers, others = rest.select_dtypes("number"), rest.select_dtypes(exclude=["number", "datetime", "timedelta"])
+        return list(map(str, numbers.columns)), list(map(str, others.columns))
+
+    def _encode(self, table: pd.DataFrame) -> np.ndarray:
+        blocks = [(_numbers(table, self._numeric) - self._mean) / self._deviation]
+        for name, values in self._categories.items():
+            blocks.append(_column(table, name).to_numpy(dtype=object)[:, None] == np.array(values, dtype=object))
+        return np.concatenate(blocks, axis=1, dtype=np.float32)
+
+
+def _as_table(data: Rows) -> pd.DataFrame:
+    if not isinstance(data, pd.DataFrame):
+        raise DataError(f"TableFeatures reads DataFrames, got {type(data).__name__}; pass pandas.DataFrame(rows).")
+    return data
+
+
+def _column(table: pd.DataFrame, name: str) -> pd.Series:
+    if name not in table.columns:
+        raise DataError(f"the rows have no column {name!r}, only {list(map(str, table.columns))}.")
+    return table[name]
+
+
+def _numbers(table: pd.DataFrame, names: list[str]) -> np.ndarray:
+    numbers = np.empty((len(table), len(names)))
+    for j, name in enumerate(names):
+        try:
+            numbers[:, j] = _column(table, name).to_numpy(dtype=float, na_value=np.nan)
+        except (TypeError, ValueError) as error:
+            raise DataError(f"column {name!r} is not numeric ({error}); name it as categorical.") from error
+        if not np.isfinite(numbers[:, j]).all():
+            row = int(np.flatnonzero(~np.isfinite(numbers[:, j]))[0])
+            raise DataError(f"row {row} has {name!r} = {numbers[row, j]}; fill or drop rows that miss a number.")
+    return numbers

@@ -1,0 +1,1 @@
+"""What a labeling function that nobody annotated looks at."""

@@ -1,0 +1,1 @@
+"""What changes an LF's vote when it is taken away."""

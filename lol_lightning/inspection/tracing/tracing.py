@@ -1,0 +1,247 @@
+"""Tracing: what a plain labeling function inspects, found by running it on instrumented data points."""
+
+from __future__ import annotations
+
+import copy
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from snorkel.labeling import LabelingFunction
+from snorkel.map import BaseMapper
+
+from lol_lightning.exceptions import DataError
+from lol_lightning.inspection.probing.attribution import Answers, Explorer
+from lol_lightning.inspection.probing.calls import UNKNOWN, as_vote
+from lol_lightning.inspection.tracing.queries import Trace, recording
+from lol_lightning.inspection.tracing.traced_calls import watch_calls
+from lol_lightning.inspection.tracing.traced_notes import column_features, trace_notes
+from lol_lightning.inspection.tracing.traced_point import field_names, instrument_point, plain_copy
+from lol_lightning.inspection.tracing.traced_source import hook_source
+from lol_lightning.inspection.tracing.traced_text import TracedStr
+from lol_lightning.lfs.record import LFRecord
+from lol_lightning.lfs.rules.clauses import evidence_features
+from lol_lightning.lfs.rules.reachable import code_home, reach
+
+__all__ = ["Tracer", "run_traced", "trace_lf", "trace_lfs"]
+
+
+def trace_lfs(
+    lfs: Sequence[LabelingFunction],
+    data: pd.DataFrame | Sequence[Any],
+    column: str | None = None,
+    max_rows: int = 500,
+    votes: np.ndarray | None = None,
+    max_runs: int = 20_000,
+) -> list[LFRecord]:
+    """Trace several labeling functions; see ``trace_lf``.
+
+    Args:
+        lfs: the m labeling functions.
+        data: the N data points.
+        column: the only text to instrument; all texts by default.
+        max_rows: number of rows that each LF is traced on.
+        votes: int (N, m), the votes of the LFs where they are known, to choose rows by.
+        max_runs: bound on the runs of each LF with single answers turned over.
+
+    Raises:
+        DataError: if the votes do not fit the data and the LFs.
+    """
+    if votes is not None and np.shape(votes) != (len(data), len(lfs)):
+        raise DataError(
+            f"votes have shape {np.shape(votes)}, but there are {len(data)} data points and {len(lfs)} LFs; "
+            "pass the matrix that the applier returned for this data."
+        )
+    by_lf = [None] * len(lfs) if votes is None else list(np.asarray(votes).T)
+    return [trace_lf(lf, data, column, max_rows, own, max_runs) for lf, own in zip(lfs, by_lf, strict=True)]
+
+
+def trace_lf(
+    lf: LabelingFunction,
+    data: pd.DataFrame | Sequence[Any],
+    column: str | None = None,
+    max_rows: int = 500,
+    votes: np.ndarray | None = None,
+    max_runs: int = 20_000,
+) -> LFRecord:
+    """Find out what a labeling function inspects by running it on instrumented copies of data points.
+
+    The text of a copy records what it is asked: ``in``, ``==``, ``startswith``, tokens, patterns, lengths. Each answer
+    is then turned over in a run of its own: the term is a feature of class k if the vote for k rests on the answer,
+    with a negative value if a positive answer takes the vote away.
+
+    Args:
+        lf: any labeling function of Snorkel, with or without preprocessors and resources.
+        data: a DataFrame or a sequence of data points.
+        column: the only text to instrument; all texts by default.
+        max_rows: number of rows to run on; they are spread evenly, over each class that votes where votes are given.
+        votes: int (N,), the LF's votes where they are known.
+        max_runs: bound on the runs with single answers turned over.
+
+    Returns:
+        The record, with features of source "traced". Its notes say what tracing could not see, and start with
+        "defeated tracing" where the votes rest on it.
+
+    Raises:
+        DataError: if the votes do not fit the data.
+
+    Notes:
+        The LF runs twice or more on a row. Its effects, if it has any, happen as often.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> lf = LabelingFunction("asks", lambda x: 1 if "please" in x.text.lower() else -1)
+        >>> record = trace_lf(lf, [SimpleNamespace(text="Please call"), SimpleNamespace(text="a song")])
+        >>> [(feature.term, feature.label, feature.kind) for feature in record.features]
+        [('please', 1, 'substring')]
+    """
+    if votes is not None and len(votes) != len(data):
+        raise DataError(f"{len(votes)} votes of LF {lf.name!r} were given for {len(data)} data points.")
+    tracer = Tracer(lf, column)
+    explorer = Explorer(tracer.try_run, max_runs)
+    before = tracer.reachable.snapshot()
+    problems: Counter[str] = Counter()
+    seen: list[tuple[Any, int, Trace]] = []
+    for row in choose_rows(len(data), max_rows, votes):
+        point = data.iloc[row] if isinstance(data, pd.DataFrame) else data[row]
+        known = None if votes is None else int(votes[row])
+        if (traced := tracer.checked_run(point, known, problems)) is not None:
+            explorer.learn(point, *traced)
+            seen.append((point, *traced))
+    evidence = explorer.conclude()
+    features = evidence_features(evidence, tracer.reachable.word_sets)
+    columns = tuple(
+        dict.fromkeys(name for point, _, trace in seen for name in trace.columns if name in field_names(point))
+    )
+    features += column_features(seen, columns)
+    if problems["not deterministic"]:
+        features = ()
+    changed = [name for name, value in tracer.reachable.snapshot().items() if value != before[name]]
+    notes = trace_notes(tracer.reachable, evidence, [trace for *_, trace in seen], features, problems, changed)
+    return LFRecord(lf.name, features, columns, notes)
+
+
+def run_traced(
+    lf: LabelingFunction, point: Any, column: str | None = None, answers: Answers | None = None
+) -> tuple[Any, Trace]:
+    """Run a labeling function once on an instrumented copy of a data point.
+
+    Args:
+        lf: the labeling function.
+        point: the data point; it is not changed.
+        column: the only text to instrument; all texts by default.
+        answers: answers to queries to give in place of the true ones.
+
+    Returns:
+        What the LF returned, and the trace of what it asked.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> lf = LabelingFunction("asks", lambda x: 1 if "please" in x.text.lower() else -1)
+        >>> vote, trace = run_traced(lf, SimpleNamespace(text="a song"))
+        >>> vote, trace.queries
+        (-1, {Query(kind='substring', term='please', column='text', flags=0): False})
+    """
+    return Tracer(lf, column).run(point, answers)
+
+
+class Tracer:
+    """Runs one labeling function on instrumented points; the LF's own preprocessor caches are left alone.
+
+    Args:
+        lf: the labeling function.
+        column: the only text to instrument; all texts by default.
+    """
+
+    def __init__(self, lf: LabelingFunction, column: str | None = None) -> None:
+        self.lf, self.column = lf, column
+        self.reachable = reach(lf)
+        self._home = code_home(lf._f)
+        self._isolated = copy.copy(lf)
+        self._isolated._pre = [_isolated_mapper(mapper) for mapper in lf._pre]
+        self._isolated._f = hook_source(lf._f)
+
+    def run(self, point: Any, answers: Answers | None = None) -> tuple[Any, Trace]:
+        """Return what the LF returns on an instrumented copy of the point, and the trace.
+
+        Under overridden answers only the queries that can be overridden are recorded, which takes half the time.
+        """
+        trace = Trace(answers or {}, self._home)
+        instrumented = instrument_point(point, self.column)
+        if isinstance(instrumented, TracedStr):
+            trace.columns[instrumented.origin.column] = True
+        with recording(trace), watch_calls(trace, compiled=not answers):
+            vote = self._isolated(instrumented)
+        return vote, trace
+
+    def try_run(self, point: Any, answers: Answers) -> tuple[int, Trace] | None:
+        """Return the vote and trace under overridden answers; ``None`` if the LF raises on what cannot be."""
+        try:
+            vote, trace = self.run(point, answers)
+        except Exception:
+            return None
+        return None if as_vote(vote) == UNKNOWN else (as_vote(vote), trace)
+
+    def checked_run(self, point: Any, known: int | None, problems: Counter[str]) -> tuple[int, Trace] | None:
+        """Return the vote and trace of a point, unless they cannot be trusted; what is wrong is counted.
+
+        Args:
+            point: the data point.
+            known: the LF's vote where it is known.
+            problems: counts of what went wrong, added to.
+        """
+        try:
+            plain = self.lf(plain_copy(point)) if known is None else known
+        except Exception as error:
+            problems[f"raised {type(error).__name__} on its own"] += 1
+            return None
+        try:
+            traced, trace = self.run(point)
+        except Exception as error:
+            problems[f"raised {type(error).__name__} under tracing, the untraced vote counts"] += 1
+            return None
+        if plain is None or traced is None:
+            problems["returned None, counted as abstaining"] += 1
+        vote = as_vote(plain)
+        if vote == UNKNOWN:
+            problems[f"returned {plain!r:.40}, which is no class"] += 1
+            return None
+        if vote != as_vote(traced):
+            problems[self._disagreement(point, vote)] += 1
+            return None
+        return vote, trace
+
+    def _disagreement(self, point: Any, vote: int) -> str:
+        try:
+            again = [as_vote(self.lf(plain_copy(point))) for _ in range(5)]
+        except Exception:
+            return "not deterministic"
+        same = all(other == vote for other in again)
+        return "voted otherwise under tracing, the untraced vote counts" if same else "not deterministic"
+
+
+def choose_rows(num_rows: int, max_rows: int, votes: np.ndarray | None = None) -> Iterator[int]:
+    """Choose rows to trace on, spread evenly; each class that votes, and abstaining, gets an equal part.
+
+    Example:
+        >>> list(choose_rows(10, 5)), list(choose_rows(6, 4, np.array([-1, -1, -1, -1, -1, 1])))
+        ([0, 2, 4, 6, 8], [0, 2, 5])
+    """
+    kinds = [np.arange(num_rows)] if votes is None else [np.flatnonzero(votes == kind) for kind in np.unique(votes)]
+    share = max(1, max_rows // max(1, len(kinds)))
+    chosen = [
+        rows[(np.arange(min(share, len(rows))) * len(rows)) // min(share, len(rows))] for rows in kinds if len(rows)
+    ]
+    return iter(np.sort(np.concatenate(chosen)).tolist()) if chosen else iter(())
+
+
+def _isolated_mapper(mapper: BaseMapper) -> BaseMapper:
+    """Copy a preprocessor with an empty cache, so that no instrumented point stays in the user's."""
+    fresh = copy.copy(mapper)
+    fresh.reset_cache()
+    fresh._pre = [_isolated_mapper(inner) for inner in mapper._pre]
+    if hasattr(mapper, "_f"):
+        fresh._f = hook_source(mapper._f)
+    return fresh

@@ -1,0 +1,1 @@
+"""LoLLabelModel, in the place of Snorkel's LabelModel."""

@@ -1,0 +1,288 @@
+"""LoLLabelModel: Snorkel's LabelModel interface over LF conditionals and, with features, a LoL classifier."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from snorkel.analysis import Scorer
+from snorkel.labeling import LabelingFunction
+from snorkel.labeling.model.base_labeler import BaseLabeler
+from snorkel.labeling.model.label_model import LabelModelConfig, TrainConfig
+from snorkel.utils import probs_to_preds
+
+from lol_lightning.exceptions import ConfigurationError, DataError, NotFittedError, VotesError
+from lol_lightning.features.archive import read_archive, write_archive
+from lol_lightning.features.bag_of_words import FeatureSpace
+from lol_lightning.functional.gradient_targets import GradientTargets
+from lol_lightning.functional.votes import ABSTAIN
+from lol_lightning.label_model.end_model import EndModel, Training, classifier_options, train_end_model
+from lol_lightning.label_model.settings import classifier_arguments, train_config
+from lol_lightning.label_model.vote_model import VoteModel, estimate_vote_model
+from lol_lightning.lfs.apply import validate_votes
+from lol_lightning.losses.class_balance import class_balance_of
+
+__all__ = ["LoLLabelModel"]
+
+logger = logging.getLogger(__name__)
+
+TIE_BREAK_POLICIES = ("abstain", "random", "true-random")
+
+_FORMAT = "lol-lightning label model 1"
+_NETWORK = "network."
+
+
+class LoLLabelModel(BaseLabeler):  # type: ignore[misc]
+    r"""Drop-in for ``snorkel.labeling.model.LabelModel`` that can also learn from the features of the rows.
+
+    Two models live here, and ``X`` chooses the one that answers:
+
+    - ``predict_proba(L)``, ``predict(L)``, ``score(L, Y)``: the **label model**, the class posterior of the votes
+      under the LFs' conditionals. Rows without a vote get the class balance (and so -1 under "abstain").
+    - ``predict_proba(L, X=X)`` and so on: the **LoL classifier** that ``fit(L, X=X)`` trained. It reads only ``X``,
+      answers on rows without a vote too, and ``L`` may be ``None``.
+
+    ``get_weights`` and ``get_conditional_probs`` describe the LFs. Their estimates rest on the classifier's posterior
+    of the training rows where one was trained, else on soft votes refined by EM.
+
+    Args:
+        cardinality: K, number of classes, at least 2.
+        **kwargs: ``verbose`` (True): log progress; ``device`` ("cpu"): where the classifier is trained, such as
+            "cuda:0".
+
+    Raises:
+        ConfigurationError: if an argument is unknown, K is below 2, or CUDA is asked for and missing.
+
+    Notes:
+        Votes may be an array, nested lists, a DataFrame (one column for each LF) or a SciPy sparse matrix. The cells
+        that a sparse matrix does not store are 0, and so votes for class 0, as they are after ``toarray()``.
+
+        Unlike the original, one or two LFs are enough, fitting draws no random number without ``X``, no global
+        seed is set (``seed`` defaults to 0), ``save`` writes no pickle, and ``load`` executes nothing.
+
+    Example:
+        >>> votes = np.array([[1, 1, -1], [0, 0, -1], [1, 1, 0], [0, -1, 0]])
+        >>> model = LoLLabelModel(cardinality=2, verbose=False)
+        >>> model.fit(votes, n_epochs=50, progress_bar=False)
+        >>> model.predict(votes)
+        array([1, 0, 1, 0])
+    """
+
+    def __init__(self, cardinality: int = 2, **kwargs: Any) -> None:
+        super().__init__(cardinality)
+        if cardinality < 2:
+            raise ConfigurationError(f"cardinality = {cardinality}; there must be at least 2 classes.")
+        try:
+            self.config = LabelModelConfig(**kwargs)
+        except TypeError as error:
+            raise ConfigurationError(f"{error}; LoLLabelModel takes cardinality, verbose and device.") from error
+        if self.config.device != "cpu" and not torch.cuda.is_available():
+            raise ConfigurationError(f"device = {self.config.device!r}, but CUDA is not available; use 'cpu'.")
+        self._vote_model: VoteModel | None = None
+        self._end_model: EndModel | None = None
+
+    def fit(
+        self,
+        L_train: Any,
+        Y_dev: Any = None,
+        class_balance: Any = None,
+        progress_bar: bool = True,
+        X: Any = None,
+        lfs: Sequence[LabelingFunction] | None = None,
+        gradient_targets: GradientTargets | None = None,
+        feature_space: FeatureSpace | None = None,
+        batch_size: int = 128,
+        prior_rows: float | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Estimate the LFs' conditionals and, with ``X``, train a LoL classifier.
+
+        Args:
+            L_train: votes (n, m), values -1 .. K - 1.
+            Y_dev: gold labels of a development set, read only for the class balance.
+            class_balance: share of each class; without it and ``Y_dev``, uniform. With ``X``, the votes that the
+                classifier learns from are balanced to shares that are given so, see its ``class_weights``.
+            progress_bar: show one.
+            X: the n rows: texts, a DataFrame or data points with a ``text``, or a matrix (n, d), sparse or dense.
+            lfs: the LFs in the order of the columns; what they inspect gives the gradient targets. Without them and
+                ``gradient_targets`` the classifier learns from the votes alone (LoL-simple).
+            gradient_targets: instead of ``lfs``, targets in the features of ``X``.
+            feature_space: turns ``X`` into features, by default ``BagOfWords()``; a fitted one is used as it is.
+            batch_size: of the classifier's training.
+            prior_rows: how many rows of each class the prior on the conditionals counts as; by default 1 with ``X``,
+                else ``10 * sqrt(n)``, which suits real LFs (1 is less biased where LFs are independent).
+            **kwargs: Snorkel's settings, all accepted, and with ``X`` any argument of ``LoLClassifier``. They mean:
+
+                - ``n_epochs`` (100): passes over the rows with ``X``, else EM steps at most.
+                - ``lr``, ``l2``, ``optimizer``: learning rate, weight decay and optimizer of the classifier, whose
+                  own defaults hold where they are not given. Without ``X`` there is no gradient step.
+                - ``l2`` also lets the prior on the conditionals count as ``l2 * n`` rows more.
+                - ``prec_init`` (0.7): precision of the LFs under that prior, one number or one for each LF.
+                - ``mu_eps``: least conditional.
+                - ``seed`` (0): of the classifier. The EM draws nothing.
+                - ``log_freq`` (10): if verbose, log after so many EM steps.
+                - ``optimizer_config``, ``lr_scheduler``, ``lr_scheduler_config``: of no effect.
+
+        Raises:
+            VotesError: if a vote is NaN, below -1 or not below K, or there is none at all.
+            ConfigurationError: if an argument is unknown or cannot work.
+            DataError: if ``X`` and ``L_train`` differ in length, or ``Y_dev`` lacks a class.
+            TargetsError: if ``gradient_targets`` do not fit the votes or ``X``.
+        """
+        options = classifier_arguments(kwargs, classifier_options(), with_features=X is not None)
+        for name, value in (("lfs", lfs), ("gradient_targets", gradient_targets), ("feature_space", feature_space)):
+            if X is None and value is not None:
+                raise ConfigurationError(f"{name} is for the classifier, which needs the rows: give X too.")
+        if prior_rows is not None and not prior_rows >= 0:
+            raise ConfigurationError(f"prior_rows = {prior_rows}; a number of rows must not be negative.")
+        votes = validate_votes(L_train, self.cardinality)
+        if not (votes != ABSTAIN).any():
+            raise VotesError(f"none of the {votes.size} votes of L_train is a class, so nothing can be learnt.")
+        given = {name: value for name, value in kwargs.items() if name in TrainConfig._fields}
+        config = train_config(given, votes.shape[1], self.cardinality)
+        balance = class_balance_of(class_balance, Y_dev, self.cardinality)
+        end_model = None
+        if X is not None:
+            training = Training(
+                config.n_epochs,
+                batch_size,
+                config.seed,
+                self.config.device,
+                progress_bar,
+                self.config.verbose,
+                options,
+                None if class_balance is None else balance,
+                None if Y_dev is None else np.asarray(Y_dev).ravel(),
+            )
+            end_model = train_end_model(X, votes, self.cardinality, lfs, gradient_targets, feature_space, training)
+        posterior = None if end_model is None else end_model.predict_proba(X)
+        self._vote_model = estimate_vote_model(
+            votes, balance, posterior, config, prior_rows, self.config.verbose, progress_bar
+        )
+        self._end_model, self.train_config = end_model, config
+
+    def predict_proba(self, L: Any, X: Any = None) -> Float[np.ndarray, "row cls"]:
+        """Return class probabilities: the label model's given ``L``, the classifier's where ``X`` is given.
+
+        Args:
+            L: votes (n, m); may be ``None`` where ``X`` is given.
+            X: the rows, in the form that ``fit`` had them.
+
+        Returns:
+            float64 (n, K), rows sum to 1.
+
+        Raises:
+            NotFittedError: before ``fit``, or with ``X`` after a ``fit`` without it.
+            VotesError: if ``L`` has another number of LFs than ``fit`` saw, or a wrong value.
+            DataError: if ``X`` and ``L`` differ in length.
+        """
+        vote_model = self._fitted()
+        if X is None:
+            return vote_model.predict_proba(L)
+        if self._end_model is None:
+            raise NotFittedError("fit had no X, so there is no classifier; call fit(L_train, X=...), or leave X out.")
+        probabilities = self._end_model.predict_proba(X)
+        if L is not None and (rows := len(vote_model.check(L))) != len(probabilities):
+            raise DataError(f"X has {len(probabilities)} rows and L has {rows}; give both for the same rows.")
+        return probabilities
+
+    def predict(
+        self, L: Any, return_probs: bool | None = False, tie_break_policy: str = "abstain", X: Any = None
+    ) -> Any:
+        """Return predicted classes; see ``predict_proba`` for which model answers.
+
+        Args:
+            L: votes (n, m); may be ``None`` where ``X`` is given.
+            return_probs: whether to return the probabilities too.
+            tie_break_policy: "abstain" (-1), "random" (by a hash of the row's number, always the same) or
+                "true-random", where classes are equally probable.
+            X: the rows.
+
+        Returns:
+            int (n,), or that and float64 (n, K).
+        """
+        if tie_break_policy not in TIE_BREAK_POLICIES:
+            raise ConfigurationError(f"tie_break_policy = {tie_break_policy!r}; use one of {TIE_BREAK_POLICIES}.")
+        probabilities = self.predict_proba(L, X)
+        predictions = probs_to_preds(probabilities, tie_break_policy)
+        return (predictions, probabilities) if return_probs else predictions
+
+    def score(
+        self,
+        L: Any,
+        Y: Any,
+        metrics: list[str] | None = ["accuracy"],  # noqa: B006 - Snorkel's signature; only read
+        tie_break_policy: str = "abstain",
+        X: Any = None,
+    ) -> dict[str, float]:
+        """Return metrics of the predictions; rows predicted or labeled -1 count in none but "coverage".
+
+        Args:
+            L: votes (n, m); may be ``None`` where ``X`` is given.
+            Y: gold classes (n,).
+            metrics: names in Snorkel's ``METRICS``, such as "accuracy", "f1", "f1_macro", "matthews_corrcoef".
+            tie_break_policy: see ``predict``.
+            X: the rows.
+
+        Returns:
+            The value of each metric by its name.
+        """
+        if tie_break_policy == "abstain":
+            logger.warning("Metrics calculated over data points with non-abstain labels only")
+        predictions, probabilities = self.predict(L, return_probs=True, tie_break_policy=tie_break_policy, X=X)
+        labels = np.asarray(Y)
+        if len(labels) != len(predictions):
+            raise DataError(f"Y has {len(labels)} labels for {len(predictions)} rows; give one for each.")
+        return Scorer(metrics=metrics).score(labels, predictions, probabilities)
+
+    def get_conditional_probs(self) -> Float[np.ndarray, "lf outcome cls"]:
+        r"""Return what each LF does given the class.
+
+        Returns:
+            float64 (m, K + 1, K); entry ``[i, j, k]`` is the probability that LF ``i`` votes ``j - 1`` where the class
+            is ``k``; ``j = 0`` abstains.
+        """
+        return self._fitted().conditionals.copy()
+
+    def get_weights(self) -> Float[np.ndarray, " lf"]:
+        """Return the probability that each LF is right where it votes, float64 (m,) in [0, 1]."""
+        return self._fitted().weights
+
+    def save(self, destination: str | Path) -> None:
+        """Write the fitted model to one file of arrays and JSON.
+
+        Raises:
+            ConfigurationError: if the classifier's network, the feature space or its vectorizer is not the package's
+                or scikit-learn's own, or holds a function: only a pickle could keep it.
+        """
+        vote_model = self._fitted()
+        state: dict[str, Any] = {"format": _FORMAT, "cardinality": self.cardinality, "end_model": None}
+        arrays = {"conditionals": vote_model.conditionals, "class_balance": vote_model.class_balance}
+        if self._end_model is not None:
+            state["end_model"], weights = self._end_model.state()
+            arrays |= {_NETWORK + name: array for name, array in weights.items()}
+        write_archive(destination, state, arrays)
+
+    def load(self, source: str | Path) -> None:
+        """Read what ``save`` wrote; nothing in the file is executed.
+
+        Raises:
+            DataError: if it is another file, such as a pickle of Snorkel's ``LabelModel``.
+        """
+        state, arrays = read_archive(source)
+        if state.get("format") != _FORMAT:
+            raise DataError(f"{source} has the format {state.get('format')!r}, expected {_FORMAT!r}.")
+        weights = {name.removeprefix(_NETWORK): a for name, a in arrays.items() if name.startswith(_NETWORK)}
+        self._end_model = None if state["end_model"] is None else EndModel.from_state(state["end_model"], weights)
+        self.cardinality = state["cardinality"]
+        self._vote_model = VoteModel(arrays["conditionals"], arrays["class_balance"])
+
+    def _fitted(self) -> VoteModel:
+        if self._vote_model is None:
+            raise NotFittedError("this LoLLabelModel is not fitted; call fit(L_train) or load(path) first.")
+        return self._vote_model

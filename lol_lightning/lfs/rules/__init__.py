@@ -1,0 +1,1 @@
+"""Labeling functions of known rules."""

@@ -1,0 +1,165 @@
+"""The smoothed model's gradient on the inspected features: what Eq. 3 holds against the labeling functions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Literal, cast, get_args
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from lol_lightning.data.batch import SparseRows
+from lol_lightning.exceptions import ConfigurationError, TargetsError
+from lol_lightning.functional.gradient_targets import GradientTargets
+from lol_lightning.functional.gradients import GradientUnit, model_input_gradient
+from lol_lightning.functional.smoothing import SAMPLERS
+from lol_lightning.networks.sparse_mlp import SparseMLP, SplitNetwork
+
+__all__ = ["Phi", "Sampling", "SmoothedModel", "evaluation_mode"]
+
+_BLOCK = 64
+"""Steps whose samples are drawn at once."""
+
+Phi = float | Literal["document-frequency", "data"]
+Sampling = Literal["stratified", "independent", "fixed"]
+
+
+@contextmanager
+def evaluation_mode(network: nn.Module) -> Iterator[None]:
+    """Put every part of a network in evaluation mode and restore each part's own mode afterwards."""
+    training = [part for part in network.modules() if part.training]
+    for part in training:
+        part.training = False
+    try:
+        yield
+    finally:
+        for part in training:
+            part.training = True
+
+
+class SmoothedModel:
+    r"""Draws smoothing samples and differentiates a network at them.
+
+    Samples depend on the seed and the step alone, so that all ranks of a distributed run draw the same ones.
+
+    Args:
+        phi: chance of each feature in the samples: a float for all of them, "document-frequency" for
+            ``targets.document_frequency``, or "data" to take rows of the batch instead of drawing samples.
+        num_samples: t, at least 1.
+        sampling: "stratified" shares each feature out evenly over the samples, "independent" draws each by itself,
+            "fixed" takes the same stratified samples in every step.
+        unit: of the gradients, "probability" or "log-odds", see ``model_input_gradient``.
+        seed: of the smoothing samples.
+
+    Raises:
+        ConfigurationError: if an argument lies outside its range.
+    """
+
+    def __init__(
+        self,
+        phi: Phi = "document-frequency",
+        num_samples: int = 10,
+        sampling: Sampling = "stratified",
+        unit: GradientUnit = "probability",
+        seed: int = 0,
+    ) -> None:
+        if isinstance(phi, str) and phi not in ("document-frequency", "data"):
+            raise ConfigurationError(f"phi = {phi!r}; use a float in (0, 1), 'document-frequency' or 'data'.")
+        if not isinstance(phi, str) and not 0 < phi < 1:
+            raise ConfigurationError(f"phi = {phi} must lie strictly between 0 and 1.")
+        if num_samples < 1:
+            raise ConfigurationError(f"num_samples = {num_samples}; at least one smoothing sample is needed.")
+        if sampling not in get_args(Sampling):
+            raise ConfigurationError(f"sampling = {sampling!r}; use one of {', '.join(get_args(Sampling))}.")
+        if unit not in get_args(GradientUnit):
+            raise ConfigurationError(f"gradient_unit = {unit!r}; use one of {', '.join(get_args(GradientUnit))}.")
+        self.phi = phi
+        self.num_samples = num_samples
+        self.sampling = sampling
+        self.unit: GradientUnit = unit
+        self.seed = seed
+        self._drawn: tuple[GradientTargets, int, Tensor, Tensor] | None = None
+
+    def logits_and_gradient(
+        self, network: nn.Module, targets: GradientTargets, rows: Tensor | SparseRows, step: int
+    ) -> tuple[Float[Tensor, "batch cls"], Float[Tensor, "cls inspected"]]:
+        """Logits of the batch, and gradient of the smoothed class probabilities on the inspected features.
+
+        The batch goes through the network first, in the network's own mode, the samples after it in evaluation mode.
+        A ``SplitNetwork`` is chained through its first layer: the cost follows the inspected features and the words of
+        the samples, not the size of the vocabulary. Any other network is differentiated at dense samples.
+
+        Args:
+            network: maps features to logits (N, K).
+            targets: which features are inspected.
+            rows: the batch's features, float (B, ...) or ``SparseRows``; the samples follow their dtype and device.
+            step: number of the step, the same on all ranks.
+
+        Returns:
+            logits float (B, K), and the gradient float (K, F) per ``feature_scale``, columns as in
+            ``targets.features``. Both carry a graph to the weights.
+        """
+        samples = self._samples(targets, rows, step)
+        if isinstance(network, SplitNetwork) and isinstance(rows, SparseRows) and isinstance(samples, SparseRows):
+            logits, gradient = self._chained(network, targets, rows, samples)
+        else:
+            logits = network(rows)
+            with evaluation_mode(network):
+                gradient = model_input_gradient(network, cast(Tensor, samples), targets.num_classes, unit=self.unit)
+            gradient = gradient.flatten(1)[:, targets.features]
+        if targets.feature_scale is None:
+            return logits, gradient
+        return logits, gradient * targets.feature_scale[targets.features].to(gradient.dtype)
+
+    def _chained(
+        self, network: SplitNetwork, targets: GradientTargets, rows: SparseRows, samples: SparseRows
+    ) -> tuple[Tensor, Tensor]:
+        # One call of the first layer serves the batch, the samples and the inspected features. The last are unit
+        # vectors: an affine layer maps them to rows of its weight plus its bias, which is its value at the empty row.
+        inspected = SparseRows(targets.features, targets.unit_offsets, None, targets.num_features)
+        everything = SparseRows.concatenate([rows, samples, inspected])
+        sizes = [len(rows), len(samples), len(inspected)]
+        batch, smoothed, units = torch.split(network.first_layer(everything), sizes)
+        logits = network.rest(batch)
+        if isinstance(network, SparseMLP):
+            hidden = network.rest_gradient(smoothed, self.unit)
+        else:
+            with evaluation_mode(cast(nn.Module, network)):
+                hidden = model_input_gradient(network.rest, smoothed, targets.num_classes, unit=self.unit)
+        return logits, hidden @ (units[:-1] - units[-1]).T
+
+    def _samples(self, targets: GradientTargets, rows: Tensor | SparseRows, step: int) -> Tensor | SparseRows:
+        if self.phi == "data":
+            generator = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
+            chosen = torch.randperm(len(rows), generator=generator)[: self.num_samples].to(rows.device)
+            return rows.rows(chosen) if isinstance(rows, SparseRows) else rows[chosen].detach()
+        indices, offsets = self._draw(targets, step)
+        indices, offsets = (part.to(rows.device, non_blocking=True) for part in (indices, offsets))
+        scale = None if targets.feature_scale is None else targets.feature_scale[indices]
+        samples = SparseRows(indices, offsets, scale, targets.num_features)
+        if isinstance(rows, SparseRows):
+            return samples
+        return samples.to_dense(rows.dtype).reshape(self.num_samples, *rows.shape[1:])
+
+    def _draw(self, targets: GradientTargets, step: int) -> tuple[Tensor, Tensor]:
+        # Samples of many steps are drawn at once; a step's own are a slice of them.
+        block, place = divmod(0 if self.sampling == "fixed" else step, _BLOCK)
+        if self._drawn is None or self._drawn[:2] != (targets, block):
+            generator = torch.Generator().manual_seed(self.seed * 1_000_003 + block)
+            draw = SAMPLERS["stratified" if self.sampling == "fixed" else self.sampling]
+            self._drawn = targets, block, *draw(self._chances(targets), self.num_samples, _BLOCK, generator)
+        indices, offsets = self._drawn[2:]
+        offsets = offsets[place * self.num_samples : (place + 1) * self.num_samples + 1]
+        return indices[int(offsets[0]) : int(offsets[-1])], offsets - offsets[0]
+
+    def _chances(self, targets: GradientTargets) -> Tensor:
+        if not isinstance(self.phi, str):
+            return torch.full((targets.num_features,), self.phi)
+        if targets.document_frequency is None:
+            raise TargetsError(
+                "phi = 'document-frequency' needs gradient targets with a document_frequency. Map the records with a "
+                "fitted feature space, or give phi as a float."
+            )
+        return targets.document_frequency

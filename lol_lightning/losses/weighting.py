@@ -1,0 +1,216 @@
+"""How much each labeling function counts: the weights w_i of Eq. 4."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int, Shaped
+from numpy import ndarray
+from pytorch_lightning.utilities.seed import isolate_rng
+
+from lol_lightning.exceptions import ConfigurationError, DataError
+from lol_lightning.functional import votes as functional
+from lol_lightning.losses.class_balance import checked_weights
+
+__all__ = ["LF_WEIGHTS", "LFWeighting", "VotesForWeights", "lf_weights"]
+
+LFWeighting = Literal["uniform", "snorkel", "coverage", "accuracy", "above-chance", "agreement"]
+
+
+@dataclass(frozen=True)
+class VotesForWeights:
+    """What weights are computed from.
+
+    Args:
+        votes: int64 (n, m) or probabilities float (n, m, K), the votes on the training rows.
+        num_classes: K.
+        labeled_votes: (n', m) or (n', m, K), the votes on a small labeled set, which is not the test set.
+        labels: int64 (n',), its gold classes.
+        drawn_by_class: whether the labeled rows were drawn class by class, and their classes' shares say nothing.
+        class_balance: float (K,), shares of the classes where they are known.
+    """
+
+    votes: Shaped[ndarray, "row lf *cls"]
+    num_classes: int
+    labeled_votes: Shaped[ndarray, "labeled lf *cls"] | None = None
+    labels: Int[ndarray, " labeled"] | None = None
+    drawn_by_class: bool = False
+    class_balance: Float[ndarray, " cls"] | None = None
+
+    @classmethod
+    def of(cls, datamodule: Any, num_classes: int) -> VotesForWeights | None:
+        """Take them from a data module that has ``train_votes``; validation rows are the labeled ones.
+
+        Where it has ``train_vote_probabilities``, too, and ``val_vote_probabilities``, these are taken.
+        """
+        if not hasattr(datamodule, "train_votes"):
+            return None
+        try:
+            labeled: tuple[Any, Any] = _votes_of(datamodule, "val"), datamodule.val_labels
+        except (AttributeError, DataError):
+            labeled = None, None
+        return cls(_votes_of(datamodule, "train"), num_classes, *labeled)
+
+    def seeing(self, rows: Int[ndarray, " seen"], drawn_by_class: bool) -> VotesForWeights:
+        """Return the same with some of the labeled rows only."""
+        votes, labels = self.labeled_votes, self.labels
+        return replace(
+            self,
+            labeled_votes=None if votes is None else votes[rows],
+            labels=None if labels is None else labels[rows],
+            drawn_by_class=drawn_by_class,
+        )
+
+    def class_shares(self) -> Float[ndarray, " cls"] | None:
+        """Shares of the classes, as given or among the labeled rows, float (K,); ``None`` where they are not known."""
+        if self.class_balance is not None:
+            return self.class_balance
+        if self.labels is None or not len(self.labels) or self.drawn_by_class:
+            return None
+        return np.bincount(self.labels, minlength=self.num_classes) / len(self.labels)
+
+    def soft_votes(self, lf_weights: Float[ndarray, " lf"] | None = None) -> Float[ndarray, "row cls"]:
+        """Soft votes of the training rows, float (n, K)."""
+        weights = None if lf_weights is None else torch.as_tensor(lf_weights)
+        return functional.soft_votes(torch.as_tensor(self.votes), self.num_classes, weights).double().numpy()
+
+
+def _votes_of(datamodule: Any, split: str) -> Shaped[ndarray, "row lf *cls"]:
+    probabilities = getattr(datamodule, f"{split}_vote_probabilities", None)
+    return getattr(datamodule, f"{split}_votes") if probabilities is None else probabilities
+
+
+def snorkel_label_model(
+    votes: Int[ndarray, "row lf"],
+    num_classes: int,
+    n_epochs: int = 100,
+    seed: int = 0,
+    class_balance: Sequence[float] | ndarray | None = None,
+) -> Any:
+    """Fit Snorkel's ``LabelModel``; the global generators, which it seeds, are left as they were."""
+    from snorkel.labeling.model import LabelModel
+
+    with isolate_rng():
+        model = LabelModel(cardinality=num_classes, verbose=False)
+        model.fit(votes, class_balance=class_balance, n_epochs=n_epochs, seed=seed, progress_bar=False)
+    return model
+
+
+def _uniform(given: VotesForWeights) -> Float[ndarray, " lf"]:
+    return np.ones(given.votes.shape[1])
+
+
+def _coverage(given: VotesForWeights) -> Float[ndarray, " lf"]:
+    return functional.vote_mask(torch.as_tensor(given.votes)).double().mean(0).numpy()
+
+
+def _snorkel(given: VotesForWeights) -> Float[ndarray, " lf"]:
+    if given.votes.shape[1] < 3:
+        raise ConfigurationError(
+            f"lf_weights = 'snorkel' needs at least 3 LFs, there are {given.votes.shape[1]}. Use 'uniform' or a list."
+        )
+    votes = functional.class_ids(torch.as_tensor(given.votes), given.num_classes).numpy()
+    return np.asarray(snorkel_label_model(votes, given.num_classes).get_weights(), dtype=float)
+
+
+def _accuracy(given: VotesForWeights) -> Float[ndarray, " lf"]:
+    return _accuracies(given, "accuracy")[0]
+
+
+def _above_chance(given: VotesForWeights) -> Float[ndarray, " lf"]:
+    return _excess(*_accuracies(given, "above-chance"))
+
+
+def _agreement(given: VotesForWeights) -> Float[ndarray, " lf"]:
+    sets = _sets(given.votes, given.num_classes)
+    shares = sets / np.maximum(sets.sum(-1, keepdims=True), 1)
+    others = shares.sum(1, keepdims=True) - shares
+    # Classes share the first place up to the rounding of thirds.
+    leading = (others > others.max(-1, keepdims=True) - 1e-9) & (others > 1e-9)
+    # A tie counts in part.
+    agrees = (sets & leading).sum(-1) / np.maximum(leading.sum(-1), 1)
+    return _excess(*_smoothed(agrees, sets & leading.any(-1, keepdims=True)))
+
+
+def _excess(accuracies: Float[ndarray, " lf"], chance: Float[ndarray, " lf"]) -> Float[ndarray, " lf"]:
+    return np.clip((accuracies - chance) / (1 - chance), 0, None)
+
+
+def _accuracies(given: VotesForWeights, name: str) -> tuple[Float[ndarray, " lf"], Float[ndarray, " lf"]]:
+    """Accuracy of each LF on the labeled rows, and that of guessing; one of several classes voted for must be right."""
+    if given.labeled_votes is None or given.labels is None:
+        raise ConfigurationError(
+            f"lf_weights = {name!r} needs validation rows with labels. Give the data module a labeled `val`, or use "
+            "'uniform', 'coverage', 'snorkel' or a list of weights."
+        )
+    sets = _sets(given.labeled_votes, given.num_classes)
+    right = np.take_along_axis(sets, given.labels[:, None, None], axis=-1)[..., 0]
+    return _smoothed(right, sets)
+
+
+def _smoothed(
+    right: Shaped[ndarray, "row lf"], sets: Bool[ndarray, "row lf cls"]
+) -> tuple[Float[ndarray, " lf"], Float[ndarray, " lf"]]:
+    """How often each LF is right where it votes, and how often it would be by chance."""
+    voted = sets.any(-1).sum(0)
+    num_classes = sets.shape[-1]
+    chance = np.where(voted, sets.sum((0, 2)) / np.maximum(voted, 1), 1) / num_classes
+    # Two pseudo-rows keep an LF that hardly votes near chance.
+    return (right.sum(0) + 2 * chance) / (voted + 2), chance
+
+
+def _sets(votes: Shaped[ndarray, "row lf *cls"], num_classes: int) -> Bool[ndarray, "row lf cls"]:
+    return functional.voted_classes(torch.as_tensor(votes), num_classes).numpy()
+
+
+LF_WEIGHTS: dict[str, Callable[[VotesForWeights], Float[ndarray, " lf"]]] = {
+    "uniform": _uniform,
+    "snorkel": _snorkel,
+    "coverage": _coverage,
+    "accuracy": _accuracy,
+    "above-chance": _above_chance,
+    "agreement": _agreement,
+}
+"""Weightings by name. "snorkel" is the paper's "LoL-sw"; "accuracy" is measured on the labeled validation rows, and
+"above-chance" is by how much it exceeds guessing, 0 for an LF that does not and 1 for one that is always right;
+"agreement" is the same with the majority of the other LFs on training rows in place of labels."""
+
+
+def lf_weights(
+    weighting: LFWeighting | Sequence[float], given: VotesForWeights, scaled: bool = True
+) -> Float[ndarray, " lf"]:
+    """Weights of the labeling functions.
+
+    Args:
+        weighting: a key of ``LF_WEIGHTS``, whose weights are scaled to the mean 1 so that the loss keeps its size (and
+            are all 1 where they would all be 0), or one weight for each LF, taken as they are.
+        given: the votes.
+        scaled: whether weights by name are scaled.
+
+    Returns:
+        float (m,), non-negative.
+
+    Raises:
+        ConfigurationError: if the name is unknown, the list has a wrong length or an entry that is negative or not
+            finite, or what a weighting needs is missing.
+
+    Example:
+        >>> lf_weights("coverage", VotesForWeights(np.array([[0, 1], [-1, 1]]), num_classes=2)).round(2)
+        array([0.67, 1.33])
+    """
+    num_lfs = given.votes.shape[1]
+    if isinstance(weighting, str):
+        if weighting not in LF_WEIGHTS:
+            raise ConfigurationError(f"lf_weights = {weighting!r}; use one of {sorted(LF_WEIGHTS)} or a list.")
+        weights = LF_WEIGHTS[weighting](given)
+        if not scaled:
+            return weights
+        return weights / weights.mean() if weights.any() else np.ones(num_lfs)
+    weights = checked_weights(weighting)
+    if weights.shape != (num_lfs,):
+        raise ConfigurationError(f"lf_weights has {weights.size} entries for {num_lfs} LFs; give one for each.")
+    return weights

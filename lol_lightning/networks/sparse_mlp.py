@@ -1,0 +1,148 @@
+"""Networks whose first layer reads sparse rows, and the protocol that lets any network be split there."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Protocol, cast, runtime_checkable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from lol_lightning.data.batch import SparseRows
+from lol_lightning.exceptions import ConfigurationError, DataError
+from lol_lightning.functional.gradients import GradientUnit
+from lol_lightning.functional.relu_gradient import relu_network_gradient
+from lol_lightning.networks._bags import sum_rows
+
+__all__ = ["SparseMLP", "SplitNetwork", "as_input"]
+
+
+@runtime_checkable
+class SplitNetwork(Protocol):
+    """A network in two parts, so that its input gradient can be chained through the first layer.
+
+    ``forward(x)`` must equal ``rest(first_layer(x))``. ``first_layer`` must be affine in ``x`` and accept
+    ``SparseRows``, also where the data are dense, and ``rest`` must map float (N, H) to logits float (N, K). The
+    gradient on the inspected features is then the gradient at the first layer's output times those features' rows of
+    its weight, whatever the size of the vocabulary.
+    """
+
+    def first_layer(self, x: SparseRows | Tensor) -> Tensor:
+        """Map rows (N, d) to the first pre-activation (N, H); affine in ``x``."""
+        ...
+
+    def rest(self, a: Tensor) -> Tensor:
+        """Map the first pre-activation (N, H) to logits (N, K)."""
+        ...
+
+
+class SparseMLP(nn.Module):
+    """The paper's multi-layer perceptron, with a first layer that reads sparse or dense rows.
+
+    The first layer's weight is stored with one row for each feature, so that a step reads and, with
+    ``sparse_grad``, writes only the rows of the features that occur in it.
+
+    Args:
+        num_features: d.
+        num_classes: K.
+        hidden_sizes: width of each hidden layer, the first being H; at least one.
+        dropout: chance in [0, 1) of dropping a hidden unit in training.
+        sparse_grad: give the first weight a row-sparse gradient (``torch.sparse_coo``).
+
+    Raises:
+        ConfigurationError: if a size is not positive, or there is no hidden layer.
+
+    Example:
+        >>> network = SparseMLP(num_features=5, num_classes=3)
+        >>> network(torch.zeros(2, 5)).shape
+        torch.Size([2, 3])
+    """
+
+    def __init__(
+        self,
+        num_features: int,
+        num_classes: int,
+        hidden_sizes: Sequence[int] = (64, 16),
+        dropout: float = 0.2,
+        sparse_grad: bool = False,
+    ) -> None:
+        super().__init__()
+        if not hidden_sizes or min(num_features, *hidden_sizes) < 1:
+            raise ConfigurationError(
+                f"num_features = {num_features} and hidden_sizes = {tuple(hidden_sizes)} must be positive, with at "
+                "least one hidden layer."
+            )
+        if num_classes < 2:
+            raise ConfigurationError(f"num_classes = {num_classes}; a classifier needs at least 2.")
+        bound = 1 / math.sqrt(num_features)
+        weight = torch.empty(num_features, hidden_sizes[0]).uniform_(-bound, bound)
+        # A module of its own rather than a parameter: DistributedDataParallel asks it whether its gradient is sparse.
+        self.bags = nn.EmbeddingBag(
+            num_features, hidden_sizes[0], mode="sum", sparse=sparse_grad, include_last_offset=True, _weight=weight
+        )
+        self.bias = nn.Parameter(torch.empty(hidden_sizes[0]).uniform_(-bound, bound))
+        layers: list[nn.Module] = []
+        for size, next_size in zip(hidden_sizes, [*hidden_sizes[1:], num_classes], strict=True):
+            layers += [nn.ReLU(), nn.Dropout(dropout), nn.Linear(size, next_size)]
+        self.tail = nn.Sequential(*layers)
+
+    @property
+    def weight(self) -> nn.Parameter:
+        """The first layer's weight, float (d, H)."""
+        return cast(nn.Parameter, self.bags.weight)
+
+    @property
+    def sparse_grad(self) -> bool:
+        """Whether the first weight's gradient is row-sparse."""
+        return self.bags.sparse
+
+    @sparse_grad.setter
+    def sparse_grad(self, value: bool) -> None:
+        self.bags.sparse = value
+
+    def first_layer(self, x: SparseRows | Float[Tensor, "batch feature"]) -> Float[Tensor, "batch hidden"]:
+        """Return the first pre-activation, float (B, H)."""
+        if isinstance(x, Tensor):
+            return x.to(self.weight.dtype) @ self.weight + self.bias
+        values = None if x.values is None else x.values.to(self.weight.dtype)
+        if self.sparse_grad:
+            return sum_rows(self.weight, x.indices, x.offsets, values) + self.bias
+        return self.bags(x.indices, x.offsets, values) + self.bias
+
+    def rest(self, a: Float[Tensor, "batch hidden"]) -> Float[Tensor, "batch cls"]:
+        """Return the logits, float (B, K), of first pre-activations."""
+        return self.tail(a)
+
+    def rest_gradient(self, a: Float[Tensor, "sample hidden"], unit: GradientUnit) -> Float[Tensor, "cls hidden"]:
+        """Return the mean gradient of the class probabilities at pre-activations, float (K, H), without dropout."""
+        linear = [(layer.weight, layer.bias) for layer in self.tail if isinstance(layer, nn.Linear)]
+        return relu_network_gradient(a, linear, unit)
+
+    def forward(self, x: SparseRows | Float[Tensor, "batch feature"]) -> Float[Tensor, "batch cls"]:
+        """Return the logits, float (B, K)."""
+        return self.rest(self.first_layer(x))
+
+
+def as_input(network: nn.Module, features: Tensor | SparseRows) -> Tensor | SparseRows:
+    """Return features in the form that a network reads: sparse rows stay so only for a ``SplitNetwork``.
+
+    Raises:
+        DataError: if the default network was built for another number of features, or gets images.
+    """
+    if isinstance(network, SparseMLP):
+        if isinstance(features, Tensor) and features.ndim > 2:
+            raise DataError(
+                f"the default network reads rows of features and got inputs of the shape {tuple(features.shape)}. Give "
+                "a network of your own: LoLClassifier(network=...)."
+            )
+        if features.shape[-1] != network.weight.shape[0]:
+            raise DataError(
+                f"features have {features.shape[-1]} columns and the model was built for {network.weight.shape[0]}. "
+                "Use the feature space that it was trained with."
+            )
+        return features
+    if not isinstance(features, SparseRows):
+        return features
+    return features if isinstance(network, SplitNetwork) else features.to_dense(next(network.parameters()).dtype)

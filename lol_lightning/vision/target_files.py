@@ -1,0 +1,179 @@
+"""Files of gradient targets of each example: written as a whole, mapped into memory, and told apart by digests."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from lol_lightning.exceptions import TargetsError
+from lol_lightning.functional.example_targets import ARRAYS, ExampleTargets
+
+__all__ = [
+    "MAP_FROM",
+    "SETTINGS",
+    "allocate",
+    "digest_of",
+    "index_type",
+    "load_targets",
+    "mapped",
+    "replacing",
+    "save_settings",
+    "save_targets",
+    "spread_rows",
+]
+
+SETTINGS = "targets.json"
+
+MAP_FROM = 512 * 2**20
+"""From this many bytes on, targets are kept in a file and mapped into memory."""
+
+
+def index_type(d: int) -> torch.dtype:
+    """Smallest type that counts d features, int16 or int32."""
+    return torch.int16 if d <= torch.iinfo(torch.int16).max else torch.int32
+
+
+def allocate(n: int, m: int, k: int, d: int, directory: Path | None) -> dict[str, np.ndarray]:
+    """Arrays of ``ARRAYS`` for n rows, m LFs, k entries, d features: in a directory, or in memory while small."""
+    types: dict[str, tuple[tuple[int, ...], Any]] = {
+        "index": ((n, m, k), np.int16 if index_type(d) == torch.int16 else np.int32),
+        "value": ((n, m, k), np.float16),
+        "scale": ((n, m), np.float32),
+    }
+    if directory is not None:
+        return {
+            name: np.lib.format.open_memmap(directory / f"{name}.npy", "w+", dtype, shape)
+            for name, (shape, dtype) in types.items()
+        }
+    if n * m * (k * (types["index"][1]().nbytes + 2) + 4) < MAP_FROM:
+        return {name: np.zeros(shape, dtype) for name, (shape, dtype) in types.items()}
+    return {name: _in_unnamed_file(shape, dtype) for name, (shape, dtype) in types.items()}
+
+
+def _in_unnamed_file(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+    # The map outlives the open file, and the file, which has no name, goes with the map.
+    with tempfile.TemporaryFile() as file:
+        return np.memmap(file, dtype, "w+", shape=shape)
+
+
+@contextmanager
+def replacing(directory: str | Path) -> Iterator[Path]:
+    """Give an empty directory to write targets into, which then replace those of ``directory``, if nothing was raised.
+
+    Files are moved, never overwritten: memory that is mapped to the old ones, or to the new ones, stays as it is.
+    """
+    directory = Path(directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".draft-", dir=directory) as name:
+        draft = Path(name)
+        yield draft
+        # While files are moved there are no settings, and so no targets to load. Where several processes move theirs at
+        # once, `load` recognises a mixture by its sampled rows.
+        (directory / SETTINGS).unlink(missing_ok=True)
+        for file in (*(f"{name}.npy" for name in ARRAYS), SETTINGS):
+            if (draft / file).exists():
+                os.replace(draft / file, directory / file)
+            else:
+                (directory / file).unlink(missing_ok=True)
+
+
+def digest_of(tensors: Mapping[str, Tensor], text: str = "") -> str:
+    """Return a digest of the names, types, shapes and bytes of tensors, and of a text."""
+    digest = hashlib.sha256(text.encode())
+    for name, tensor in tensors.items():
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def spread_rows(num_rows: int, sample: int = 16) -> Int[Tensor, " selected"]:
+    """Return a few positions in [0, num_rows), the first and the last among them."""
+    return torch.linspace(0, num_rows - 1, min(num_rows, sample), dtype=torch.double).long()
+
+
+def mapped(path: Path, rows: int) -> Tensor:
+    """Map an array that was written for so many rows, or once for all of them, into memory."""
+    # Copy on write: the file is never changed, and PyTorch is handed memory that it may write to.
+    array = torch.from_numpy(np.load(path, mmap_mode="c", allow_pickle=False))
+    return array.expand(rows, *array.shape[1:]) if len(array) == 1 else array
+
+
+def save_targets(targets: ExampleTargets, directory: str | Path, fingerprint: str | None = None) -> None:
+    """Write targets as plain arrays into a directory, from which ``load_targets`` maps them into memory.
+
+    Targets that are there already are replaced; who has them mapped keeps them. What all rows have in common is
+    written once.
+
+    Args:
+        targets: what to write.
+        directory: made if it is missing.
+        fingerprint: of what the targets were made of, for ``load_targets`` to compare.
+
+    Raises:
+        TargetsError: if an index lies outside its range or a number is not finite; nothing is then written.
+    """
+    targets.check_values()
+    with replacing(directory) as draft:
+        for name, tensor in targets.arrays().items():
+            common = len(targets) > 1 and tensor.stride(0) == 0
+            np.save(draft / f"{name}.npy", (tensor[:1] if common else tensor).numpy(), allow_pickle=False)
+        save_settings(targets, draft, fingerprint)
+
+
+def save_settings(targets: ExampleTargets, directory: str | Path, fingerprint: str | None = None) -> None:
+    """Write what is no array, beside ``index.npy``, ``value.npy`` and ``scale.npy`` that are there already."""
+    state = {
+        "num_features": targets.num_features,
+        "unit": targets.unit,
+        "typical_magnitude": targets.typical_magnitude,
+    }
+    written = {"rows": len(targets), "sample": _digest_of_sample(targets), "fingerprint": fingerprint}
+    (Path(directory) / SETTINGS).write_text(json.dumps({**state, **written}))
+
+
+def load_targets(directory: str | Path, fingerprint: str | None = None) -> ExampleTargets:
+    """Map saved targets into memory: entries are read from disk when a batch asks for them.
+
+    Only a few rows are read at once, to tell that the arrays are those that were written. All values were checked
+    then, and are not checked again.
+
+    Args:
+        directory: what ``save_targets`` wrote.
+        fingerprint: what the targets must have been saved with; ``None`` takes any.
+
+    Raises:
+        TargetsError: if the directory does not hold targets, or not those of the fingerprint.
+    """
+    directory = Path(directory)
+    try:
+        state = json.loads((directory / SETTINGS).read_text())
+        rows, sample, written = (state.pop(name) for name in ("rows", "sample", "fingerprint"))
+        if fingerprint is not None and fingerprint != written:
+            raise TargetsError("they were computed from something else")
+        paths = {name: directory / f"{name}.npy" for name in ARRAYS}
+        arrays = {name: mapped(path, rows) for name, path in paths.items() if path.exists()}
+        # Made without rows first, because the check of all values would read them all.
+        none: dict[str, Any] = {name: array[:0] for name, array in arrays.items()}
+        targets = ExampleTargets(**none, **state).replaced(arrays)
+        targets.check_shapes()
+        if _digest_of_sample(targets) != sample:
+            raise TargetsError(f"the arrays are not those that {SETTINGS} was written for")
+        return targets
+    except (OSError, EOFError, KeyError, TypeError, ValueError) as error:
+        raise TargetsError(f"{directory} does not hold saved gradient targets: {error}.") from error
+
+
+def _digest_of_sample(targets: ExampleTargets) -> str:
+    sample = spread_rows(len(targets))
+    return digest_of({name: tensor[sample] for name, tensor in targets.arrays().items()})

@@ -1,0 +1,98 @@
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+from jsonargparse import ArgumentParser
+from tiny_benchmark import write_wrench
+
+from lol_lightning.cli import main
+from lol_lightning.experiments.commands import benchmark, spelled
+from lol_lightning.experiments.methods import as_methods
+
+CONFIGS = sorted((Path(__file__).parents[2] / "configs" / "benchmark").glob("*.yaml"))
+TINY = ["--seeds", "1", "--trials", "2", "--epochs", "2", "--jobs", "1"]
+
+
+@pytest.fixture
+def directory(tmp_path):
+    return write_wrench(tmp_path / "toy")
+
+
+def test_benchmark_writes_results_and_prints_the_table(directory, tmp_path, capsys):
+    other = write_wrench(tmp_path / "other", seed=1)
+    output = tmp_path / "r.csv"
+    data = ["--data", str(directory), str(other)]
+    main(["benchmark", *data, "--methods", "lol-simple", "lol", "--train-rows", "50", *TINY, "--output", str(output)])
+    printed = capsys.readouterr().out
+    assert "Test accuracy % (50 unlabeled rows" in printed
+    assert "lol minus the other method" in printed
+    frame = pd.read_csv(output)
+    assert sorted(set(frame["dataset"])) == ["other", "toy"]
+    assert set(frame["trials"]) == {2}
+    main(["report", str(output), "--output", str(tmp_path / "report")])
+    assert "| lol-simple |" in (tmp_path / "report" / "r.md").read_text()
+    assert (tmp_path / "report" / "r.png").exists()
+
+
+def test_options_of_a_configuration_can_be_changed(directory, tmp_path):
+    content = {"data": ["nowhere"], "methods": ["lol"], "train_rows": 40, "seeds": 1, "trials": 9, "epochs": 1}
+    (tmp_path / "c.yaml").write_text(yaml.safe_dump(content))
+    output = tmp_path / "r.csv"
+    changed = ["--data", str(directory), "--trials", "1", "--jobs=1", "--output", str(output)]
+    main(["benchmark", "--config", str(tmp_path / "c.yaml"), *changed])
+    assert set(pd.read_csv(output)["trials"]) == {1}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--methods", "mean"], "lol-lightning benchmark: method 'mean' is not one of "),
+        (["--data", "nowhere"], "lol-lightning benchmark: there is no WRENCH directory 'nowhere'"),
+        (["--train-rows", "0"], "lol-lightning benchmark: train_rows = 0 must be a number from 1 on"),
+    ],
+)
+def test_bad_input_is_one_line(options, message, directory, tmp_path, capsys):
+    with pytest.raises(SystemExit) as exit_info:
+        main(["benchmark", "--data", str(directory), *TINY, "--output", str(tmp_path / "r.csv"), *options])
+    error = capsys.readouterr().err
+    assert exit_info.value.code == 2
+    assert error.startswith(message)
+    assert error.count("\n") == 1
+
+
+def test_report_of_something_else_is_one_line(tmp_path, capsys):
+    (tmp_path / "other.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(SystemExit) as exit_info:
+        main(["report", str(tmp_path / "other.csv")])
+    assert exit_info.value.code == 2
+    assert "lacks the column 'dataset'" in capsys.readouterr().err
+
+
+def test_options_with_several_values_may_be_spelled_in_every_way():
+    assert spelled(["--data=a", "--seeds", "2"]) == ["--data", '["a"]', "--seeds", "2"]
+    assert spelled(["--methods", "[mv, lol]"]) == ["--methods", "[mv, lol]"]
+    assert spelled(["--val-per-class", "10", "20"]) == ["--val_per_class", '["10", "20"]']
+    assert spelled(["--methods", "mv", "-h"]) == ["--methods", '["mv"]', "-h"]
+    assert spelled(["--whole-small-classes", "true", "-h"]) == ["--whole_small_classes", "true", "-h"]
+
+
+def test_there_is_a_configuration_for_each_experiment():
+    assert {path.stem for path in CONFIGS} == {
+        "table1", "table2", "table3", "figure2", "untuned", "penalties", "weights", "sources", "phi", "relative_c"
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_configurations_can_be_read_and_name_their_command_and_output(path):
+    text = path.read_text()
+    assert f"# lol-lightning benchmark --config configs/benchmark/{path.name}\n" in text
+    parser = ArgumentParser()
+    parser.add_function_arguments(benchmark)
+    given = parser.parse_string(text).as_dict()
+    assert given["output"] == f"benchmarks/results/{path.stem}.csv"
+    assert len(given["data"]) == 6
+    trials = {"untuned": 1, "figure2": 3, "table1": 10, "table3": 10}.get(path.stem, 15)
+    assert (given["seeds"], given["trials"]) == (3 if path.stem == "figure2" else 5, trials)
+    methods = as_methods(given["methods"], given["variants"], given["ranges"])
+    assert {"lol-simple", "lol"} <= {method.name for method in methods}

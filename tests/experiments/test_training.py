@@ -1,0 +1,85 @@
+import logging
+import signal
+
+import numpy as np
+import pytest
+import torch
+from toy import toy_problem, toy_targets
+
+from lol_lightning.data.dataset import LoLDataset
+from lol_lightning.experiments.training import check_steps, evaluation_batches, fit, quiet
+from lol_lightning.models.classifier import LoLClassifier
+
+
+@pytest.fixture
+def rows():
+    dense, votes, labels = toy_problem(num_rows=120)
+    return LoLDataset(dense[:60], votes[:60], toy_targets()), LoLDataset(dense[60:], votes[60:], None, labels[60:])
+
+
+def train(rows, at, lr=0.02, on_check=lambda number, accuracy: False):
+    dataset, val = rows
+    with quiet():
+        torch.manual_seed(0)
+        model = LoLClassifier(num_features=30, num_classes=3, lr=lr)
+        return fit(model, dataset, evaluation_batches(val, np.arange(len(val))), 16, at, on_check)
+
+
+@pytest.mark.parametrize(("steps", "checks"), [(7, 3), (1500, 10), (2, 10), (1, 1)])
+def test_checks_are_evenly_spread_and_end_with_the_last_step(steps, checks):
+    at = check_steps(steps, checks)
+    assert at[-1] == steps
+    assert len(at) == min(steps, checks)
+    assert max(np.diff([0, *at])) - min(np.diff([0, *at])) <= 1
+
+
+def test_checks_see_the_accuracy_after_their_steps(rows):
+    whole = train(rows, [4, 8, 20])
+    assert len(whole.accuracies) == 3
+    assert whole.model.global_step == 20
+    assert whole.accuracies[0] == train(rows, [4]).accuracies[0]
+    assert whole.accuracies[-1] > 0.6
+
+
+def test_best_check_is_the_first_of_equals_and_its_weights_return(rows):
+    at = list(range(2, 42, 4))
+    result = train(rows, at, lr=0.2)
+    assert result.best_check == result.accuracies.index(max(result.accuracies))
+    again = train(rows, at[: result.best_check + 1], lr=0.2)
+    batch = rows[1].__getitems__(range(60))
+    best = result.restore_best().eval()(batch.features)
+    torch.testing.assert_close(best, again.restore_best().eval()(batch.features), rtol=0, atol=0)
+
+
+def test_a_check_can_end_the_fit(rows):
+    result = train(rows, [3, 6, 9], on_check=lambda number, accuracy: number == 1)
+    assert result.stopped
+    assert len(result.accuracies) == 2
+    assert result.model.global_step == 6
+
+
+@pytest.fixture
+def ctrl_c():
+    """A process that a shell started in the background ignores Ctrl-C; here it interrupts."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield signal.default_int_handler
+    signal.signal(signal.SIGINT, before)
+
+
+def test_interrupting_ends_in_the_usual_error_and_leaves_ctrl_c_as_it_was(rows, ctrl_c):
+
+    def interrupt(number, accuracy):
+        signal.raise_signal(signal.SIGINT)
+        return False
+
+    with pytest.raises(KeyboardInterrupt):
+        train(rows, [3, 6], on_check=interrupt)
+    assert signal.getsignal(signal.SIGINT) is ctrl_c
+
+
+def test_quiet_only_within():
+    logger = logging.getLogger("pytorch_lightning")
+    level = logger.level
+    with quiet():
+        assert logger.level == logging.ERROR
+    assert logger.level == level

@@ -1,0 +1,218 @@
+import json
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from snorkel.labeling import LabelingFunction, LFAnalysis, PandasLFApplier, labeling_function
+
+from lol_lightning.exceptions import DataError, LabelingFunctionError, VotesError
+from lol_lightning.features.bag_of_words import BagOfWords
+from lol_lightning.inspection.inspect_lfs import LFInspection, inspect_lfs
+from lol_lightning.lfs.adapter import GradientLabelingFunction
+from lol_lightning.lfs.record import InspectedFeature, LFRecord
+from lol_lightning.lfs.rules.rules import keyword_lf
+
+TEXTS = [
+    "subscribe to my channel",
+    "see http://a.b and subscribe",
+    "nice song",
+    "HTTP://c.d",
+    "what a song, subscribe",
+    "the song of the year",
+    "hello world",
+    "so nice",
+] * 3
+DATA = pd.DataFrame({"text": TEXTS})
+
+
+@labeling_function()
+def subscribes(x):
+    return 1 if "subscribe" in x.text.lower() else -1
+
+
+@labeling_function()
+def links(x):
+    return 1 if re.search("http", x.text, flags=re.I) else -1
+
+
+@labeling_function()
+def is_music(x):
+    return 0 if "song" in x.text else -1
+
+
+@labeling_function()
+def shouts(x):
+    return 1 if "song" in x.text.lower() and "subscribe" in x.text.lower() else -1
+
+
+def inspect(lfs, data=DATA, **settings):
+    return inspect_lfs(lfs, data, progress_bar=False, **settings)
+
+
+def terms(record, source):
+    return {(f.term, f.label) for f in record.features if f.source == source}
+
+
+def test_declared_traced_and_probed_findings_are_merged():
+    lf = keyword_lf("declared", ["subscribe"], 1)
+    inspection = inspect([lf, subscribes])
+    for record, sources in zip(
+        inspection.records, (["declared", "traced", "probed"], ["traced", "probed"]), strict=True
+    ):
+        assert {f.source for f in record.features} == set(sources)
+        for source in sources:
+            assert terms(record, source) == {("subscribe", 1)}
+
+
+def test_sources_can_be_switched_off():
+    lf = keyword_lf("declared", ["subscribe"], 1)
+    for source in ("declared", "traced", "probed"):
+        [record] = inspect([lf], **{source: False}).records
+        assert source not in {f.source for f in record.features}
+        assert len({f.source for f in record.features}) == 2
+
+
+def test_the_summary_is_snorkels_with_what_is_inspected():
+    lfs = [subscribes, links, is_music, shouts]
+    inspection = inspect(lfs)
+    summary = inspection.summary()
+    votes = PandasLFApplier(lfs).apply(DATA, progress_bar=False)
+    snorkels = LFAnalysis(votes.astype(float), lfs).lf_summary()
+    np.testing.assert_array_equal(inspection.votes, votes)
+    pd.testing.assert_frame_equal(
+        summary[["j", "Coverage", "Overlaps", "Conflicts"]], snorkels.drop(columns="Polarity")
+    )
+    assert summary.Polarity.tolist() == [[1], [1], [0], [1]]
+    assert summary.Inspected["links"] == "http 1.00"
+    assert summary.Sources["links"] == "probed, traced"
+    assert summary.Agreement["links"] == 1.0
+    assert summary["Opposed by"].to_dict() == {
+        "subscribes": "",
+        "links": "",
+        "is_music": "shouts",
+        "shouts": "is_music",
+    }
+
+
+def test_a_wrong_list_shows_in_the_agreement():
+    lf = GradientLabelingFunction.wrap(links, features={1: ["link"]})
+    assert inspect([lf]).summary().Agreement["links"] == 0.0
+
+
+def test_opposed_demands_are_listed():
+    [row] = inspect([is_music, shouts]).opposed().itertuples()
+    assert (row.feature, row.lf, row.label, row.other_lf, row.other_label) == ("song", "is_music", 0, "shouts", 1)
+
+
+def test_an_inspection_saves_and_loads(tmp_path):
+    inspection = inspect([subscribes, keyword_lf("Füße", ["füße"], 2)])
+    inspection.save(tmp_path / "inspection.json")
+    loaded = LFInspection.load(tmp_path / "inspection.json")
+    assert loaded.records == inspection.records
+    np.testing.assert_array_equal(loaded.votes, inspection.votes)
+    pd.testing.assert_frame_equal(loaded.summary(), inspection.summary())
+
+
+@pytest.mark.parametrize("content", ["[", "[]", '{"num_rows": 2}', '{"num_rows": 1, "lfs": [{}], "votes": []}'])
+def test_a_broken_file_is_named(tmp_path, content):
+    path = tmp_path / "broken.json"
+    path.write_text(content)
+    with pytest.raises((DataError, LabelingFunctionError)):
+        LFInspection.load(path)
+
+
+def test_votes_without_code_get_a_surrogate():
+    rng = np.random.default_rng(0)
+    data = pd.DataFrame({"text": [" ".join(rng.choice(list("abcdefgh"), 3)) for _ in range(300)]})
+    votes = np.where(data.text.str.contains("a"), 1, -1)
+    both = np.stack([PandasLFApplier([subscribes]).apply(data, progress_bar=False)[:, 0], votes], 1)
+    inspection = inspect([subscribes, "unknown"], data, votes=both)
+    assert [record.name for record in inspection.records] == ["subscribes", "unknown"]
+    assert terms(inspection.records[1], "surrogate") >= {("a", 1)}
+    assert inspect([subscribes, "unknown"], data, votes=both, surrogate=False).records[1].features == ()
+
+
+def test_findings_become_gradient_targets():
+    space = BagOfWords().fit(DATA)
+    inspection = inspect([subscribes, is_music], feature_space=space)
+    targets, audit = inspection.gradient_targets(space, num_classes=2, sources=["probed"])
+    names = [space.feature_names[j] for j in targets.feature.tolist()]
+    assert sorted(zip(targets.lf.tolist(), targets.cls.tolist(), names, targets.value.tolist(), strict=True)) == [
+        (0, 1, "subscribe", 1.0),
+        (1, 0, "song", 1.0),
+    ]
+    assert audit.source.tolist() == ["probed", "probed"]
+    assert set(inspection.audit(space, 2).source) == {"traced", "probed"}
+
+
+def test_table_columns_that_an_lf_reads_are_probed():
+    rng = np.random.default_rng(0)
+    data = pd.DataFrame(
+        {"text": rng.choice(TEXTS, 120), "age": rng.normal(40, 10, 120), "label": rng.integers(0, 2, 120)}
+    )
+    lf = LabelingFunction("old", lambda x: 1 if x.age > 40 else -1)
+    inspection = inspect([lf, is_music], data, table_settings={"num_pairs": 16})
+    assert terms(inspection.records[0], "probed") == {("age", 1)}
+    assert terms(inspection.records[1], "probed") == {("song", 0)}
+
+
+def test_a_table_without_text_is_probed():
+    data = pd.DataFrame({"age": np.linspace(10, 70, 100), "city": ["Oslo", "Rome"] * 50})
+    lf = LabelingFunction("oslo", lambda x: 0 if x.city == "Oslo" else -1)
+    assert ("city=Oslo", 0) in terms(inspect([lf], data).records[0], "probed")
+
+
+def test_missing_or_wrong_votes_are_named():
+    with pytest.raises(VotesError, match="'unknown' is given by name"):
+        inspect([subscribes, "unknown"])
+    with pytest.raises(VotesError, match=r"\(2, 1\) do not fit 24 rows and 1 LFs"):
+        inspect([subscribes], votes=np.zeros((2, 1), int))
+    with pytest.raises(LabelingFunctionError, match="two labeling functions are named 'subscribes'"):
+        inspect([subscribes, subscribes])
+
+
+def test_records_made_by_hand_can_be_summed_up():
+    record = LFRecord("lf", tuple(InspectedFeature(f"w{i}", i % 2) for i in range(7)), notes=("a note",))
+    [row] = LFInspection([record], np.array([[0], [1]])).summary(max_terms=2).itertuples()
+    assert row.Inspected == "w0 1.00 [0], w1 1.00 [1] (+5)"
+    assert row.Notes == "a note"
+
+
+@pytest.mark.wrench
+def test_the_words_of_real_plain_lfs_are_found(wrench_root):
+    rows = list(json.loads((wrench_root / "youtube" / "train.json").read_text()).values())
+    data = pd.DataFrame({"text": [row["data"]["text"] for row in rows]})
+    expected = {
+        "keyword_my": (lambda x: 1 if "my" in x.text.lower() else -1, {"my"}),
+        "keyword_subscribe": (lambda x: 1 if "subscribe" in x.text.lower() else -1, {"subscribe"}),
+        "keyword_link": (lambda x: 1 if "http" in x.text.lower() else -1, {"http"}),
+        "keyword_please": (
+            lambda x: 1 if any(w in x.text.lower() for w in ("please", "plz")) else -1,
+            {"please", "plz"},
+        ),
+        "keyword_song": (lambda x: 0 if "song" in x.text.lower() else -1, {"song"}),
+        "regex_check_out": (lambda x: 1 if re.search("check.*out", x.text, re.I) else -1, {"check", "out"}),
+        "short_comment": (lambda x: 0 if len(x.text.split()) < 5 else -1, set()),
+    }
+    lfs = [LabelingFunction(name, f) for name, (f, _) in expected.items()]
+    inspection = inspect(lfs, data)
+    np.testing.assert_array_equal(inspection.votes, np.array([row["weak_labels"][:7] for row in rows]))
+    for record, (_, words) in zip(inspection.records, expected.values(), strict=True):
+        assert words <= {f.term for f in record.features if f.source == "probed"}
+        assert words <= {f.term for f in record.features if f.source == "traced"}
+    assert [f.kind for f in inspection.records[-1].features] == ["length"]
+    assert inspection.summary().Agreement[:6].tolist() == [1.0] * 6
+
+
+def test_text_in_another_column_is_named_and_not_taken_for_categories():
+    @labeling_function()
+    def song(x):
+        return 1 if "song" in x.comment else -1
+
+    data = pd.DataFrame({"comment": ["nice song", "a bad day", "my song rocks", "so it goes"] * 5})
+    record = inspect_lfs([song], data, traced=False, probed=True, progress_bar=False).records[0]
+    assert record.features == ()
+    found = inspect_lfs([song], data, progress_bar=False)
+    assert any("comment holds text; pass column=" in note for note in found.records[0].notes)
+    assert {feature.source for feature in found.records[0].features} == {"traced"}

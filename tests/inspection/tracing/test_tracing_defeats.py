@@ -1,0 +1,169 @@
+"""What tracing cannot see is said in the notes, and the untraced vote counts."""
+
+import ast
+import json
+import random
+import re
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from sklearn.feature_extraction.text import CountVectorizer
+from snorkel.labeling import LabelingFunction
+
+from lol_lightning.inspection.tracing.tracing import run_traced, trace_lf
+
+ABSTAIN, HAM, SPAM = -1, 0, 1
+TEXTS = ["free cash", "what a song", "check this out", "my free song", ""]
+POINTS = [SimpleNamespace(text=text) for text in TEXTS]
+VECTORIZER = CountVectorizer(vocabulary=["free"])
+LINK = re.compile("free")
+CALLS = []
+
+
+def trace(function, points=POINTS):
+    return trace_lf(LabelingFunction("lf", function), points)
+
+
+def notes(function, points=POINTS):
+    return "; ".join(trace(function, points).notes)
+
+
+DEFEATS = {
+    "json": (lambda x: SPAM if "free" in json.loads(json.dumps({"a": x.text}))["a"] else ABSTAIN, "defeated tracing"),
+    "literal_eval": (lambda x: SPAM if ast.literal_eval(f"{x.text!r}") > "l" else ABSTAIN, "rest on nothing"),
+    "numpy": (lambda x: SPAM if np.char.find(np.array([x.text]), "free")[0] >= 0 else ABSTAIN, "rest on nothing"),
+    "vectorizer": (lambda x: SPAM if VECTORIZER.transform([x.text]).sum() else ABSTAIN, "rest on nothing"),
+    "slot": (lambda x: SPAM if str.__contains__(x.text, "free") else ABSTAIN, "rest on nothing that was seen"),
+    "bare method": (lambda x: SPAM if "free" in str.lower(x.text) else ABSTAIN, "handed to 'str.lower'"),
+    "encoded": (lambda x: SPAM if b"free" in x.text.encode() else ABSTAIN, "handed to 'str.encode'"),
+    "inside": (lambda x: SPAM if x.text in "what a song, my free song" else ABSTAIN, "rest on nothing that was seen"),
+    "joined": (lambda x: SPAM if "ee ca" in str.join("", list(x.text)) else ABSTAIN, "rest on nothing that was seen"),
+    "match group": (lambda x: SPAM if re.search(r"\w*", x.text).group() == "free" else ABSTAIN, "rest on nothing"),
+    "mapped": (lambda x: SPAM if any(map(LINK.search, [x.text])) else ABSTAIN, "not seen in use: 'free'"),
+    "in part": (lambda x: SPAM if "cash" in x.text and x.text.encode() else ABSTAIN, "defeated tracing in part"),
+    "abstains": (lambda x: SPAM if b"zebra" in bytes(x.text, "utf8") else ABSTAIN, "reads 'text', but asks nothing"),
+}
+
+
+@pytest.mark.parametrize("case", DEFEATS)
+def test_a_defeat_is_never_silent(case):
+    function, expected = DEFEATS[case]
+    record = trace(function)
+    assert expected in "; ".join(record.notes)
+    assert record.columns == ("text",)
+    assert [run_traced(LabelingFunction("lf", function), p)[0] for p in POINTS] == [function(p) for p in POINTS]
+
+
+@pytest.mark.parametrize("case", DEFEATS)
+def test_a_defeat_says_so(case):
+    assert any(note.startswith("defeated tracing") for note in trace(DEFEATS[case][0]).notes)
+
+
+def test_a_defeat_in_part_says_which_part():
+    def vote(x):
+        if "song" in x.text:
+            return HAM
+        return SPAM if str.__contains__(x.text, "free") else ABSTAIN
+
+    record = trace(vote)
+    assert {f.term for f in record.features} == {"song"}
+    assert "1 of 3 voted rows have equals with another vote" in "; ".join(record.notes)
+
+
+def test_a_hidden_half_of_a_condition_is_noted():
+    record = trace(lambda x: SPAM if "song" in x.text and str.__contains__(x.text, "my") else ABSTAIN)
+    assert {f.term for f in record.features} == {"song"}
+    assert [note.split(",")[0] for note in record.notes] == [
+        "defeated tracing in part: 1 of 1 voted rows have equals with another vote"
+    ]
+
+
+def test_a_column_that_is_no_text_explains_a_vote():
+    points = [SimpleNamespace(text=text, stars=stars) for stars, text in enumerate(TEXTS)]
+    assert not trace(lambda x: SPAM if "song" in x.text and x.stars > 2 else ABSTAIN, points).notes
+
+
+def test_an_lf_that_reads_no_text_is_no_defeat():
+    assert trace(lambda x: SPAM).notes == ()
+
+
+def test_a_constant_vote_after_a_question_is_named():
+    record = trace(lambda x: SPAM if "free" in x.text else SPAM)  # noqa: RUF034
+    assert record.features == ()
+    assert "asks for 'free' without effect" in "; ".join(record.notes)
+
+
+def test_questions_about_letters_are_remarks():
+    assert "asks isupper() of 'text'" in notes(lambda x: SPAM if x.text.isupper() or "free" in x.text else ABSTAIN)
+
+
+def test_an_lf_that_raises_is_noted_and_the_other_rows_count():
+    record = trace(lambda x: SPAM if x.text.split()[0] == "free" else ABSTAIN)
+    assert {f.term for f in record.features} == {"free"}
+    assert "raised IndexError on its own (1 rows)" in record.notes
+
+
+def test_an_lf_that_raises_only_under_tracing_votes_untraced():
+    def vote(x):
+        if type(x.text) is not str:
+            raise TypeError("strings only")
+        return SPAM
+
+    assert "raised TypeError under tracing, the untraced vote counts (5 rows)" in notes(vote)
+
+
+def test_an_lf_that_votes_otherwise_under_tracing_is_noted():
+    record = trace(lambda x: SPAM if type(x.text) is str else HAM)
+    assert record.features == ()
+    assert "voted otherwise under tracing, the untraced vote counts (5 rows)" in record.notes
+
+
+def test_an_lf_that_is_not_deterministic_has_no_features():
+    generator = random.Random(0)
+    record = trace(lambda x: SPAM if "free" in x.text and generator.random() < 0.5 else ABSTAIN, POINTS * 20)
+    assert record.features == ()
+    assert any(note.startswith("not deterministic") for note in record.notes)
+
+
+def test_numpy_integers_and_none_are_votes():
+    record = trace(lambda x: np.int64(1) if "free" in x.text else None)
+    assert [(f.term, f.label) for f in record.features] == [("free", SPAM)]
+    assert record.notes == ("returned None, counted as abstaining (3 rows)",)
+
+
+def test_an_answer_that_is_no_class_is_noted():
+    assert "returned 'spam', which is no class (5 rows)" in notes(lambda x: "spam")
+
+
+def test_side_effects_are_noted():
+    def appends(x):
+        CALLS.append(x.text)
+        return SPAM if "free" in x.text else ABSTAIN
+
+    def counts(x):
+        global COUNT
+        COUNT = 1
+        return ABSTAIN
+
+    def writes(x):
+        x.text = x.text.lower()
+        x.seen = True
+        return SPAM if "free" in x.text else ABSTAIN
+
+    assert "side effect: changes 'CALLS', also when it is traced" in trace(appends).notes
+    assert "side effect: changes 'COUNT', also when it is traced" in trace(counts).notes
+    points = [SimpleNamespace(text="FREE")]
+    record = trace(writes, points)
+    assert "side effect: writes 'text', 'seen' on the data point" in record.notes
+    assert points == [SimpleNamespace(text="FREE")]
+    assert [f.term for f in record.features] == ["free"]
+
+
+def test_the_text_that_a_list_has_kept_is_an_ordinary_string():
+    CALLS.clear()
+    run_traced(LabelingFunction("lf", lambda x: CALLS.append(x.text) or ABSTAIN), POINTS[0])
+    [kept] = CALLS
+    assert kept == "free cash"
+    assert "free" in kept
+    assert json.loads(json.dumps({kept: kept.split()})) == {"free cash": ["free", "cash"]}

@@ -1,0 +1,121 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from snorkel.labeling.model import LabelModel
+from toy import noisy_votes
+
+from lol_lightning.exceptions import ConfigurationError
+from lol_lightning.losses.weighting import LF_WEIGHTS, VotesForWeights, lf_weights
+
+
+@pytest.fixture
+def given():
+    return noisy_votes()
+
+
+def test_uniform_weights_are_one(given):
+    assert lf_weights("uniform", given).tolist() == [1, 1, 1, 1]
+
+
+def test_coverage_and_accuracy_are_measured(given):
+    coverage = (given.votes != -1).mean(0)
+    np.testing.assert_allclose(lf_weights("coverage", given), coverage / coverage.mean())
+    weights = lf_weights("accuracy", given)
+    assert weights.argsort().tolist() == [3, 2, 1, 0]
+    voted = given.labeled_votes[:, 0] != -1
+    correct = (given.labeled_votes[:, 0] == given.labels).sum()
+    assert weights[0] / weights[3] > 1.5
+    assert weights.mean() == pytest.approx(1)
+    assert correct / voted.sum() > 0.9
+
+
+def test_snorkel_weights_are_those_of_its_label_model(given):
+    model = LabelModel(cardinality=2, verbose=False)
+    model.fit(given.votes, seed=0, progress_bar=False)
+    expected = model.get_weights()
+    np.testing.assert_allclose(lf_weights("snorkel", given), expected / expected.mean())
+
+
+def test_given_weights_are_taken_as_they_are(given):
+    assert lf_weights([0.0, 1, 2, 5], given).tolist() == [0, 1, 2, 5]
+
+
+@pytest.mark.parametrize(
+    ("weighting", "message"),
+    [
+        ("best", "'best'; use one of"),
+        ([1.0, 2.0], "2 entries for 4 LFs"),
+        ([1.0, 2.0, -3.0, 1.0], "-3.0"),
+        ([1.0, 2.0, float("nan"), 1.0], "nan"),
+    ],
+)
+def test_bad_weights_are_named(given, weighting, message):
+    with pytest.raises(ConfigurationError, match=message):
+        lf_weights(weighting, given)
+
+
+def test_accuracy_needs_labeled_rows(given):
+    with pytest.raises(ConfigurationError, match="labeled `val`"):
+        lf_weights("accuracy", VotesForWeights(given.votes, 2))
+
+
+def test_snorkel_needs_three_lfs(given):
+    with pytest.raises(ConfigurationError, match="at least 3 LFs, there are 2"):
+        lf_weights("snorkel", VotesForWeights(given.votes[:, :2], 2))
+
+
+def test_above_chance_is_zero_for_guesses_and_one_for_a_perfect_lf():
+    labels = np.tile([0, 1], 200)
+    rng = np.random.default_rng(0)
+    votes = np.stack([labels, rng.integers(0, 2, 400), 1 - labels], axis=1)
+    weights = lf_weights("above-chance", VotesForWeights(votes, 2, votes, labels), scaled=False)
+    assert weights[0] == pytest.approx(1, abs=0.01)
+    assert weights[1] < 0.1
+    assert weights[2] == 0
+
+
+def test_agreement_needs_no_labels():
+    labels = np.tile([0, 1], 200)
+    right = np.random.default_rng(0).random((400, 5)) < [0.9, 0.9, 0.9, 0.9, 0.5]
+    votes = np.where(right, labels[:, None], 1 - labels[:, None])
+    votes[::3, 0] = -1
+    weights = lf_weights("agreement", VotesForWeights(votes, 2), scaled=False)
+    assert (weights[:4] > 0.5).all()
+    assert weights[4] < 0.2
+
+
+def votes_for_halves(right):
+    """Probabilities of LFs that each vote for two of four classes; ``right`` bool (n, m) says whether they hold y."""
+    labels = np.arange(len(right)) % 4
+    halves = np.array([[0, 0, 1, 1], [0, 0, 1, 1], [0, 1, 0, 1], [0, 1, 0, 1], [0, 0, 1, 1]])
+    side = np.where(right, halves[:, labels].T, 1 - halves[:, labels].T)
+    return (halves.T[None] == side[:, None, :]).transpose(0, 2, 1) / 2, labels
+
+
+@pytest.mark.parametrize("name", ["above-chance", "agreement"])
+def test_lfs_that_vote_for_several_classes_are_judged_by_what_guessing_would_bring(name):
+    right = np.ones((400, 5), dtype=bool)
+    right[:, 4] = np.random.default_rng(0).random(400) < 0.5
+    votes, labels = votes_for_halves(right)
+    weights = lf_weights(name, VotesForWeights(votes, 4, votes, labels), scaled=False)
+    assert (weights[:4] > (0.98 if name == "above-chance" else 0.4)).all()
+    assert weights[4] < 0.2
+    accuracies = lf_weights("accuracy", VotesForWeights(votes, 4, votes, labels))
+    np.testing.assert_allclose(accuracies[4] / accuracies[0], (right[:, 4].sum() + 1) / 401)
+
+
+def test_probabilities_of_two_classes_are_judged_as_the_class_that_they_vote_for(given):
+    def soft(votes):
+        return (votes[..., None] == np.arange(2)) * 0.6 + (votes[..., None] == 1 - np.arange(2)) * 0.4
+
+    probable = replace(given, votes=soft(given.votes), labeled_votes=soft(given.labeled_votes))
+    for name in LF_WEIGHTS:
+        np.testing.assert_allclose(lf_weights(name, probable), lf_weights(name, given), err_msg=name)
+
+
+def test_votes_count_alike_where_no_lf_exceeds_guessing(given):
+    labels = np.array([0, 1] * 9)
+    bad = VotesForWeights(given.votes[:, :2], 2, np.stack([1 - labels] * 2, axis=1), labels)
+    assert lf_weights("above-chance", bad).tolist() == [1, 1]
+    assert lf_weights("above-chance", bad, scaled=False).tolist() == [0, 0]

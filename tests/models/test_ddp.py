@@ -1,0 +1,30 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+HERE = Path(__file__).parents[1] / "helpers"
+
+
+def run(devices, output, optimizer, case):
+    """Run the script as a user would: the Trainer starts the second process itself."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE), str(HERE.parent)]), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, str(HERE / "ddp_fit.py"), str(devices), str(output), optimizer, case]
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240, check=False)
+    assert result.returncode == 0, result.stderr[-3000:]
+    return torch.load(output, weights_only=True)
+
+
+@pytest.mark.ddp
+@pytest.mark.slow
+@pytest.mark.parametrize(("optimizer", "case"), [("adam", "votes"), ("lazy-adam", "votes"), ("adam", "abstain")])
+def test_two_gloo_processes_have_the_gradients_of_one_with_the_doubled_batch(tmp_path, optimizer, case):
+    one, two = (run(devices, tmp_path / f"{devices}.pt", optimizer, case) for devices in (1, 2))
+    assert len(one["gradients"]) == len(two["gradients"]) == 3
+    for single, parallel in zip(one["gradients"], two["gradients"], strict=True):
+        for name, gradient in single.items():
+            torch.testing.assert_close(parallel[name], gradient, rtol=1e-4, atol=3e-7)
+    assert one["gradients"][0]["bags.weight"].abs().max() > 1e-4
