@@ -1,1 +1,8 @@
 """What a model reads, and where in it the features that labeling functions inspect are found."""
+
+from lol_lightning.features.bag_of_words import BagOfWords
+from lol_lightning.features.feature_space import FeatureSpace, register_feature_space
+from lol_lightning.features.state import feature_space_from_state
+from lol_lightning.features.table import TableFeatures
+
+__all__ = ["BagOfWords", "FeatureSpace", "TableFeatures", "feature_space_from_state", "register_feature_space"]

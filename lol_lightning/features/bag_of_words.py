@@ -1,10 +1,9 @@
-"""Feature spaces: what a model reads, and where in it the features that LFs inspect are found."""
+"""BagOfWords: the words of a text, and those among them that LFs inspect."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Iterable
-from typing import Any, TypeAlias, TypeVar
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal, TypeVar, get_args
 
 import numpy as np
 import scipy.sparse as sp
@@ -14,87 +13,42 @@ from sklearn.base import clone
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from torch import Tensor
 
-from lol_lightning.exceptions import FeatureSpaceError, NotFittedError
+from lol_lightning._files.plain import check_fields, check_tensor
+from lol_lightning.exceptions import DataError, FeatureSpaceError
+from lol_lightning.features.feature_space import FeatureSpace, Matrix  # noqa: F401
+from lol_lightning.features.vectorizer_state import vectorizer_from_state, vectorizer_state
 from lol_lightning.features.vocabulary import FOREIGN, FeatureMatch, VocabularyIndex
 from lol_lightning.lfs.record import InspectedFeature
 from lol_lightning.lfs.rows import Rows, texts_of
 
-__all__ = ["BagOfWords", "FeatureSpace", "Matrix"]
+__all__ = ["BagOfWords"]
 
-Matrix: TypeAlias = "sp.csr_matrix | sp.csr_array | np.ndarray"
-"""Features float32 (n, d), sparse or dense."""
-
-SpaceT = TypeVar("SpaceT", bound="FeatureSpace")
+BagT = TypeVar("BagT", bound="BagOfWords")
 
 TOKEN_PATTERN = r"(?u)\d+(?:[.,]\d+)+|\w+(?:['\u2019]\w+)*|[$€£¥%!?]"
 """Numbers with their decimals, words of any length with their apostrophes, and the marks that LFs ask for."""
 
+VocabularySource = Literal["texts", "setting", "fitted"]
+"""Whether the vocabulary was learnt from the training texts, is a setting of the vectorizer, or came with it."""
 
-class FeatureSpace(ABC):
-    """What a model reads, and what a data module asks of it; fitted on the training rows only.
-
-    A space of your own subclasses this and becomes a ``feature_space`` of any data module.
-    """
-
-    @property
-    @abstractmethod
-    def is_fitted(self) -> bool:
-        """Whether ``fit`` has seen data."""
-
-    @property
-    @abstractmethod
-    def feature_names(self) -> list[str]:
-        """Names of the d features."""
-
-    @property
-    def num_features(self) -> int:
-        """Number of features, d."""
-        return len(self.feature_names)
-
-    @property
-    @abstractmethod
-    def observed_frequency(self) -> Float[Tensor, " feature"]:
-        """float32 (d,) in [0, 1]: share of the training rows in which each feature is present."""
-
-    @property
-    @abstractmethod
-    def document_frequency(self) -> Float[Tensor, " feature"]:
-        """float32 (d,) in (0, 1): ``(rows with the feature + 1) / (rows + 2)``, what models are smoothed with."""
-
-    @property
-    @abstractmethod
-    def feature_scale(self) -> Float[Tensor, " feature"]:
-        """float32 (d,): value that each feature has where it is present, the unit of its gradient targets."""
-
-    @abstractmethod
-    def fit_transform(self, data: Rows, inspected: Iterable[InspectedFeature] = ()) -> Matrix:
-        """Learn the space from training rows (and make room for what the LFs inspect); return their features."""
-
-    @abstractmethod
-    def transform(self, data: Rows) -> Matrix:
-        """Return the features of rows, float32 (n, d), sparse or dense."""
-
-    @abstractmethod
-    def map_feature(self, feature: InspectedFeature) -> FeatureMatch:
-        """Find the features of this space in which an inspected feature shows."""
-
-    def fit(self: SpaceT, data: Rows, inspected: Iterable[InspectedFeature] = ()) -> SpaceT:
-        """Learn the space from training rows; see ``fit_transform``."""
-        self.fit_transform(data, inspected)
-        return self
-
-    def _check_fitted(self) -> None:
-        if not self.is_fitted:
-            name = type(self).__name__
-            raise NotFittedError(f"this {name} is not fitted; call fit(train) with the training rows first.")
+_FREQUENCIES = ("observed_frequency", "document_frequency", "feature_scale")
+_FIELDS = {
+    "class": str,
+    "column": str,
+    "add_inspected": bool,
+    "vocabulary_source": str,
+    "vectorizer": Mapping,
+    **dict.fromkeys(_FREQUENCIES, Tensor),
+}
 
 
 class BagOfWords(FeatureSpace):
     """A bag of words from any scikit-learn ``CountVectorizer`` or ``TfidfVectorizer``, sparse throughout.
 
     An unfitted vectorizer is cloned and fitted on the training texts. Words that the LFs inspect then join the
-    vocabulary even where no training text holds them: with few rows most keywords are unseen, and the gradient penalty
-    is what teaches the model about them. A fitted vectorizer, or one with a given vocabulary, is taken as it is.
+    vocabulary even where no training text holds them: with few rows most keywords occur in none, and the gradient
+    penalty is what teaches the model about them. A fitted vectorizer, or one with a vocabulary of its own, is taken as
+    it is.
 
     Args:
         vectorizer: fitted or not; by default binary counts of single words of any length, lower-cased.
@@ -131,7 +85,7 @@ class BagOfWords(FeatureSpace):
 
     @property
     def is_fitted(self) -> bool:
-        """Whether ``fit`` has seen data."""
+        """Whether ``fit`` was called."""
         return hasattr(self, "_index")
 
     @property
@@ -142,7 +96,7 @@ class BagOfWords(FeatureSpace):
 
     @property
     def observed_frequency(self) -> Float[Tensor, " feature"]:
-        """float32 (d,): share of the training texts with the word; 0 for words that joined later."""
+        """float32 (d,): proportion of the training texts with the word; 0 for words that joined later."""
         self._check_fitted()
         return self._observed_frequency
 
@@ -198,6 +152,51 @@ class BagOfWords(FeatureSpace):
             return FeatureMatch((), FOREIGN)
         return self._index.match(feature)
 
+    def state(self) -> dict[str, Any]:
+        """Return vectorizer, vocabulary and frequencies in plain types and tensors.
+
+        Raises:
+            NotFittedError: if the space is not fitted.
+            ConfigurationError: if the class is not registered, or the vectorizer is a class of the user's or holds a
+                function: only a pickle could keep it.
+        """
+        return {
+            **super().state(),
+            "column": self.column,
+            "add_inspected": self.add_inspected,
+            "vocabulary_source": self._vocabulary_source(),
+            "vectorizer": vectorizer_state(self.vectorizer_),
+            "observed_frequency": self._observed_frequency,
+            "document_frequency": self._document_frequency,
+            "feature_scale": self._feature_scale,
+        }
+
+    @classmethod
+    def from_state(cls: type[BagT], state: Mapping[str, Any]) -> BagT:
+        """Build the bag of words again; it transforms and maps exactly as the first one.
+
+        Raises:
+            DataError: if the state does not fit the class.
+        """
+        fields = check_fields(state, _FIELDS, f"the state of a {cls.__name__}")
+        fitted, unfitted = vectorizer_from_state(fields["vectorizer"])
+        source = fields["vocabulary_source"]
+        if source not in get_args(VocabularySource):
+            raise DataError(f"the state of a {cls.__name__} has vocabulary_source = {source!r:.80}.")
+        if source == "setting":
+            unfitted.set_params(vocabulary=fitted.vocabulary)
+        space = cls(fitted if source == "fitted" else unfitted, fields["column"], fields["add_inspected"])
+        space.vectorizer_ = fitted
+        space._index_names()
+        for name in _FREQUENCIES:
+            setattr(space, f"_{name}", check_tensor(fields[name], torch.float32, (space.num_features,), name))
+        return space
+
+    def _vocabulary_source(self) -> VocabularySource:
+        if self.vectorizer_ is self.vectorizer:
+            return "fitted"
+        return "texts" if self.vectorizer.vocabulary is None else "setting"
+
     def _extend(self, matrix: sp.csr_matrix, texts: list[str], inspected: Iterable[InspectedFeature]) -> sp.csr_matrix:
         vocabulary = dict(self.vectorizer_.vocabulary_)
         analyze = self.vectorizer_.build_analyzer()
@@ -217,8 +216,7 @@ class BagOfWords(FeatureSpace):
         rows, size = matrix.shape
         if size == 0:
             raise FeatureSpaceError("the vectorizer's vocabulary is empty; fit it on texts that hold words.")
-        self._names: list[str] = self.vectorizer_.get_feature_names_out().tolist()
-        self._index = VocabularyIndex(self.vectorizer_, self._names)
+        self._index_names()
         present = np.bincount(matrix.indices, minlength=size)
         total = np.bincount(matrix.indices, weights=matrix.data, minlength=size)
         usual = total.sum() / max(present.sum(), 1) or 1.0
@@ -226,6 +224,10 @@ class BagOfWords(FeatureSpace):
         self._observed_frequency = torch.from_numpy((present / max(rows, 1)).astype(np.float32))
         self._document_frequency = torch.from_numpy(((present + 1) / (rows + 2)).astype(np.float32))
         self._feature_scale = torch.from_numpy(scale.astype(np.float32))
+
+    def _index_names(self) -> None:
+        self._names: list[str] = self.vectorizer_.get_feature_names_out().tolist()
+        self._index = VocabularyIndex(self.vectorizer_, self._names)
 
 
 def _has_vocabulary(vectorizer: CountVectorizer) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -10,13 +11,30 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from lol_lightning.exceptions import DataError, FeatureSpaceError
-from lol_lightning.features.bag_of_words import FeatureSpace
+from lol_lightning._files.plain import check_fields, check_list, check_tensor
+from lol_lightning.exceptions import ConfigurationError, DataError, FeatureSpaceError
+from lol_lightning.features.feature_space import FeatureSpace
 from lol_lightning.features.vocabulary import FOREIGN, MAPPED, OUT, FeatureMatch
 from lol_lightning.lfs.record import InspectedFeature
 from lol_lightning.lfs.rows import Rows
 
 __all__ = ["TableFeatures"]
+
+TableT = TypeVar("TableT", bound="TableFeatures")
+
+_FIELDS = {
+    "class": str,
+    "numeric": list | None,
+    "categorical": list | None,
+    "exclude": list,
+    "columns": list,
+    "categories": list,
+    "feature_names": list,
+    "mean": Tensor,
+    "deviation": Tensor,
+    "observed_frequency": Tensor,
+    "num_rows": int,
+}
 
 
 class TableFeatures(FeatureSpace):
@@ -26,8 +44,8 @@ class TableFeatures(FeatureSpace):
     the training rows do not hold become rows of zeros.
 
     Args:
-        numeric: numeric columns; all of number type if neither they nor ``categorical`` are given.
-        categorical: columns of categories; all of text, bool or category type if neither is given.
+        numeric: numeric columns; ``None`` for this and ``categorical`` takes all of number type.
+        categorical: columns of categories; ``None`` for both takes all of text, bool or category type.
         exclude: columns to leave out of that choice, such as the gold labels.
 
     Raises:
@@ -54,7 +72,7 @@ class TableFeatures(FeatureSpace):
 
     @property
     def is_fitted(self) -> bool:
-        """Whether ``fit`` has seen data."""
+        """Whether ``fit`` was called."""
         return hasattr(self, "_frequency")
 
     @property
@@ -65,7 +83,7 @@ class TableFeatures(FeatureSpace):
 
     @property
     def observed_frequency(self) -> Float[Tensor, " feature"]:
-        """float32 (d,): share of the training rows in a category, or above the mean of a numeric column."""
+        """float32 (d,): proportion of the training rows in a category, or above the mean of a numeric column."""
         self._check_fitted()
         return self._frequency
 
@@ -110,6 +128,55 @@ class TableFeatures(FeatureSpace):
         hint = f": name a category as {feature.term}=value" if feature.term in self._categories else ""
         return FeatureMatch((), OUT + hint)
 
+    def state(self) -> dict[str, Any]:
+        """Return columns, categories, means and deviations in plain types and tensors.
+
+        Raises:
+            NotFittedError: if the space is not fitted.
+            ConfigurationError: if the class is not registered, or a category is no text, number or bool.
+        """
+        return {
+            **super().state(),
+            "numeric": None if self.numeric is None else list(self.numeric),
+            "categorical": None if self.categorical is None else list(self.categorical),
+            "exclude": list(self.exclude),
+            "columns": self._numeric,
+            # Pairs, because a dict in JSON would turn a column or category 1 into "1".
+            "categories": [[column, _plain(column, values)] for column, values in self._categories.items()],
+            "feature_names": self._names,
+            "mean": torch.from_numpy(self._mean),
+            "deviation": torch.from_numpy(self._deviation),
+            "observed_frequency": self._frequency,
+            "num_rows": self._num_rows,
+        }
+
+    @classmethod
+    def from_state(cls: type[TableT], state: Mapping[str, Any]) -> TableT:
+        """Build the space again; it transforms and maps exactly as the first one.
+
+        Raises:
+            DataError: if the state does not fit the class.
+        """
+        where = f"the state of a {cls.__name__}"
+        fields = check_fields(state, _FIELDS, where)
+        space = cls(fields["numeric"], fields["categorical"], fields["exclude"])
+        space._numeric = check_list(fields["columns"], str | int, f"columns in {where}")
+        categories: dict[str, list[Any]] = {}
+        for pair in check_list(fields["categories"], list, f"categories in {where}"):
+            column, values = pair
+            categories[column] = check_list(values, str | int | float | bool, f"categories in {where}")
+        space._categories = categories
+        space._names = check_list(fields["feature_names"], str | int, f"feature_names in {where}")
+        size = (len(space._numeric),)
+        space._mean = check_tensor(fields["mean"], torch.double, size, f"mean in {where}").numpy()
+        space._deviation = check_tensor(fields["deviation"], torch.double, size, f"deviation in {where}").numpy()
+        total = len(space._numeric) + sum(map(len, categories.values()))
+        if len(space._names) != total or fields["num_rows"] < 0:
+            raise DataError(f"{where} has {len(space._names)} names for {total} features of {fields['num_rows']} rows.")
+        space._frequency = check_tensor(fields["observed_frequency"], torch.float32, (total,), f"frequency in {where}")
+        space._num_rows = fields["num_rows"]
+        return space
+
     def _choose(self, table: pd.DataFrame) -> tuple[list[str], list[str]]:
         if self.numeric is not None or self.categorical is not None:
             return list(self.numeric or ()), list(self.categorical or ())
@@ -122,6 +189,16 @@ class TableFeatures(FeatureSpace):
         for name, values in self._categories.items():
             blocks.append(_column(table, name).to_numpy(dtype=object)[:, None] == np.array(values, dtype=object))
         return np.concatenate(blocks, axis=1, dtype=np.float32)
+
+
+def _plain(column: str, values: list[Any]) -> list[Any]:
+    plain = [value.item() if isinstance(value, np.generic) else value for value in values]
+    if bad := [value for value in plain if type(value) not in (str, int, float, bool)]:
+        raise ConfigurationError(
+            f"column {column!r} has the category {bad[0]!r} of type {type(bad[0]).__name__}, which cannot be saved. "
+            f"Turn the column into text before fit: table[{column!r}] = table[{column!r}].astype(str)."
+        )
+    return plain
 
 
 def _as_table(data: Rows) -> pd.DataFrame:
