@@ -11,15 +11,15 @@ __all__ = [
     "ABSTAIN",
     "BagOfWords",
     "GradientLabelingFunction",
-    "GradientTargets",
+    "GradientPenalty",
     "LoLClassifier",
     "LoLDataModule",
     "LoLLabelModel",
+    "LoLLoss",
     "WrenchDataModule",
     "gradient_labeling_function",
     "inspect_lfs",
     "keyword_lf",
-    "lol_loss",
     "regex_lf",
     "rules_lf",
 ]
@@ -28,28 +28,28 @@ if TYPE_CHECKING:
     from lol_lightning.data.datamodule import LoLDataModule
     from lol_lightning.data.wrench import WrenchDataModule
     from lol_lightning.features.bag_of_words import BagOfWords
-    from lol_lightning.functional.gradient_targets import GradientTargets
-    from lol_lightning.functional.losses import lol_loss
     from lol_lightning.functional.votes import ABSTAIN
-    from lol_lightning.inspection.inspect_lfs import inspect_lfs
+    from lol_lightning.inspection import inspect_lfs
     from lol_lightning.label_model.label_model import LoLLabelModel
     from lol_lightning.lfs.adapter import GradientLabelingFunction, gradient_labeling_function
     from lol_lightning.lfs.rules.rules import keyword_lf, regex_lf, rules_lf
+    from lol_lightning.losses.lol_loss import LoLLoss
+    from lol_lightning.losses.penalties.gradient_penalty import GradientPenalty
     from lol_lightning.models.classifier import LoLClassifier
 
 _HOMES = {
     "ABSTAIN": "functional.votes",
     "BagOfWords": "features.bag_of_words",
     "GradientLabelingFunction": "lfs.adapter",
-    "GradientTargets": "functional.gradient_targets",
+    "GradientPenalty": "losses.penalties.gradient_penalty",
     "LoLClassifier": "models.classifier",
     "LoLDataModule": "data.datamodule",
     "LoLLabelModel": "label_model.label_model",
+    "LoLLoss": "losses.lol_loss",
     "WrenchDataModule": "data.wrench",
     "gradient_labeling_function": "lfs.adapter",
-    "inspect_lfs": "inspection.inspect_lfs",
+    "inspect_lfs": "inspection",
     "keyword_lf": "lfs.rules.rules",
-    "lol_loss": "functional.losses",
     "regex_lf": "lfs.rules.rules",
     "rules_lf": "lfs.rules.rules",
 }

@@ -13,9 +13,9 @@ from jaxtyping import config, install_import_hook
 INNER = [
     "functional",
     "networks",
-    "losses.penalised",
-    "losses.penalty_watch",
+    "losses.penalties.example_penalty",
     "models.lazy_adam",
+    "models.penalty_monitor",
     "data.batch",
     "data.dataset",
     "baselines.majority",

@@ -8,15 +8,17 @@ from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
-from pytorch_lightning.utilities.seed import isolate_rng
 from torch import Tensor, nn
 
+from lol_lightning._lightning import isolate_rng
 from lol_lightning.baselines.vote_encoder import VoteEncoder
+from lol_lightning.data.base import BaseDataModule
 from lol_lightning.data.batch import LoLBatch
 from lol_lightning.exceptions import ConfigurationError, VotesError
 from lol_lightning.functional.losses import soft_vote_loss
 from lol_lightning.functional.votes import vote_mask, vote_probabilities
-from lol_lightning.losses.class_balance import class_balance_of
+from lol_lightning.losses.weights.class_balance import class_balance_of
+from lol_lightning.losses.lol_loss import trainer_of
 from lol_lightning.models.classifier import LoLClassifier
 from lol_lightning.networks.sparse_mlp import SparseMLP
 
@@ -107,6 +109,7 @@ class EndToEndClassifier(LoLClassifier):
     """
 
     class_balance: Float[Tensor, " cls"]
+    _SIZES = ("num_features", "num_classes", "num_lfs")
 
     def __init__(
         self,
@@ -148,18 +151,16 @@ class EndToEndClassifier(LoLClassifier):
         self.hparams["encoder_hidden_sizes"] = list(encoder_hidden_sizes)
         self.hparams["class_balance"] = None if class_balance is None else [float(share) for share in class_balance]
 
-    def setup(self, stage: str) -> None:
-        """Take sizes from the trainer's data module; called by Lightning on every rank."""
-        super().setup(stage)
-        if stage != "fit":
+    def configure_model(self) -> None:
+        """Build both networks, and take sizes from the trainer's data module."""
+        super().configure_model()
+        trainer = trainer_of(self)
+        if trainer is None or trainer.state.fn != "fit":
             return
-        known = getattr(getattr(self.trainer, "datamodule", None), "num_lfs", None)
-        if not hasattr(self, "encoder"):
-            self.hparams["num_lfs"] = known
-            self._build_encoder()
-        if known not in (None, self.hparams["num_lfs"]):
+        data = getattr(trainer, "datamodule", None)
+        if isinstance(data, BaseDataModule) and data.num_lfs != self.hparams["num_lfs"]:
             raise ConfigurationError(
-                f"the model has num_lfs = {self.hparams['num_lfs']}, but the data module has {known}."
+                f"the model has num_lfs = {self.hparams['num_lfs']}, but the data module has {data.num_lfs}."
             )
         if not self._takes_sparse_gradients():
             self.encoder.body.sparse_grad = False
@@ -172,9 +173,9 @@ class EndToEndClassifier(LoLClassifier):
         encoder_loss = soft_vote_loss(label, covered * predicted.detach().softmax(-1))
         loss = end_loss + encoder_loss
         if self._logs_now():
-            self._log("train_end_loss", end_loss, len(batch))
-            self._log("train_encoder_loss", encoder_loss, len(batch))
-            self._log("train_loss", loss, len(batch), prog_bar=True)
+            terms = {"train_end_loss": end_loss.detach(), "train_encoder_loss": encoder_loss.detach()}
+            self.log_dict(terms, batch_size=len(batch))
+            self.log("train_loss", loss.detach(), batch_size=len(batch), prog_bar=True)
         return loss
 
     def label_posterior(self, batch: LoLBatch) -> Float[Tensor, "batch cls"]:
@@ -213,7 +214,7 @@ class EndToEndClassifier(LoLClassifier):
         super()._build()
         balance = class_balance_of(self.hparams["class_balance"], None, self.hparams["num_classes"])
         self.register_buffer("class_balance", torch.tensor(balance, dtype=torch.get_default_dtype()), persistent=False)
-        if self.hparams["num_lfs"] is not None:
+        if self.hparams["num_lfs"] is not None or trainer_of(self) is not None:
             self._build_encoder()
 
     def _build_encoder(self) -> None:

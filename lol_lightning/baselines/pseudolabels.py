@@ -16,8 +16,8 @@ from lol_lightning.baselines.dawid_skene import DawidSkene
 from lol_lightning.baselines.majority import majority_vote
 from lol_lightning.baselines.triplets import TripletModel
 from lol_lightning.exceptions import ConfigurationError
-from lol_lightning.losses import weighting
-from lol_lightning.losses.class_balance import class_balance_of
+from lol_lightning.losses.weights import lf_weights as weighting
+from lol_lightning.losses.weights.class_balance import class_balance_of
 
 __all__ = [
     "PSEUDOLABELS",

@@ -12,7 +12,7 @@ from scipy.special import logit
 from lol_lightning.exceptions import ConfigurationError, NotFittedError, VotesError
 from lol_lightning.functional.votes import ABSTAIN
 from lol_lightning.lfs.matrix import validate_votes
-from lol_lightning.losses.class_balance import class_balance_of
+from lol_lightning.losses.weights.class_balance import class_balance_of
 
 __all__ = ["AVERAGES", "Average", "TripletModel", "triplet_estimates", "vote_marginals"]
 

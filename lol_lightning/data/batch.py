@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
+from lol_lightning.exceptions import DataError
 from lol_lightning.functional.example_targets import ExampleTargets
 from lol_lightning.functional.gradient_targets import GradientTargets
 
-__all__ = ["LoLBatch", "SparseRows"]
+__all__ = ["Features", "Insertions", "LoLBatch", "SparseRows"]
 
 
 @dataclass(eq=False)
@@ -123,24 +124,76 @@ class SparseRows:
         return SparseRows(function(self.indices), function(self.offsets), values, self.num_columns)
 
 
+Features: TypeAlias = "Tensor | SparseRows | Mapping[str, Tensor]"
+"""What a network reads: float (B, ...), sparse rows (B, d), or the token dictionary of a Hugging Face tokenizer, whose
+tensors have B rows each."""
+
+
 @dataclass(eq=False)
-class LoLBatch:
-    """One batch: features, votes, gradient targets and, outside training, gold labels where they are known.
+class Insertions:
+    """Rows with an inspected term and the same rows without it: differences that a penalty makes demands on.
 
     Args:
-        features: float (B, ...) or ``SparseRows`` (B, d).
-        votes: int64 (B, m) with class ids or ``ABSTAIN``, or probabilities float (B, m, K).
-        gradient_targets: what the LFs demand of the model's input gradient, the same object in every batch.
-        labels: int64 (B,) gold classes; ``None`` in training batches and where they are unknown.
-        example_targets: what labelers demand of the model's gradient at each of the B rows, instead of
-            ``gradient_targets``.
+        with_term: features of I rows that hold the term.
+        without_term: features of the same I rows without it.
+        lf: int64 (I,), the LF that inspects the term.
+        cls: int64 (I,), the class that it speaks for.
+        value: float (I,), the derivative of the smoothed LF, in [-1, 1].
+        weight: float (I,), at least 0, how much each insertion counts.
+
+    Raises:
+        DataError: if the parts differ in length.
     """
 
-    features: Shaped[Tensor, "batch ..."] | SparseRows
+    with_term: Features
+    without_term: Features
+    lf: Int[Tensor, " insertion"]
+    cls: Int[Tensor, " insertion"]
+    value: Float[Tensor, " insertion"]
+    weight: Float[Tensor, " insertion"]
+
+    def __post_init__(self) -> None:
+        lengths = {item.name: _num_rows(getattr(self, item.name)) for item in fields(self)}
+        if len(set(lengths.values())) != 1:
+            raise DataError(f"the parts of insertions must have one row for each insertion, got {lengths}.")
+
+    def __len__(self) -> int:
+        """Return I, the number of insertions."""
+        return self.lf.shape[0]
+
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> Insertions:
+        """Return the insertions on ``device``."""
+        return self._map(lambda part: part.to(device, non_blocking=non_blocking))
+
+    def pin_memory(self) -> Insertions:
+        """Return the insertions in page-locked memory."""
+        return self._map(lambda part: part.pin_memory())
+
+    def _map(self, function: Callable[[Any], Any]) -> Insertions:
+        return Insertions(*(_map_features(function, getattr(self, item.name)) for item in fields(self)))
+
+
+@dataclass(eq=False)
+class LoLBatch:
+    """One batch: features, votes, what the LFs demand and, outside training, gold labels where there are some.
+
+    Args:
+        features: float (B, ...), ``SparseRows`` (B, d), or a token dictionary.
+        votes: int64 (B, m) with class ids or ``ABSTAIN``, or probabilities float (B, m, K).
+        gradient_targets: what the LFs demand of the model's input gradient, the same object in every batch.
+        labels: int64 (B,) gold classes, or (B, K) of 0 and 1 where a row has several; ``None`` in training batches and
+            where they are unknown.
+        example_targets: what labelers demand of the model's gradient at each of the B rows, instead of
+            ``gradient_targets``.
+        insertions: rows with and without a term, for penalties on differences.
+    """
+
+    features: Shaped[Tensor, "batch ..."] | SparseRows | Mapping[str, Shaped[Tensor, "batch ..."]]
     votes: Shaped[Tensor, "batch lf *cls"]
     gradient_targets: GradientTargets | None = None
-    labels: Int[Tensor, " batch"] | None = None
+    labels: Int[Tensor, "batch *label"] | None = None
     example_targets: ExampleTargets | None = None
+    insertions: Insertions | None = None
 
     def __len__(self) -> int:
         """Return B, the number of rows."""
@@ -148,20 +201,25 @@ class LoLBatch:
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> LoLBatch:
         """Return the batch on ``device``; Lightning calls this for any accelerator."""
-        return LoLBatch(
-            self.features.to(device, non_blocking=non_blocking),
-            self.votes.to(device, non_blocking=non_blocking),
-            None if self.gradient_targets is None else self.gradient_targets.to(device, non_blocking=non_blocking),
-            None if self.labels is None else self.labels.to(device, non_blocking=non_blocking),
-            None if self.example_targets is None else self.example_targets.to(device, non_blocking=non_blocking),
-        )
+        return self._map(lambda part: part.to(device, non_blocking=non_blocking))
 
     def pin_memory(self) -> LoLBatch:
         """Return the batch in page-locked memory; the shared gradient targets stay where they are."""
-        return replace(
-            self,
-            features=self.features.pin_memory(),
-            votes=self.votes.pin_memory(),
-            labels=None if self.labels is None else self.labels.pin_memory(),
-            example_targets=None if self.example_targets is None else self.example_targets.pin_memory(),
-        )
+        pinned = replace(self, gradient_targets=None)._map(lambda part: part.pin_memory())
+        return replace(pinned, gradient_targets=self.gradient_targets)
+
+    def _map(self, function: Callable[[Any], Any]) -> LoLBatch:
+        parts = {item.name: getattr(self, item.name) for item in fields(self)}
+        return LoLBatch(**{name: _map_features(function, part) for name, part in parts.items()})
+
+
+def _map_features(function: Callable[[Any], Any], part: Any) -> Any:
+    if part is None:
+        return None
+    if isinstance(part, Mapping):
+        return {name: function(tensor) for name, tensor in part.items()}
+    return function(part)
+
+
+def _num_rows(features: Features) -> int:
+    return len(next(iter(features.values()))) if isinstance(features, Mapping) else len(features)

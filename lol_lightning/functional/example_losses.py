@@ -8,10 +8,10 @@ from torch import Tensor
 
 from lol_lightning.functional.example_targets import ExampleTargets
 from lol_lightning.functional.gradients import GradientUnit, other_logits
-from lol_lightning.functional.losses import PENALTIES, Penalty, Reduction
-from lol_lightning.functional.votes import ROW_SHARES, Shares, voted_classes
+from lol_lightning.functional.losses import HINGES, Hinge, Reduction
+from lol_lightning.functional.votes import ROW_FACTORS, Factors, voted_classes
 
-__all__ = ["example_margins", "example_penalty", "shared_example_penalty", "voted_gradient"]
+__all__ = ["example_margins", "example_penalty", "weighted_example_penalty", "voted_gradient"]
 
 
 def voted_gradient(
@@ -75,7 +75,7 @@ def example_margins(
     Args:
         reached: float (B, m, k), from ``voted_gradient``.
         targets: the demands v.
-        c: the share of the labeler's gradient that the model must reach.
+        c: the fraction of the labeler's gradient that the model must reach.
 
     Returns:
         float (B, m, k); at most 0 where the demand is met, and where there is none.
@@ -88,7 +88,7 @@ def example_penalty(
     reached: Float[Tensor, "batch lf top"],
     targets: ExampleTargets,
     c: float | Tensor,
-    penalty: Penalty = "square",
+    hinge: Hinge = "square",
     reduction: Reduction = "sum",
 ) -> Float[Tensor, "batch lf"]:
     r"""Gradient penalty of each labeler at each example (Eq. 3 on the k largest entries).
@@ -98,8 +98,8 @@ def example_penalty(
     Args:
         reached: float (B, m, k), from ``voted_gradient``; it must carry a graph.
         targets: the demands v; entries of 0 demand nothing.
-        c: the share of the labeler's gradient that the model must reach.
-        penalty: shape of the hinge, a key of ``PENALTIES``.
+        c: the fraction of the labeler's gradient that the model must reach.
+        hinge: shape of the hinge, a key of ``HINGES``.
         reduction: "sum" over the labeler's k entries as in Eq. 3, or their "mean", of margins in units of
             ``targets.typical_magnitude``.
 
@@ -113,18 +113,18 @@ def example_penalty(
     """
     margins = example_margins(reached, targets, c)
     if reduction == "mean":
-        return PENALTIES[penalty](margins / targets.typical_magnitude).mean(-1)
-    return PENALTIES[penalty](margins).sum(-1)
+        return HINGES[hinge](margins / targets.typical_magnitude).mean(-1)
+    return HINGES[hinge](margins).sum(-1)
 
 
-def shared_example_penalty(
+def weighted_example_penalty(
     reached: Float[Tensor, "batch lf top"],
     votes: Shaped[Tensor, "batch lf *cls"],
     targets: ExampleTargets,
     c: float | Tensor,
-    penalty: Penalty = "square",
+    hinge: Hinge = "square",
     lf_weights: Float[Tensor, " lf"] | None = None,
-    shares: Shares = "votes",
+    factors: Factors = "votes",
     reduction: Reduction = "sum",
 ) -> Float[Tensor, ""]:
     r"""Gradient penalty as it counts in Eq. 4, without :math:`\alpha`.
@@ -135,10 +135,10 @@ def shared_example_penalty(
         reached: float (B, m, k), from ``voted_gradient``; it must carry a graph.
         votes: int64 (B, m) with class ids or ``ABSTAIN``, or probabilities float (B, m, K).
         targets: the demands.
-        c: the share of the labeler's gradient that the model must reach.
-        penalty: shape of the hinge, a key of ``PENALTIES``.
+        c: the fraction of the labeler's gradient that the model must reach.
+        hinge: shape of the hinge, a key of ``HINGES``.
         lf_weights: float (m,), weight of each LF; ``None`` stands for uniform weights of 1.
-        shares: "votes" as in Eq. 4, or "equal" to divide by m instead of m(x).
+        factors: "votes" as in Eq. 4, or "equal" to divide by m instead of m(x).
         reduction: as for ``example_penalty``.
 
     Returns:
@@ -146,8 +146,8 @@ def shared_example_penalty(
 
     Example:
         >>> targets = ExampleTargets(torch.zeros(2, 1, 1, dtype=torch.long), torch.ones(2, 1, 1), num_features=1)
-        >>> shared_example_penalty(torch.zeros(2, 1, 1), torch.tensor([[1], [-1]]), targets, c=0.5)
+        >>> weighted_example_penalty(torch.zeros(2, 1, 1), torch.tensor([[1], [-1]]), targets, c=0.5)
         tensor(0.1250)
     """
-    weights = ROW_SHARES[shares](votes, lf_weights).to(reached.dtype)
-    return (weights * example_penalty(reached, targets, c, penalty, reduction)).sum() / max(len(reached), 1)
+    weights = ROW_FACTORS[factors](votes, lf_weights).to(reached.dtype)
+    return (weights * example_penalty(reached, targets, c, hinge, reduction)).sum() / max(len(reached), 1)

@@ -1,4 +1,4 @@
-"""The losses of Losses over Labels: vote loss (Eq. 1, 2), gradient penalty (Eq. 3) and their sum (Eq. 4)."""
+"""The terms of Losses over Labels: vote loss (Eq. 1, 2) and gradient penalty (Eq. 3). ``LoLLoss`` adds them up."""
 
 from __future__ import annotations
 
@@ -9,26 +9,25 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
-from lol_lightning.exceptions import VotesError
+from lol_lightning.exceptions import TargetsError, VotesError
 from lol_lightning.functional.gradient_targets import GradientTargets
-from lol_lightning.functional.votes import SHARES, Shares, soft_votes
+from lol_lightning.functional.votes import LF_FACTORS, Factors, soft_votes
 
 __all__ = [
-    "PENALTIES",
-    "Penalty",
+    "HINGES",
+    "Hinge",
     "Reduction",
     "gradient_penalty",
     "hinge_margins",
-    "lol_loss",
-    "shared_penalty",
+    "weighted_penalty",
     "soft_vote_loss",
     "vote_loss",
 ]
 
-Penalty = Literal["square", "linear", "exponential"]
+Hinge = Literal["square", "linear", "exponential"]
 Reduction = Literal["sum", "mean"]
 
-PENALTIES: dict[str, Callable[[Tensor], Tensor]] = {
+HINGES: dict[str, Callable[[Tensor], Tensor]] = {
     "square": lambda margin: margin.relu().square(),
     "linear": lambda margin: margin.relu(),
     "exponential": lambda margin: margin.relu().expm1(),
@@ -86,11 +85,21 @@ def hinge_margins(
     Args:
         gradients: float (K, F), the smoothed model's gradient on ``targets.features``, column by column.
         targets: E entries.
-        c: the share of the LF's gradient that the model must reach, in probability per ``feature_scale``.
+        c: the fraction of the LF's gradient that the model must reach, in probability per ``feature_scale``.
 
     Returns:
         float (E,); at most 0 where the demand is met.
+
+    Raises:
+        TargetsError: if the gradients have another shape than (K, F).
     """
+    expected = targets.num_classes, len(targets.features)
+    if gradients.shape != expected:
+        raise TargetsError(
+            f"gradients of shape {tuple(gradients.shape)} met targets of {expected[0]} classes and {expected[1]} "
+            "inspected features; give the mean over the samples, restricted to targets.features: "
+            f"gradients[:, targets.features], {expected}."
+        )
     return c * targets.magnitude - targets.sign * gradients.flatten().index_select(0, targets.slot)
 
 
@@ -98,7 +107,7 @@ def gradient_penalty(
     gradients: Float[Tensor, "cls inspected"],
     targets: GradientTargets,
     c: float | Tensor,
-    penalty: Penalty = "square",
+    hinge: Hinge = "square",
     reduction: Reduction = "sum",
 ) -> Float[Tensor, " lf"]:
     r"""Gradient penalty of each labeling function (Eq. 3).
@@ -108,8 +117,8 @@ def gradient_penalty(
     Args:
         gradients: float (K, F), the smoothed model's gradient on ``targets.features``, column by column.
         targets: E entries; LFs without entries get the penalty 0.
-        c: the share of the LF's gradient that the model must reach.
-        penalty: shape of the hinge, a key of ``PENALTIES``.
+        c: the fraction of the LF's gradient that the model must reach.
+        hinge: shape of the hinge, a key of ``HINGES``.
         reduction: "sum" over the LF's entries as in Eq. 3, or their "mean".
 
     Returns:
@@ -124,31 +133,31 @@ def gradient_penalty(
         For v > 0 this is the paper's Eq. 3 read on the inspected entries; the sign extends it to gradients below 0.
         Entries where the LF's gradient is 0 make no demand.
     """
-    hinge = PENALTIES[penalty](hinge_margins(gradients, targets, c))
-    totals = hinge.new_zeros(targets.num_lfs).index_add(0, targets.lf, hinge)
+    misses = HINGES[hinge](hinge_margins(gradients, targets, c))
+    totals = misses.new_zeros(targets.num_lfs).index_add(0, targets.lf, misses)
     return totals / targets.entries_per_lf if reduction == "mean" else totals
 
 
-def shared_penalty(
+def weighted_penalty(
     gradients: Float[Tensor, "cls inspected"],
     votes: Shaped[Tensor, "batch lf *cls"],
     targets: GradientTargets,
     c: float | Tensor,
-    penalty: Penalty = "square",
+    hinge: Hinge = "square",
     lf_weights: Float[Tensor, " lf"] | None = None,
-    shares: Shares = "votes",
+    factors: Factors = "votes",
     reduction: Reduction = "sum",
 ) -> Float[Tensor, ""]:
-    r"""Gradient penalty as it counts in Eq. 4: :math:`\sum_i \mathrm{share}_i \, p_i`, without :math:`\alpha`.
+    r"""Gradient penalty as it counts in Eq. 4: :math:`\sum_i f_i \, p_i`, without :math:`\alpha`.
 
     Args:
         gradients: float (K, F), the smoothed model's gradient on ``targets.features``, column by column.
         votes: int64 (B, m) with class ids or ``ABSTAIN``, or probabilities float (B, m, K).
         targets: what the LFs demand.
-        c: the share of the LF's gradient that the model must reach.
-        penalty: shape of the hinge, a key of ``PENALTIES``.
+        c: the fraction of the LF's gradient that the model must reach.
+        hinge: shape of the hinge, a key of ``HINGES``.
         lf_weights: float (m,), weight of each LF; ``None`` stands for uniform weights of 1.
-        shares: "votes" as in Eq. 4, or "equal" for :math:`w_i / m`, so that LFs which do not vote here count, too.
+        factors: "votes" as in Eq. 4, or "equal" for :math:`w_i / m`, so that LFs which do not vote here count, too.
         reduction: as for ``gradient_penalty``.
 
     Returns:
@@ -156,52 +165,8 @@ def shared_penalty(
 
     Example:
         >>> targets = GradientTargets.from_entries([(0, 1, 0, 1.0)], num_lfs=2, num_classes=2, num_features=1)
-        >>> shared_penalty(torch.zeros(2, 1), torch.tensor([[1, -1], [1, 0]]), targets, c=0.5)
+        >>> weighted_penalty(torch.zeros(2, 1), torch.tensor([[1, -1], [1, 0]]), targets, c=0.5)
         tensor(0.1875)
     """
-    penalties = gradient_penalty(gradients, targets, c, penalty, reduction)
-    return torch.dot(SHARES[shares](votes, lf_weights).to(penalties.dtype), penalties)
-
-
-def lol_loss(
-    logits: Float[Tensor, "batch cls"],
-    votes: Shaped[Tensor, "batch lf *cls"],
-    gradients: Float[Tensor, "cls inspected"],
-    targets: GradientTargets,
-    alpha: float,
-    c: float | Tensor,
-    penalty: Penalty = "square",
-    lf_weights: Float[Tensor, " lf"] | None = None,
-    shares: Shares = "votes",
-    reduction: Reduction = "sum",
-    class_weights: Float[Tensor, " cls"] | None = None,
-) -> Float[Tensor, ""]:
-    r"""Losses over Labels (Eq. 4).
-
-    .. math:: \frac{1}{B} \sum_x \frac{1}{m(x)} \sum_i w_i \mathbb{1}\{\lambda_i(x) \text{ votes}\}
-              \big( u_{\lambda_i(x)}\, \mathrm{CE}(h(x), \lambda_i(x)) + \alpha\, p_i \big)
-
-    Args:
-        logits: float (B, K).
-        votes: int64 (B, m) with class ids or ``ABSTAIN``, or probabilities float (B, m, K).
-        gradients: float (K, F) as ``model_input_gradient`` gives it, on ``targets.features``; it must carry a graph.
-        targets: what the LFs demand.
-        alpha: weight of the penalty, at least 0.
-        c: the share of the LF's gradient that the model must reach.
-        penalty: shape of the hinge, a key of ``PENALTIES``.
-        lf_weights: float (m,), weight of each LF; ``None`` stands for uniform weights of 1.
-        shares: as for ``shared_penalty``.
-        reduction: as for ``gradient_penalty``.
-        class_weights: float (K,), as for ``vote_loss``.
-
-    Returns:
-        float (), the loss; differentiate it once for a training step.
-
-    Example:
-        >>> targets = GradientTargets.from_entries([(0, 1, 0, 1.0)], num_lfs=1, num_classes=2, num_features=1)
-        >>> votes, logits, gradients = torch.tensor([[1], [1]]), torch.zeros(2, 2), torch.zeros(2, 1)
-        >>> lol_loss(logits, votes, gradients, targets, alpha=2.0, c=0.5)
-        tensor(1.1931)
-    """
-    penalised = shared_penalty(gradients, votes, targets, c, penalty, lf_weights, shares, reduction)
-    return vote_loss(logits, votes, lf_weights, class_weights) + alpha * penalised
+    penalties = gradient_penalty(gradients, targets, c, hinge, reduction)
+    return torch.dot(LF_FACTORS[factors](votes, lf_weights).to(penalties.dtype), penalties)

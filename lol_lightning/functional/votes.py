@@ -1,4 +1,4 @@
-"""Votes of labeling functions as tensors: masks, soft votes (Prop. 1) and LF shares (Eq. 4)."""
+"""Votes of labeling functions as tensors: masks, soft votes (Prop. 1) and the factors of LFs (Eq. 4)."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from lol_lightning.exceptions import VotesError
 
 __all__ = [
     "ABSTAIN",
-    "ROW_SHARES",
-    "SHARES",
-    "Shares",
+    "ROW_FACTORS",
+    "LF_FACTORS",
+    "Factors",
     "class_ids",
-    "equal_row_shares",
-    "equal_shares",
-    "lf_shares",
-    "row_shares",
+    "equal_row_factors",
+    "equal_factors",
+    "lf_factors",
+    "row_factors",
     "soft_votes",
     "vote_mask",
     "vote_probabilities",
@@ -154,12 +154,12 @@ def soft_votes(
     return totals / votes_per_row(votes).clamp(min=1).unsqueeze(-1)
 
 
-def lf_shares(
+def lf_factors(
     votes: Shaped[Tensor, "batch lf *cls"], lf_weights: Float[Tensor, " lf"] | None = None
 ) -> Float[Tensor, " lf"]:
     r"""How much each labeling function counts in the batch: the factor of its gradient penalty in Eq. 4.
 
-    .. math:: \mathrm{share}_i = \frac{1}{B} \sum_x \frac{w_i \mathbb{1}\{\lambda_i \text{ votes on } x\}}{m(x)}
+    .. math:: f_i = \frac{1}{B} \sum_x \frac{w_i \mathbb{1}\{\lambda_i \text{ votes on } x\}}{m(x)}
 
     Args:
         votes: int64 (B, m) with class ids or ``ABSTAIN``, or probabilities float (B, m, K).
@@ -169,13 +169,13 @@ def lf_shares(
         float (m,). Under uniform weights they sum to the share of rows on which some LF votes.
 
     Example:
-        >>> lf_shares(torch.tensor([[1, 1], [-1, 0]]))
+        >>> lf_factors(torch.tensor([[1, 1], [-1, 0]]))
         tensor([0.2500, 0.7500])
     """
-    return row_shares(votes, lf_weights).mean(0)
+    return row_factors(votes, lf_weights).mean(0)
 
 
-def row_shares(
+def row_factors(
     votes: Shaped[Tensor, "batch lf *cls"], lf_weights: Float[Tensor, " lf"] | None = None
 ) -> Float[Tensor, "batch lf"]:
     r"""How much each labeling function counts on each row in Eq. 4: :math:`w_i 1\{\lambda_i \text{ votes}\} / m(x)`.
@@ -188,7 +188,7 @@ def row_shares(
         float (B, m). Under uniform weights rows sum to 1, and to 0 where every LF abstains.
 
     Example:
-        >>> row_shares(torch.tensor([[1, 1], [-1, 0]]))
+        >>> row_factors(torch.tensor([[1, 1], [-1, 0]]))
         tensor([[0.5000, 0.5000],
                 [0.0000, 1.0000]])
     """
@@ -197,7 +197,7 @@ def row_shares(
     return weights * (mask / mask.sum(-1, keepdim=True).clamp(min=1))
 
 
-def equal_shares(
+def equal_factors(
     votes: Shaped[Tensor, "batch lf *cls"], lf_weights: Float[Tensor, " lf"] | None = None
 ) -> Float[Tensor, " lf"]:
     """Count every labeling function alike, :math:`w_i / m`, whether or not it votes in the batch.
@@ -207,35 +207,35 @@ def equal_shares(
         lf_weights: float (m,), weight of each LF; ``None`` stands for uniform weights of 1.
 
     Returns:
-        float (m,). Under uniform weights they sum to 1, as ``lf_shares`` do where some LF votes on every row.
+        float (m,). Under uniform weights they sum to 1, as ``lf_factors`` do where some LF votes on every row.
 
     Example:
-        >>> equal_shares(torch.tensor([[1, 1], [-1, 0]]))
+        >>> equal_factors(torch.tensor([[1, 1], [-1, 0]]))
         tensor([0.5000, 0.5000])
     """
     return _weights(votes, lf_weights) / votes.shape[1]
 
 
-def equal_row_shares(
+def equal_row_factors(
     votes: Shaped[Tensor, "batch lf *cls"], lf_weights: Float[Tensor, " lf"] | None = None
 ) -> Float[Tensor, "batch lf"]:
     """Count every vote alike, :math:`w_i / m`, however many labeling functions vote on a row; abstentions count 0.
 
     Example:
-        >>> equal_row_shares(torch.tensor([[1, 1], [-1, 0]]))
+        >>> equal_row_factors(torch.tensor([[1, 1], [-1, 0]]))
         tensor([[0.5000, 0.5000],
                 [0.0000, 0.5000]])
     """
-    weights = equal_shares(votes, lf_weights)
+    weights = equal_factors(votes, lf_weights)
     return weights * vote_mask(votes).to(weights.dtype)
 
 
-Shares = Literal["votes", "equal"]
+Factors = Literal["votes", "equal"]
 
-SHARES: dict[str, Callable[[Tensor, Tensor | None], Tensor]] = {"votes": lf_shares, "equal": equal_shares}
+LF_FACTORS: dict[str, Callable[[Tensor, Tensor | None], Tensor]] = {"votes": lf_factors, "equal": equal_factors}
 """How much the gradient penalty of each labeling function counts: as its votes do (Eq. 4), or as any other's."""
 
-ROW_SHARES: dict[str, Callable[[Tensor, Tensor | None], Tensor]] = {"votes": row_shares, "equal": equal_row_shares}
+ROW_FACTORS: dict[str, Callable[[Tensor, Tensor | None], Tensor]] = {"votes": row_factors, "equal": equal_row_factors}
 """The same for penalties of single rows, where a labeling function that abstains demands nothing."""
 
 

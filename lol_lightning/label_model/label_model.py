@@ -25,7 +25,7 @@ from lol_lightning.label_model.end_model import EndModel, Training, classifier_o
 from lol_lightning.label_model.settings import classifier_arguments, train_config
 from lol_lightning.label_model.vote_model import VoteModel, estimate_vote_model
 from lol_lightning.lfs.apply import validate_votes
-from lol_lightning.losses.class_balance import class_balance_of
+from lol_lightning.losses.weights.class_balance import class_balance_of
 
 __all__ = ["LoLLabelModel"]
 

@@ -1,1 +1,7 @@
-"""The loss of Losses over Labels as a module: vote loss, penalties, weights."""
+"""The loss of Losses over Labels as a module: vote loss, penalties, and the weights of LFs and classes."""
+
+from lol_lightning.losses.lol_loss import LoLLoss, LoLTerms
+from lol_lightning.losses.penalties import ExamplePenalty, GradientPenalty, Penalty
+from lol_lightning.losses.weights import LabeledVotes
+
+__all__ = ["ExamplePenalty", "GradientPenalty", "LabeledVotes", "LoLLoss", "LoLTerms", "Penalty"]

@@ -2,39 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Literal, get_args
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, cast
 
-import pytorch_lightning as pl
+import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from pytorch_lightning.utilities import rank_zero_info
-from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torchmetrics import MetricCollection
 
-from lol_lightning.data.batch import LoLBatch, SparseRows
-from lol_lightning.exceptions import ConfigurationError, DataError, TargetsError, check_choice
-from lol_lightning.functional.gradients import GradientUnit
-from lol_lightning.functional.losses import PENALTIES, Penalty, Reduction, vote_loss
-from lol_lightning.functional.votes import SHARES, Shares
-from lol_lightning.losses.penalised import PenaltySettings, penalised, second_derivative
-from lol_lightning.losses.penalty_watch import PenaltyWatch
-from lol_lightning.losses.resolve import (
-    PENALTY_DEFAULTS,
-    WEIGHTS,
-    ClassWeighting,
-    check_penalty,
-    defaults_of,
-    resolve_penalty,
-    resolve_weights,
-)
-from lol_lightning.losses.smoothed_model import Phi, Sampling, SmoothedModel, evaluation_mode
-from lol_lightning.losses.weighting import LFWeighting, VotesForWeights
+from lol_lightning._lightning import LightningModule, OptimizerLRScheduler, rank_zero_info
+from lol_lightning.data.base import BaseDataModule
+from lol_lightning.data.batch import Features, LoLBatch
+from lol_lightning.data.feature_batches import feature_batches
+from lol_lightning.exceptions import ConfigurationError, DataError, check_choice
+from lol_lightning.features import FeatureSpace, feature_space_from_state
+from lol_lightning.losses.lol_loss import LoLLoss, LoLTerms, trainer_of
+from lol_lightning.losses.penalties import GradientPenalty, Penalty
+from lol_lightning.losses.penalties.second_derivative import second_derivative
+from lol_lightning.losses.weights import ClassWeighting, LFWeighting
 from lol_lightning.models.lazy_adam import LazyAdam
 from lol_lightning.models.metrics import classification_metrics
-from lol_lightning.networks.sparse_mlp import SparseMLP, as_input
+from lol_lightning.models.model_file import read_model, write_model
+from lol_lightning.models.penalty_monitor import PenaltyMonitor
+from lol_lightning.networks import SparseMLP, logits_of
 
 __all__ = ["LoLClassifier"]
 
@@ -42,11 +35,11 @@ LAZY_ROWS = 20_000
 """From this many features on, ``optimizer="auto"`` gives the default network row-sparse gradients and lazy Adam."""
 
 
-class LoLClassifier(pl.LightningModule):
+class LoLClassifier(LightningModule):
     """A classifier that is trained on the votes and gradients of labeling functions (Sam and Kolter, 2023).
 
-    Batches are ``LoLBatch``, with gradient targets that all rows share, or with targets of each row where the labelers
-    are networks. Sizes that are not given come from the trainer's data module at the start of ``fit``.
+    Batches are ``LoLBatch``. Sizes, weights and the feature space come from the trainer's data module where the
+    arguments leave them open; they are part of every checkpoint, which therefore answers for new rows by itself.
 
     Args:
         network: maps features to logits float (B, K). ``None`` stands for the paper's multi-layer perceptron on sparse
@@ -57,41 +50,15 @@ class LoLClassifier(pl.LightningModule):
         hidden_sizes: hidden layers of the default network.
         dropout: of the default network.
         method: "lol" (Eq. 4), or "lol-simple" for the vote loss alone.
-        alpha: weight of the gradient penalty, at least 0. ``None`` is what the data module has in ``model_defaults``,
-            and else 1.
-        c: the share of an LF's gradient that the model's must reach, per feature; above 0. ``None`` likewise, and else
-            0.2.
-        gradient_unit: unit of ``c``. "probability" as in Eq. 3, where 0.05 to 0.4 is in reach; "log-odds" takes the
-            gradient of log h / (1 - h), where 1 to 12 is in reach.
-        penalty: shape of the hinge: "square" (Eq. 3), "linear" or "exponential".
-        penalty_reduction: "sum" over the features of an LF as in Eq. 3, or "mean", so that one alpha fits LFs of three
-            words and of thousands.
-        penalty_shares: how much each LF's penalty counts: "votes" as in Eq. 4, or "equal", so that what is known of an
-            LF is used where it votes on few of the training rows, or on none.
-        lf_weights: "uniform", "snorkel" (LoL-sw), "coverage", "accuracy" (on the labeled validation rows),
-            "above-chance" (by how much that accuracy exceeds guessing), "agreement" (with the majority of the other
-            LFs), or a weight for each LF. ``None`` is what the data module has in ``model_defaults``, and else
-            "uniform".
-        penalty_weights: the same for the LFs' penalties, not scaled to the mean 1. With "above-chance", LFs that are no
-            better than guessing demand nothing. ``None`` is what the data module has in ``model_defaults``, and else
-            what ``lf_weights`` is, as in Eq. 4.
-        class_weights: how much votes for each class count, so that LFs which vote for a class far more often than it
-            occurs do not teach just that: "validation" balances the votes to the classes' shares among the labeled
-            validation rows of the data module, and does nothing where there are none; "balanced" to equal shares, as
-            Snorkel's LabelModel does by default. Or a weight for each class, or ``None``.
-        num_samples: t, number of smoothing samples a step.
-        phi: chance of a feature in a smoothing sample: a float, "document-frequency", or "data" for rows of the batch.
-            Targets of each row need no samples.
-        sampling: how the samples are drawn: "stratified" shares each feature out evenly over them, "independent" draws
-            each by itself, "fixed" takes the same stratified samples in every step.
-        penalty_every: compute the penalty in every s-th step only, with s times the weight, so that its mean is kept.
-        penalty_warmup: number of steps over which alpha rises from 0 to its value, in equal amounts.
+        penalty: ``GradientPenalty(...)``, ``ExamplePenalty(...)``, or their arguments as a mapping; see ``LoLLoss``.
+        lf_weights: how much the votes of each LF count, see ``LoLLoss``.
+        class_weights: how much votes for each class count, see ``LoLLoss``.
         optimizer: "adam", "lazy-adam" (touches only the rows of a sparse first layer that occur in the step), or
             "auto": lazy for the default network from 20,000 features on. For another one, override
             ``configure_optimizers``, or name a class on the command line.
         lr: learning rate.
         weight_decay: L2 penalty of the optimizer.
-        seed: of the smoothing samples.
+        seed: of the smoothing samples of a penalty that is built here.
 
     Raises:
         ConfigurationError: if an argument lies outside its range.
@@ -100,16 +67,9 @@ class LoLClassifier(pl.LightningModule):
         >>> model = LoLClassifier(num_features=5, num_classes=2)
         >>> model(torch.zeros(3, 5)).shape
         torch.Size([3, 2])
-
-    Notes:
-        The defaults differ from Eq. 3 and 4 in three things: they take the mean over an LF's features instead of the
-        sum, let each LF's penalty count alike, and balance the votes where the shares of the classes are known.
-        ``penalty_reduction="sum", penalty_shares="votes", class_weights=None`` is the paper to the letter. A demand on
-        the probability presses less and less as the model grows sure, one on the log-odds alike at any time.
-
-        The penalty's samples go through the network in evaluation mode after the batch went through it in training
-        mode, and both end up in one loss, so that gradients are the same under DistributedDataParallel.
     """
+
+    _SIZES: tuple[str, ...] = ("num_features", "num_classes")
 
     def __init__(
         self,
@@ -119,20 +79,9 @@ class LoLClassifier(pl.LightningModule):
         hidden_sizes: Sequence[int] = (64, 16),
         dropout: float = 0.2,
         method: Literal["lol", "lol-simple"] = "lol",
-        alpha: float | None = None,
-        c: float | None = None,
-        gradient_unit: GradientUnit = "probability",
-        penalty: Penalty = "square",
-        penalty_reduction: Reduction = "mean",
-        penalty_shares: Shares = "equal",
-        lf_weights: LFWeighting | list[float] | None = None,
-        penalty_weights: LFWeighting | list[float] | None = None,
-        class_weights: ClassWeighting | list[float] | None = "validation",
-        num_samples: int = 10,
-        phi: Phi = "document-frequency",
-        sampling: Sampling = "stratified",
-        penalty_every: int = 1,
-        penalty_warmup: int = 0,
+        penalty: Penalty | Mapping[str, Any] | None = None,
+        lf_weights: LFWeighting | Sequence[float] | None = None,
+        class_weights: ClassWeighting | Sequence[float] | None = "validation",
         optimizer: Literal["auto", "adam", "lazy-adam"] = "auto",
         lr: float = 1e-2,
         weight_decay: float = 0.0,
@@ -140,85 +89,69 @@ class LoLClassifier(pl.LightningModule):
     ) -> None:
         super().__init__()
         check_choice("method", method, ("lol", "lol-simple"))
-        check_choice("penalty", penalty, tuple(PENALTIES))
-        check_choice("penalty_reduction", penalty_reduction, get_args(Reduction))
-        check_choice("penalty_shares", penalty_shares, tuple(SHARES))
         check_choice("optimizer", optimizer, ("auto", "adam", "lazy-adam"))
-        check_penalty(alpha, c)
-        for name, value in (("weight_decay", weight_decay), ("penalty_warmup", penalty_warmup)):
-            if not value >= 0:
-                raise ConfigurationError(f"{name} = {value} must not be below 0.")
-        for name, value in (("lr", lr), ("penalty_every", penalty_every)):
-            if not value > 0:
-                raise ConfigurationError(f"{name} = {value} must be above 0.")
-        self.save_hyperparameters(ignore="network")
+        if not 0 <= weight_decay < float("inf"):
+            raise ConfigurationError(f"weight_decay = {weight_decay} must be a finite number, not below 0.")
+        if not 0 < lr < float("inf"):
+            raise ConfigurationError(f"lr = {lr} must be a finite number above 0.")
+        self.save_hyperparameters(ignore=["network", "penalty"])
         self.hparams["hidden_sizes"] = list(hidden_sizes)
-        self._smoothed_model = SmoothedModel(phi, num_samples, sampling, gradient_unit, seed)
-        self._weights: dict[str, Tensor | None] = dict.fromkeys(WEIGHTS)
-        self._penalty = resolve_penalty(self.hparams)
-        self._watch = PenaltyWatch()
+        if method == "lol-simple":
+            self.lol = LoLLoss(False, lf_weights, class_weights)
+        else:
+            self.lol = LoLLoss({"seed": seed} if penalty is None else penalty, lf_weights, class_weights)
+        self.feature_space: FeatureSpace | None = None
         self.network = network
+        self._monitor = PenaltyMonitor()
+        self._space_state: dict[str, Any] | None = None
+        self.register_load_state_dict_pre_hook(_build_from)
+        self._note_hparams()
         if num_classes is not None and (network is not None or num_features is not None):
             self._build()
 
-    def setup(self, stage: str) -> None:
-        """Take sizes and LF weights from the trainer's data module; called by Lightning on every rank."""
-        if type(self.trainer.strategy).__name__ in ("FSDPStrategy", "ModelParallelStrategy"):
-            raise ConfigurationError(
-                "sharded parameters cannot be differentiated twice as the gradient penalty needs; use strategy='ddp'."
-            )
-        data = getattr(self.trainer, "datamodule", None)
-        if not hasattr(self, "val_metrics"):
-            for name in ("num_features", "num_classes"):
-                self.hparams[name] = self.hparams[name] or getattr(data, name, None)
-            self._build()
-        known = getattr(data, "num_classes", None) or self.hparams["num_classes"]
-        if known != self.hparams["num_classes"]:
-            raise ConfigurationError(
-                f"the model has num_classes = {self.hparams['num_classes']}, but the data module has {known}."
-            )
-        if stage == "fit":
-            if isinstance(self.network, SparseMLP) and not self._takes_sparse_gradients():
-                self.network.sparse_grad = False
-            self._follow(data)
+    def configure_model(self) -> None:
+        """Build the network, and take sizes, weights and the feature space from the trainer's data module.
 
-    def forward(self, features: Tensor | SparseRows) -> Float[Tensor, "batch cls"]:
+        Lightning calls this after the data module's ``setup``, and without a trainer when it reloads a checkpoint:
+        then ``load_state_dict`` builds the network.
+        """
+        trainer = trainer_of(self)
+        if trainer is None:
+            return
+        data = getattr(trainer, "datamodule", None)
+        data = data if isinstance(data, BaseDataModule) else None
+        if data is not None:
+            self._take_sizes(data)
+        if not self._is_built:
+            self._build()
+        if data is not None and trainer.state.fn == "fit":
+            self._take_feature_space(data.feature_space)
+        self.lol.configure(self)
+        if trainer.state.fn == "fit" and isinstance(self.network, SparseMLP) and not self._takes_sparse_gradients():
+            self.network.sparse_grad = False
+        self._note_hparams()
+
+    def forward(self, features: Features) -> Float[Tensor, "batch cls"]:
         """Return the logits of a batch of features.
 
         Args:
-            features: float (B, ...) or ``SparseRows`` (B, d).
+            features: float (B, ...), ``SparseRows`` (B, d) or a token dictionary.
 
         Returns:
             float (B, K).
         """
-        return self._network(as_input(self._network, features))
+        return logits_of(self._network, features)
 
     def training_step(self, batch: LoLBatch, batch_idx: int) -> Tensor:
-        """Return the loss of Eq. 4 for one batch, and log its parts."""
-        logs_now, hparams = self._logs_now(), self.hparams
-        if not self._penalises(batch):
-            loss = voted = self._vote_loss(self(batch.features), batch)
-        else:
-            shares, reduction = hparams["penalty_shares"], hparams["penalty_reduction"]
-            how = PenaltySettings(
-                self._penalty["c"], hparams["penalty"], self._weights["penalty_weights"], shares, reduction
-            )
-            num_classes = hparams["num_classes"]
-            found = penalised(self._network, batch, self._smoothed_model, self.global_step, num_classes, how)
-            voted = self._vote_loss(found.logits, batch)
-            loss = voted + self._alpha() * found.penalty
-            if logs_now:
-                self._log("train_penalty", found.penalty, len(batch))
-            if self._watch.due(self.global_step):
-                satisfied = found.satisfied()
-                with second_derivative():
-                    ratio = self._watch.ratio(self._network, voted, loss - voted, satisfied)
-                self._log("train_satisfied_hinges", satisfied, len(batch))
-                self._log("train_gradient_ratio", ratio, len(batch))
-        if logs_now:
-            self._log("train_vote_loss", voted, len(batch))
-            self._log("train_loss", loss, len(batch), prog_bar=True)
-        return loss
+        """Return the loss of Eq. 4 for one batch, and log its terms."""
+        terms = self.lol(self._network, batch, self.global_step)
+        if self._logs_now():
+            self.log("train_loss", terms.loss.detach(), batch_size=len(batch), prog_bar=True)
+            rest = {name: value for name, value in terms.logs().items() if name != "train_loss"}
+            self.log_dict(rest, batch_size=len(batch))
+        if terms.measurement is not None and self._monitor.due(self.global_step):
+            self._log_penalty(terms, len(batch))
+        return terms.loss
 
     def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
         """Differentiate the loss; a network without a second derivative gets an error that says so."""
@@ -226,11 +159,11 @@ class LoLClassifier(pl.LightningModule):
             super().backward(loss, *args, **kwargs)
 
     def validation_step(self, batch: LoLBatch, batch_idx: int) -> None:
-        """Log the loss and, where labels are known, the metrics of a validation batch."""
+        """Log the loss and, where there are labels, the metrics of a validation batch."""
         self._evaluate(batch, "val", self.val_metrics)
 
     def test_step(self, batch: LoLBatch, batch_idx: int) -> None:
-        """Log the metrics of a test batch, whose labels must be known."""
+        """Log the metrics of a test batch, which must have labels."""
         if batch.labels is None:
             raise DataError("test rows have no labels. Give them a label column, or call predict instead of test.")
         self._evaluate(batch, "test", self.test_metrics)
@@ -244,30 +177,89 @@ class LoLClassifier(pl.LightningModule):
         hparams = self.hparams
         return LazyAdam(self._parameter_groups(), lr=hparams["lr"], weight_decay=hparams["weight_decay"])
 
-    def input_gradient(self, batch: LoLBatch, step: int = 0) -> Float[Tensor, "cls inspected"]:
-        """Return the smoothed model's gradient on the batch's inspected features, to look at.
+    def on_train_start(self) -> None:
+        """Log the numbers in force: Lightning logs the arguments as they were at construction."""
+        for logger in self.loggers:
+            logger.log_hyperparams(dict(self.hparams))
+
+    @torch.no_grad()
+    def predict_proba(self, rows: Any, batch_size: int = 4096) -> Float[np.ndarray, "row cls"]:
+        """Return class probabilities of new rows; neither LFs nor training rows are needed.
 
         Args:
-            batch: its gradient targets say which features are inspected.
-            step: number that the smoothing samples are drawn for.
+            rows: texts, a DataFrame or data points, as the feature space reads them; or features float (n, ...), dense
+                or sparse, in the form that the network was trained on.
+            batch_size: rows of a forward pass.
 
         Returns:
-            float (K, F), in the ``gradient_unit`` per ``feature_scale``, columns as in
-            ``batch.gradient_targets.features``.
+            float64 (n, K), rows sum to 1.
+
+        Raises:
+            ConfigurationError: if rows are no features and the model has no feature space.
+            DataError: if the rows do not fit the feature space or the network.
         """
-        if batch.gradient_targets is None:
-            raise TargetsError("the batch has no gradient targets; fit on LFs whose inspected features are known.")
-        with evaluation_mode(self._network):
-            _, gradient = self._smoothed_model.logits_and_gradient(
-                self._network, batch.gradient_targets, as_input(self._network, batch.features), step
+        training = self.training
+        self.eval()
+        try:
+            batches = feature_batches(rows, self.feature_space, batch_size)
+            found = [self(features.to(self.device)).softmax(-1).cpu() for features in batches]
+        finally:
+            self.train(training)
+        return torch.cat(found).double().numpy() if found else np.empty((0, self.hparams["num_classes"]))
+
+    def predict(self, rows: Any, batch_size: int = 4096) -> np.ndarray:
+        """Return the most probable class of each row, int64 (n,); see ``predict_proba``."""
+        return self.predict_proba(rows, batch_size).argmax(1)
+
+    def save(self, path: str | Path) -> None:
+        """Write the trained model with its feature space to one file of plain arrays and JSON.
+
+        Raises:
+            ConfigurationError: if the network or the feature space is of a class of the user's own, which only its
+                code can build; keep a Lightning checkpoint then, and give ``load_from_checkpoint`` the network.
+        """
+        if type(self._network) is not SparseMLP:
+            raise ConfigurationError(
+                f"a network of the class {type(self._network).__name__} cannot be saved without its code. Save a "
+                "Lightning checkpoint (Trainer.save_checkpoint), and reload it with "
+                "load_from_checkpoint(path, network=...)."
             )
-        return gradient.detach()
+        write_model(path, dict(self.hparams), self.state_dict())
+
+    @classmethod
+    def load(cls, path: str | Path) -> LoLClassifier:
+        """Read what ``save`` wrote; nothing in the file is executed.
+
+        Raises:
+            DataError: if the file is something else.
+        """
+        hparams, state = read_model(path)
+        with torch.random.fork_rng(devices=[]):
+            model = cls(**hparams)
+        model.load_state_dict(state)
+        return model.eval()
+
+    def input_gradient(self, batch: LoLBatch, step: int = 0) -> Float[Tensor, "cls inspected"]:
+        """Return the smoothed model's gradient on the batch's inspected features; see ``GradientPenalty``."""
+        penalty = self.lol.penalty if isinstance(self.lol.penalty, GradientPenalty) else GradientPenalty()
+        return penalty.input_gradient(self._network, batch, step)
+
+    def get_extra_state(self) -> dict[str, Any]:
+        """Return what is no tensor: the sizes and the feature space."""
+        return {"sizes": {name: self.hparams[name] for name in self._SIZES}, "feature_space": self._space_state}
+
+    def set_extra_state(self, state: dict[str, Any]) -> None:
+        """Accept what ``get_extra_state`` returned; ``_build_from`` has taken it before the weights were loaded."""
 
     @property
     def _network(self) -> nn.Module:
         if self.network is None:
             raise ConfigurationError("the model has no size yet: give num_features and num_classes, or fit it.")
         return self.network
+
+    @property
+    def _is_built(self) -> bool:
+        return hasattr(self, "val_metrics")
 
     def _parameter_groups(self) -> list[dict[str, Any]]:
         return [{"params": list(self.parameters())}]
@@ -288,58 +280,69 @@ class LoLClassifier(pl.LightningModule):
         self.val_metrics = metrics.clone(prefix="val_")
         self.test_metrics = metrics.clone(prefix="test_")
 
+    def _take_sizes(self, data: BaseDataModule) -> None:
+        for name in self._SIZES:
+            if self.hparams[name] is None:
+                self.hparams[name] = getattr(data, name)
+        if data.num_classes != self.hparams["num_classes"]:
+            raise ConfigurationError(
+                f"the model has num_classes = {self.hparams['num_classes']}, but the data module has "
+                f"{data.num_classes}."
+            )
+
+    def _take_feature_space(self, space: FeatureSpace | None) -> None:
+        if space is self.feature_space:
+            return
+        self.feature_space = space
+        try:
+            self._space_state = None if space is None else space.state()
+        except ConfigurationError as error:
+            rank_zero_info(f"Checkpoints hold no feature space, so a reloaded model reads features only: {error}")
+            self._space_state = None
+
     def _takes_sparse_gradients(self) -> bool:
         # An optimizer of the user's own takes dense gradients, and NCCL cannot reduce sparse ones.
         own = getattr(self.configure_optimizers, "__func__", None) is LoLClassifier.configure_optimizers
-        device = self.trainer.strategy.root_device.type
-        return own and (device == "cpu" or (device == "cuda" and self.trainer.world_size == 1))
+        trainer = self.trainer
+        device = trainer.strategy.root_device.type
+        return own and (device == "cpu" or (device == "cuda" and trainer.world_size == 1))
 
-    def _follow(self, data: Any) -> None:
-        asked, defaults = self.hparams, defaults_of(data)
-        self._penalty = resolve_penalty(asked, defaults)
-        taken = [
-            f"{name} = {self._penalty[name]:.3g}"
-            for name in PENALTY_DEFAULTS
-            if name in defaults and asked[name] is None
-        ]
-        if taken and asked["method"] == "lol":
-            rank_zero_info(f"The data module says {', '.join(taken)}.")
-        resolved = resolve_weights(asked, VotesForWeights.of(data, asked["num_classes"]), defaults)
-        if isinstance(asked["class_weights"], str) and (classes := resolved["class_weights"]) is not None:
-            rank_zero_info(f"Votes for the classes count {classes.round(2).tolist()} (class_weights).")
-        options: dict[str, Any] = {"dtype": torch.get_default_dtype(), "device": self.device}
-        self._weights = {
-            name: None if weights is None else torch.tensor(weights, **options) for name, weights in resolved.items()
-        }
-
-    def _vote_loss(self, logits: Tensor, batch: LoLBatch) -> Tensor:
-        return vote_loss(logits, batch.votes, self._weights["lf_weights"], self._weights["class_weights"])
+    def _note_hparams(self) -> None:
+        noted = self.lol.hparams()
+        if noted["penalty"] is False:
+            noted["penalty"] = None
+        self.hparams.update(noted)
 
     def _logs_now(self) -> bool:
         # Lightning's bookkeeping of a logged value costs as much as a small network's step.
         every = getattr(self.trainer, "log_every_n_steps", 0) or 50
         return self.trainer.is_last_batch or (self.global_step + 1) % every == 0
 
-    def _penalises(self, batch: LoLBatch) -> bool:
-        hparams = self.hparams
-        targets = batch.gradient_targets if batch.example_targets is None else batch.example_targets
-        if hparams["method"] == "lol-simple" or self._penalty["alpha"] == 0 or not targets:
-            return False
-        return self.global_step % hparams["penalty_every"] == 0
-
-    def _alpha(self) -> float:
-        hparams, step = self.hparams, self.global_step
-        warmth = min(1.0, (step + 1) / max(hparams["penalty_warmup"], 1))
-        return self._penalty["alpha"] * hparams["penalty_every"] * warmth
+    def _log_penalty(self, terms: LoLTerms, batch_size: int) -> None:
+        met = cast(Any, terms.measurement).met()
+        with second_derivative():
+            ratio = self._monitor.ratio(self._network, terms.vote_loss, terms.loss - terms.vote_loss, met)
+        self.log_dict({"train_met_demands": met, "train_gradient_ratio": ratio}, batch_size=batch_size)
 
     def _evaluate(self, batch: LoLBatch, stage: str, metrics: MetricCollection) -> None:
         logits = self(batch.features)
         if batch.labels is None:
-            self._log(f"{stage}_loss", self._vote_loss(logits, batch), len(batch), prog_bar=True)
+            self.log(f"{stage}_loss", self.lol.vote_loss(logits, batch), batch_size=len(batch), prog_bar=True)
             return
-        self._log(f"{stage}_loss", F.cross_entropy(logits, batch.labels), len(batch), prog_bar=True)
+        loss = F.cross_entropy(logits, batch.labels)
+        self.log(f"{stage}_loss", loss, batch_size=len(batch), prog_bar=True)
         metrics.update(logits, batch.labels)
         self.log_dict(metrics, batch_size=len(batch), prog_bar=True)
 
-    def _log(self, name: str, value: Tensor, batch_size: int, prog_bar: bool = False) -> None:
-        self.log(name, value.detach(), batch_size=batch_size, prog_bar=prog_bar)
+
+def _build_from(model: LoLClassifier, state_dict: Mapping[str, Any], prefix: str, *_: Any) -> None:
+    """Take sizes and feature space of a state dict, and build the network that its weights are loaded into."""
+    extra = state_dict.get(prefix + "_extra_state")
+    if extra is None:
+        return
+    model.hparams.update({name: extra["sizes"][name] for name in model._SIZES})
+    if not model._is_built:
+        model._build()
+    if extra["feature_space"] is not None:
+        model._space_state = extra["feature_space"]
+        model.feature_space = feature_space_from_state(extra["feature_space"])

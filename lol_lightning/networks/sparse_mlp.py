@@ -4,38 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Protocol, cast, runtime_checkable
+from typing import cast
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from lol_lightning.data.batch import SparseRows
-from lol_lightning.exceptions import ConfigurationError, DataError
+from lol_lightning.exceptions import ConfigurationError
 from lol_lightning.functional.gradients import GradientUnit
 from lol_lightning.functional.relu_gradient import relu_network_gradient
 from lol_lightning.networks._bags import sum_rows
 
-__all__ = ["SparseMLP", "SplitNetwork", "as_input"]
-
-
-@runtime_checkable
-class SplitNetwork(Protocol):
-    """A network in two parts, so that its input gradient can be chained through the first layer.
-
-    ``forward(x)`` must equal ``rest(first_layer(x))``. ``first_layer`` must be affine in ``x`` and accept
-    ``SparseRows``, also where the data are dense, and ``rest`` must map float (N, H) to logits float (N, K). The
-    gradient on the inspected features is then the gradient at the first layer's output times those features' rows of
-    its weight, whatever the size of the vocabulary.
-    """
-
-    def first_layer(self, x: SparseRows | Tensor) -> Tensor:
-        """Map rows (N, d) to the first pre-activation (N, H); affine in ``x``."""
-        ...
-
-    def rest(self, a: Tensor) -> Tensor:
-        """Map the first pre-activation (N, H) to logits (N, K)."""
-        ...
+__all__ = ["SparseMLP"]
 
 
 class SparseMLP(nn.Module):
@@ -123,26 +104,3 @@ class SparseMLP(nn.Module):
     def forward(self, x: SparseRows | Float[Tensor, "batch feature"]) -> Float[Tensor, "batch cls"]:
         """Return the logits, float (B, K)."""
         return self.rest(self.first_layer(x))
-
-
-def as_input(network: nn.Module, features: Tensor | SparseRows) -> Tensor | SparseRows:
-    """Return features in the form that a network reads: sparse rows stay so only for a ``SplitNetwork``.
-
-    Raises:
-        DataError: if the default network was built for another number of features, or gets images.
-    """
-    if isinstance(network, SparseMLP):
-        if isinstance(features, Tensor) and features.ndim > 2:
-            raise DataError(
-                f"the default network reads rows of features and got inputs of the shape {tuple(features.shape)}. Give "
-                "a network of your own: LoLClassifier(network=...)."
-            )
-        if features.shape[-1] != network.weight.shape[0]:
-            raise DataError(
-                f"features have {features.shape[-1]} columns and the model was built for {network.weight.shape[0]}. "
-                "Use the feature space that it was trained with."
-            )
-        return features
-    if not isinstance(features, SparseRows):
-        return features
-    return features if isinstance(network, SplitNetwork) else features.to_dense(next(network.parameters()).dtype)

@@ -16,8 +16,8 @@ from lol_lightning.data.batch import LoLBatch, SparseRows
 from lol_lightning.exceptions import ConfigurationError, TargetsError
 from lol_lightning.functional.gradients import model_input_gradient
 from lol_lightning.functional.votes import vote_mask, voted_classes
-from lol_lightning.losses.penalised import example_gradient
-from lol_lightning.losses.smoothed_model import evaluation_mode
+from lol_lightning.losses.penalties.example_penalty import example_gradient
+from lol_lightning.networks import evaluation_mode
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

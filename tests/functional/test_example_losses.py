@@ -6,12 +6,12 @@ from torch import nn
 from lol_lightning.functional.example_losses import (
     example_margins,
     example_penalty,
-    shared_example_penalty,
     voted_gradient,
+    weighted_example_penalty,
 )
 from lol_lightning.functional.example_targets import ExampleTargets
 from lol_lightning.functional.gradients import input_gradient_and_logits
-from lol_lightning.functional.losses import PENALTIES, vote_loss
+from lol_lightning.functional.losses import HINGES, vote_loss
 
 B, M, K, D, TOP = 6, 4, 3, 10, 3
 
@@ -45,7 +45,7 @@ def reached(network, x, votes, targets, unit="probability"):
     return voted_gradient(gradients.flatten(2), logits, votes, targets, unit)
 
 
-@pytest.mark.parametrize("shape", PENALTIES)
+@pytest.mark.parametrize("shape", HINGES)
 @pytest.mark.parametrize("unit", ["probability", "log-odds"])
 def test_penalties_and_their_gradients_match_the_loop(network, case, shape, unit):
     x, votes, targets = case
@@ -67,7 +67,7 @@ def test_the_loss_matches_equation_4(network, case):
     weights = torch.tensor([1.0, 2.0, 0.5, 1.5]).double()
     penalties = oracles.example_penalties(network, x, votes, entries_of(targets), 0.3)
     expected = oracles.example_lol_loss(network(x), votes, weights, penalties, weights, 2.0)
-    penalty = shared_example_penalty(reached(network, x, votes, targets), votes, targets, 0.3, lf_weights=weights)
+    penalty = weighted_example_penalty(reached(network, x, votes, targets), votes, targets, 0.3, lf_weights=weights)
     torch.testing.assert_close(vote_loss(network(x), votes, weights) + 2.0 * penalty, expected)
 
 
@@ -78,7 +78,7 @@ def test_gradcheck_in_double_precision(network, case):
         def forward(inputs):
             return network[2](torch.tanh(inputs @ weight.T + bias))
 
-        return shared_example_penalty(reached(forward, x, votes, targets), votes, targets, 0.31)
+        return weighted_example_penalty(reached(forward, x, votes, targets), votes, targets, 0.31)
 
     inputs = tuple(p.detach().clone().requires_grad_() for p in network[0].parameters())
     assert torch.autograd.gradcheck(loss, inputs)
@@ -93,7 +93,7 @@ def test_votes_as_probabilities_have_the_gradient_of_the_class_they_vote(network
     voted = votes != -1
     hard, of_soft = (reached(network, x, v, targets, unit) for v in (votes, soft))
     torch.testing.assert_close(of_soft[voted], hard[voted])
-    shared = [shared_example_penalty(r, v, targets, 0.3) for r, v in ((hard, votes), (of_soft, soft))]
+    shared = [weighted_example_penalty(r, v, targets, 0.3) for r, v in ((hard, votes), (of_soft, soft))]
     torch.testing.assert_close(*shared)
 
 
@@ -122,19 +122,19 @@ def test_a_vote_for_several_classes_has_the_gradient_of_their_sum(network, case,
 
 def test_rows_without_votes_and_labelers_without_weight_demand_nothing(network, case):
     x, votes, targets = case
-    silent = shared_example_penalty(reached(network, x, votes, targets), votes.fill_(-1), targets, 0.3)
+    silent = weighted_example_penalty(reached(network, x, votes, targets), votes.fill_(-1), targets, 0.3)
     silent.backward()
     assert silent.item() == 0
     votes.fill_(1)
     found = reached(network, x, votes, targets)
-    assert shared_example_penalty(found, votes, targets, 0.3, lf_weights=torch.zeros(M)).item() == 0
+    assert weighted_example_penalty(found, votes, targets, 0.3, lf_weights=torch.zeros(M)).item() == 0
 
 
 def test_equal_shares_divide_by_all_labelers(network, case):
     x, votes, targets = case
     found = reached(network, x, votes, targets)
     by_hand = sum(p for row, p in zip(votes, example_penalty(found, targets, 0.3), strict=True) for p in p[row != -1])
-    ours = shared_example_penalty(found, votes, targets, 0.3, shares="equal")
+    ours = weighted_example_penalty(found, votes, targets, 0.3, factors="equal")
     torch.testing.assert_close(ours, by_hand / (B * M))
 
 
@@ -156,8 +156,8 @@ def test_permuting_labelers_and_rows_changes_nothing(network, case):
     permuted = ExampleTargets(targets.index[rows][:, order], targets.value[rows][:, order], D)
     there, here = votes[rows][:, order], votes
     torch.testing.assert_close(
-        shared_example_penalty(reached(network, x[rows], there, permuted), there, permuted, 0.3),
-        shared_example_penalty(reached(network, x, here, targets), here, targets, 0.3),
+        weighted_example_penalty(reached(network, x[rows], there, permuted), there, permuted, 0.3),
+        weighted_example_penalty(reached(network, x, here, targets), here, targets, 0.3),
     )
 
 
@@ -169,6 +169,6 @@ def test_following_the_penalty_meets_the_demands(network, case):
     for _ in range(150):
         optimizer.zero_grad()
         found = reached(network, x, votes, same)
-        shared_example_penalty(found, votes, same, 0.1).backward()
+        weighted_example_penalty(found, votes, same, 0.1).backward()
         optimizer.step()
     assert (example_margins(found, same, 0.1) > 0.02).float().mean() < 0.1

@@ -164,5 +164,5 @@ def test_targets_must_fit_the_batch(targets):
     targets.check_fits(N, M, D, "log-odds")
     with pytest.raises(TargetsError, match=r"'rows': 7.* met a batch of \{'rows': 8"):
         targets.check_fits(N + 1, M, D, "log-odds")
-    with pytest.raises(TargetsError, match="are in log-odds and the model's gradient_unit is 'probability'"):
+    with pytest.raises(TargetsError, match="are in log-odds and the model's unit is 'probability'"):
         targets.check_fits(N, M, D, "probability")

@@ -5,10 +5,11 @@ import pytest
 import torch
 from torch import nn
 
+from lol_lightning.exceptions import TargetsError
 from lol_lightning.functional.gradient_targets import GradientTargets
 from lol_lightning.functional.gradients import model_input_gradient
-from lol_lightning.functional.losses import PENALTIES, gradient_penalty, lol_loss, shared_penalty, vote_loss
-from lol_lightning.functional.votes import lf_shares, soft_votes
+from lol_lightning.functional.losses import HINGES, gradient_penalty, vote_loss, weighted_penalty
+from lol_lightning.functional.votes import lf_factors, soft_votes
 
 B, M, K, D, T = 7, 4, 3, 6, 5
 ENTRIES = [(0, 2, 1, 1.0), (0, 0, 1, -0.4), (1, 1, 3, 0.7), (1, 2, 4, 0.2), (3, 0, 0, -1.0), (3, 0, 1, 1.0)]
@@ -29,9 +30,13 @@ def case(network):
     return x, z, votes, weights, targets
 
 
-def loss_of(network, x, z, votes, weights, targets, alpha=2.0, c=0.3, penalty="square"):
+def lol_loss(logits, votes, gradients, targets, alpha, c, hinge, weights):
+    return vote_loss(logits, votes, weights) + alpha * weighted_penalty(gradients, votes, targets, c, hinge, weights)
+
+
+def loss_of(network, x, z, votes, weights, targets, alpha=2.0, c=0.3, hinge="square"):
     gradients = model_input_gradient(network, z, K)[:, targets.features]
-    return lol_loss(network(x), votes, gradients, targets, alpha, c, penalty, weights)
+    return lol_loss(network(x), votes, gradients, targets, alpha, c, hinge, weights)
 
 
 def test_vote_loss_is_the_sum_over_votes(network, case):
@@ -72,15 +77,15 @@ def test_all_of_the_penalty_counts_only_where_its_lf_votes(network, case):
     by_rows = sum(
         weights[i] * p[i] / (votes[row] != -1).sum() for row in range(B) for i in range(M) if votes[row, i] != -1
     )
-    torch.testing.assert_close(shared_penalty(gradients, votes, targets, 0.3, lf_weights=weights), by_rows / B)
+    torch.testing.assert_close(weighted_penalty(gradients, votes, targets, 0.3, lf_weights=weights), by_rows / B)
 
 
-@pytest.mark.parametrize("shape", PENALTIES)
+@pytest.mark.parametrize("shape", HINGES)
 def test_lol_loss_matches_the_loop_of_the_paper(network, case, shape):
     x, z, votes, weights, _ = case
     gradient = oracles.input_gradient(network, z, K)
     expected = oracles.lol_loss(network(x), votes, weights, gradient, ENTRIES, 2.0, 0.3, shape)
-    actual = loss_of(network, *case, penalty=shape)
+    actual = loss_of(network, *case, hinge=shape)
     torch.testing.assert_close(actual, expected)
     parameters = list(network.parameters())
     for ours, theirs in zip(
@@ -89,7 +94,7 @@ def test_lol_loss_matches_the_loop_of_the_paper(network, case, shape):
         torch.testing.assert_close(ours, theirs)
 
 
-@pytest.mark.parametrize("shape", PENALTIES)
+@pytest.mark.parametrize("shape", HINGES)
 def test_penalties_match_the_loop_of_the_paper(network, case, shape):
     _, z, _, _, targets = case
     gradient = model_input_gradient(network, z, K)
@@ -98,7 +103,7 @@ def test_penalties_match_the_loop_of_the_paper(network, case, shape):
     assert expected[2] == 0
 
 
-@pytest.mark.parametrize("shape", PENALTIES)
+@pytest.mark.parametrize("shape", HINGES)
 def test_gradcheck_and_gradgradcheck_in_double_precision(network, case, shape):
     x, z, votes, weights, targets = case
 
@@ -174,7 +179,7 @@ def test_rows_weigh_the_same_however_many_lfs_vote_on_them():
     logits = torch.tensor([[0.0, 1.0]])
     one, three = torch.tensor([[1, -1, -1]]), torch.tensor([[1, 1, 1]])
     torch.testing.assert_close(vote_loss(logits, one), vote_loss(logits, three))
-    torch.testing.assert_close(lf_shares(one).sum(), lf_shares(three).sum())
+    torch.testing.assert_close(lf_factors(one).sum(), lf_factors(three).sum())
 
 
 def test_loss_changes_neither_the_network_nor_its_mode(network, case):
@@ -199,7 +204,16 @@ def test_equal_shares_count_the_penalty_of_an_lf_that_does_not_vote_here():
     targets = GradientTargets.from_entries([(0, 1, 0, 1.0), (1, 0, 1, 1.0)], num_lfs=2, num_classes=2, num_features=2)
     votes, gradients = torch.tensor([[1, -1], [1, -1]]), torch.zeros(2, 2)
     weights = torch.tensor([1.0, 3.0])
-    by_votes, equal = (shared_penalty(gradients, votes, targets, 0.5, shares=shares) for shares in ("votes", "equal"))
+    by_votes, equal = (weighted_penalty(gradients, votes, targets, 0.5, factors=f) for f in ("votes", "equal"))
     torch.testing.assert_close([by_votes, equal], [torch.tensor(0.25), torch.tensor(0.25)])
-    weighted = shared_penalty(gradients, votes, targets, 0.5, lf_weights=weights, shares="equal")
+    weighted = weighted_penalty(gradients, votes, targets, 0.5, lf_weights=weights, factors="equal")
     torch.testing.assert_close(weighted, torch.tensor(0.5 * 0.25 + 1.5 * 0.25))
+
+
+@pytest.mark.usefixtures("unchecked_types")
+@pytest.mark.parametrize("shape", [(K, D), (5, K, 4), (K + 1, 4), (4,), (1, K, 4)])
+def test_gradients_of_another_shape_are_refused(shape):
+    targets = GradientTargets.from_entries(ENTRIES, M, K, D)
+    assert len(targets.features) == 4 != D
+    with pytest.raises(TargetsError, match=r"restricted to targets.features"):
+        gradient_penalty(torch.zeros(shape), targets, 0.3)

@@ -41,7 +41,12 @@ class Recorded(LoLClassifier):
 def main(devices, output, optimizer, case):
     pl.seed_everything(0, verbose=False)
     model = Recorded(
-        num_features=NUM_FEATURES, num_classes=NUM_CLASSES, dropout=0.0, alpha=5.0, optimizer=optimizer, lr=0.01
+        num_features=NUM_FEATURES,
+        num_classes=NUM_CLASSES,
+        dropout=0.0,
+        penalty={"alpha": 5.0},
+        optimizer=optimizer,
+        lr=0.01,
     )
     strategy = "ddp" if devices > 1 else "auto"
     trainer = pl.Trainer(

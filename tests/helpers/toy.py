@@ -6,7 +6,7 @@ import torch
 
 from lol_lightning.data.batch import LoLBatch, SparseRows
 from lol_lightning.functional.gradient_targets import GradientTargets
-from lol_lightning.losses.weighting import VotesForWeights
+from lol_lightning.losses.weights import LabeledVotes
 
 NUM_ROWS, NUM_FEATURES, NUM_CLASSES, NUM_LFS = 64, 30, 3, 5
 
@@ -101,4 +101,4 @@ def noisy_votes():
     right = generator.random((400, 4)) < accuracy
     votes = np.where(right, labels[:, None], 1 - labels[:, None])
     votes[generator.random((400, 4)) < [0.1, 0.2, 0.3, 0.4]] = -1
-    return VotesForWeights(votes, 2, votes[:100], labels[:100])
+    return LabeledVotes(votes, 2, votes[:100], labels[:100])

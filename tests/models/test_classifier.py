@@ -17,14 +17,15 @@ from toy import (
     trainer_options,
 )
 
+from lol_lightning.data.base import ModelDefaults
 from lol_lightning.data.datamodule import LoLDataModule
 from lol_lightning.exceptions import ConfigurationError, DataError, TargetsError, VotesError
 from lol_lightning.lfs.rules.rules import keyword_lf
-from lol_lightning.losses.penalty_watch import DeadPenaltyWarning
-from lol_lightning.losses.resolve import class_weights
-from lol_lightning.losses.weighting import VotesForWeights
+from lol_lightning.losses import GradientPenalty
+from lol_lightning.losses.weights import LabeledVotes, class_weights
 from lol_lightning.models.classifier import LoLClassifier
 from lol_lightning.models.lazy_adam import LazyAdam
+from lol_lightning.models.penalty_monitor import DeadPenaltyWarning
 from lol_lightning.networks.sparse_mlp import SparseMLP
 
 SIZES = {"num_features": NUM_FEATURES, "num_classes": NUM_CLASSES}
@@ -59,21 +60,17 @@ def test_training_learns_the_votes(method, optimizer):
 
 
 def test_one_training_step_has_the_gradients_of_the_papers_loss():
-    paper = {"penalty_reduction": "sum", "penalty_shares": "votes"}
-    model = LoLClassifier(
-        **SIZES, **paper, dropout=0.0, alpha=3.0, c=0.3, lf_weights=[1.0, 2.0, 0.5, 1.0, 1.0]
-    ).double()
+    paper = GradientPenalty(alpha=3.0, c=0.3, reduction="sum", factors="votes")
+    model = LoLClassifier(**SIZES, penalty=paper, dropout=0.0, lf_weights=[1.0, 2.0, 0.5, 1.0, 1.0]).double()
     batch = toy_batch()
     network = model.network
     fit(model, batch, max_epochs=1, limit_train_batches=0, precision="64-true")
-    model._weights["lf_weights"] = torch.tensor([1.0, 2.0, 0.5, 1.0, 1.0])
     dense, votes, _ = toy_problem()
-    samples = model._smoothed_model._samples(batch.gradient_targets, dense.double(), 0)
+    samples = paper.smoothed_model._samples(batch.gradient_targets, dense.double(), 0)
     entries = [(lf, lf % NUM_CLASSES, lf, 1.0) for lf in range(4)]
     gradient = oracles.input_gradient(network, samples, NUM_CLASSES)
     expected = oracles.lol_loss(network(dense.double()), votes, [1, 2, 0.5, 1, 1], gradient, entries, 3.0, 0.3)
-    model.log = lambda *args, **kwargs: None
-    loss = model.training_step(batch, 0)
+    loss = model.train().lol(network, batch).loss
     assert_same_loss(loss, expected, network)
 
 
@@ -81,7 +78,7 @@ def test_penalty_pulls_the_gradient_of_inspected_features_up():
     reached = {}
     for method in ("lol", "lol-simple"):
         pl.seed_everything(1, verbose=False)
-        model = LoLClassifier(**SIZES, method=method, alpha=30.0, c=0.2, gradient_unit="probability")
+        model = LoLClassifier(**SIZES, method=method, penalty=GradientPenalty(alpha=30.0, c=0.2))
         batch = toy_batch(num_rows=6)
         fit(model, batch, max_epochs=40)
         targets = batch.gradient_targets
@@ -90,18 +87,19 @@ def test_penalty_pulls_the_gradient_of_inspected_features_up():
 
 
 def test_every_nth_step_keeps_the_mean_of_the_penalty():
-    every = LoLClassifier(**SIZES, penalty_every=3, alpha=2.0)
-    steps, draw = [], every._smoothed_model._draw
-    every._smoothed_model._draw = lambda targets, step: steps.append(step) or draw(targets, step)
-    fit(every, toy_batch(), max_epochs=7)
+    penalty = GradientPenalty(every=3, alpha=2.0)
+    steps, draw = [], penalty.smoothed_model._draw
+    penalty.smoothed_model._draw = lambda targets, step: steps.append(step) or draw(targets, step)
+    fit(LoLClassifier(**SIZES, penalty=penalty), toy_batch(), max_epochs=7)
     assert steps == [0, 3, 6]
+    assert [penalty.alpha_at(step) for step in range(4)] == [6.0, 0.0, 0.0, 6.0]
 
 
 def test_warmup_raises_alpha_in_equal_steps():
-    model = LoLClassifier(**SIZES, penalty_warmup=4, alpha=2.0)
-    alphas, alpha_of = [], model._alpha
-    model._alpha = lambda: alphas.append(alpha_of()) or alphas[-1]
-    fit(model, toy_batch(), max_epochs=6)
+    penalty = GradientPenalty(warmup=4, alpha=2.0)
+    alphas, alpha_at = [], penalty.alpha_at
+    penalty.alpha_at = lambda step: alphas.append(alpha_at(step)) or alphas[-1]
+    fit(LoLClassifier(**SIZES, penalty=penalty), toy_batch(), max_epochs=6)
     assert alphas == [0.5, 1.0, 1.5, 2.0, 2.0, 2.0]
 
 
@@ -187,7 +185,7 @@ def test_an_optimizer_of_ones_own_gets_dense_gradients():
 
 
 def test_a_saturated_penalty_is_warned_of():
-    model = LoLClassifier(**SIZES, gradient_unit="probability")
+    model = LoLClassifier(**SIZES)
     with torch.no_grad():
         model.network.tail[-1].bias.copy_(torch.tensor([200.0, 0.0, 0.0]))
     with pytest.warns(DeadPenaltyWarning, match="dead|saturated"):
@@ -199,7 +197,7 @@ def test_a_live_penalty_is_not_warned_of():
         warnings.simplefilter("error", DeadPenaltyWarning)
         trainer = fit(LoLClassifier(**SIZES), toy_batch(), max_epochs=1)
     assert trainer.callback_metrics["train_gradient_ratio"] > 1e-3
-    assert 0 <= trainer.callback_metrics["train_satisfied_hinges"] <= 1
+    assert 0 <= trainer.callback_metrics["train_met_demands"] <= 1
 
 
 def test_bf16_mixed_trains_close_to_float32():
@@ -229,7 +227,7 @@ def test_votes_as_probabilities_train_like_votes():
 
 
 def test_lf_weights_by_name_need_a_data_module():
-    with pytest.raises(ConfigurationError, match="needs a data module"):
+    with pytest.raises(ConfigurationError, match="needs the votes on all training rows"):
         fit(LoLClassifier(**SIZES, lf_weights="coverage"), toy_batch())
 
 
@@ -241,7 +239,7 @@ def test_accuracy_weights_are_read_from_validation_labels(comments):
     voted = sum("song" in row["text"] for row in comments)
     missed = sum(row["text"] == "song number1" for row in comments)
     expected = torch.tensor([voted + 1, voted + 1 - missed, voted + 1]) / (voted + 2)
-    torch.testing.assert_close(model._weights["lf_weights"], expected / expected.mean())
+    torch.testing.assert_close(model.lol.lf_weights, expected / expected.mean())
 
 
 def test_votes_are_balanced_to_the_classes_of_the_validation_rows(comments):
@@ -249,15 +247,15 @@ def test_votes_are_balanced_to_the_classes_of_the_validation_rows(comments):
     data = LoLDataModule(comments, val=[*comments, *ones], lfs=LFS, progress_bar=False)
     model = LoLClassifier(dropout=0.0, method="lol-simple")
     pl.Trainer(**trainer_options(max_epochs=1)).fit(model, datamodule=data)
-    given = VotesForWeights.of(data, 2)
-    expected = class_weights("validation", given)
+    expected = class_weights("validation", LabeledVotes.of(data))
     assert expected[1] > expected[0]
-    torch.testing.assert_close(model._weights["class_weights"], torch.tensor(expected, dtype=torch.float32))
+    torch.testing.assert_close(model.lol.class_weights, torch.tensor(expected, dtype=torch.float32))
     batch = next(iter(data.train_dataloader()))
-    model.log = lambda *args, **kwargs: None
     logits = model(batch.features)
     torch.testing.assert_close(
-        model.training_step(batch, 0), oracles.vote_loss(logits, batch.votes, [1] * 3, expected), check_dtype=False
+        model.lol(model.network, batch).loss,
+        oracles.vote_loss(logits, batch.votes, [1] * 3, expected),
+        check_dtype=False,
     )
 
 
@@ -266,7 +264,7 @@ def test_votes_count_as_they_are_without_labeled_rows_or_weights(comments):
         data = LoLDataModule(comments, val=val, lfs=LFS, progress_bar=False)
         model = LoLClassifier(class_weights=weighting)
         pl.Trainer(**trainer_options(max_epochs=1, limit_val_batches=0)).fit(model, datamodule=data)
-        assert model._weights["class_weights"] is None
+        assert model.lol.class_weights.tolist() == [1.0, 1.0]
 
 
 @pytest.mark.parametrize("weighting", ["coverage", "snorkel", [1.0, 2.0, 0.5]])
@@ -274,8 +272,8 @@ def test_weights_need_no_validation_rows(comments, weighting):
     data = LoLDataModule(comments, lfs=LFS, progress_bar=False)
     model = LoLClassifier(lf_weights=weighting)
     pl.Trainer(**trainer_options(max_epochs=1, limit_val_batches=0)).fit(model, datamodule=data)
-    assert model._weights["lf_weights"].shape == (3,)
-    assert (model._weights["lf_weights"] > 0).all()
+    assert model.lol.lf_weights.shape == (3,)
+    assert (model.lol.lf_weights > 0).all()
 
 
 def test_accuracy_weights_ask_for_labeled_rows(comments):
@@ -287,23 +285,25 @@ def test_accuracy_weights_ask_for_labeled_rows(comments):
 
 
 @pytest.mark.parametrize(
-    ("given", "expected"), [({}, (0.0, 0.4)), ({"alpha": 2.0}, (2.0, 0.4)), ({"c": 0.1}, (0.0, 0.1))]
+    ("arguments", "expected"), [({}, (0.0, 0.4)), ({"alpha": 2.0}, (2.0, 0.4)), ({"c": 0.1}, (0.0, 0.1))]
 )
-def test_a_penalty_that_is_not_asked_for_is_that_of_the_data_module(comments, given, expected):
-    class Told(LoLDataModule):
+def test_a_penalty_that_is_not_asked_for_is_that_of_the_data_module(comments, arguments, expected):
+    class WithDefaults(LoLDataModule):
         @property
         def model_defaults(self):
-            return {"alpha": 0.0, "c": 0.4}
+            return ModelDefaults(alpha=0.0, c=0.4)
 
     penalties = []
-    for data_class in (Told, LoLDataModule):
+    for data_class in (WithDefaults, LoLDataModule):
         data = data_class(comments, lfs=LFS, progress_bar=False)
-        model = LoLClassifier(**given)
+        model = LoLClassifier(penalty=arguments)
         trainer = pl.Trainer(**trainer_options(max_epochs=1, limit_val_batches=0))
         trainer.fit(model, datamodule=data)
-        penalties.append((tuple(model._penalty.values()), "train_penalty" in trainer.callback_metrics))
+        penalties.append(
+            ((model.lol.penalty.alpha_, model.lol.penalty.c_), "train_penalty" in trainer.callback_metrics)
+        )
     assert penalties[0] == (expected, expected[0] > 0)
-    assert penalties[1] == ((given.get("alpha", 1.0), given.get("c", 0.2)), True)
+    assert penalties[1] == ((arguments.get("alpha", 1.0), arguments.get("c", 0.2)), True)
 
 
 @pytest.mark.usefixtures("unchecked_types")
@@ -361,14 +361,14 @@ def test_demands_of_silent_lfs_do_not_make_the_penalty_look_dead():
     batch = toy_batch()
     batch.votes[:, 1:4] = -1
     batch.votes[:, 0] = 0
-    model = LoLClassifier(**SIZES, c=1e-6, penalty_shares="votes")
+    model = LoLClassifier(**SIZES, penalty=GradientPenalty(c=1e-6, factors="votes"))
     with torch.no_grad():
         model.network.weight[0] = 0.0
         model.network.weight[0] += 5 * model.network.tail[2].weight.T @ model.network.tail[5].weight[0]
     with warnings.catch_warnings():
         warnings.simplefilter("error", DeadPenaltyWarning)
         trainer = fit(model, batch, max_epochs=1)
-    assert trainer.callback_metrics["train_satisfied_hinges"] == 1
+    assert trainer.callback_metrics["train_met_demands"] == 1
 
 
 def test_targets_that_do_not_fit_the_votes_are_refused():
@@ -393,14 +393,19 @@ def test_testing_needs_labels():
     ("options", "message"),
     [
         ({"method": "lol2"}, "method = 'lol2'; use one of 'lol', 'lol-simple'"),
-        ({"penalty": "cubic"}, "penalty = 'cubic'"),
+        ({"penalty": {"hinge": "cubic"}}, "hinge = 'cubic'"),
         ({"optimizer": "sgd"}, "optimizer = 'sgd'"),
-        ({"alpha": -1.0}, "alpha = -1.0"),
-        ({"c": 0.0}, "c = 0.0"),
+        ({"penalty": {"alpha": -1.0}}, "alpha = -1.0"),
+        ({"penalty": {"c": 0.0}}, "c = 0.0"),
         ({"lr": float("nan")}, "lr = nan"),
-        ({"penalty_every": 0}, "penalty_every = 0"),
-        ({"phi": 2.0}, "phi = 2.0"),
-        ({"gradient_unit": "nats"}, "gradient_unit = 'nats'"),
+        ({"penalty": {"every": 0}}, "every = 0"),
+        ({"penalty": {"phi": 2.0}}, "phi = 2.0"),
+        ({"penalty": {"unit": "nats"}}, "unit = 'nats'"),
+        ({"penalty": {"alpha": float("nan")}}, "alpha = nan"),
+        ({"penalty": {"c": float("inf")}}, "c = inf"),
+        ({"lr": float("inf")}, "lr = inf"),
+        ({"penalty": {"gamma": 1}}, "gamma.*it takes alpha, c, unit"),
+        ({"penalty": {"class_path": "os.path.join"}}, "no penalty that is loaded"),
     ],
 )
 def test_arguments_out_of_range_are_named(options, message):

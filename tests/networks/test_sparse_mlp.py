@@ -5,7 +5,7 @@ from toy import toy_batch
 
 from lol_lightning.exceptions import ConfigurationError, DataError
 from lol_lightning.functional.gradients import model_input_gradient
-from lol_lightning.networks.sparse_mlp import SparseMLP, SplitNetwork, as_input
+from lol_lightning.networks import SparseMLP, SplitNetwork, as_input
 
 
 def test_sparse_and_dense_rows_give_the_same_logits():

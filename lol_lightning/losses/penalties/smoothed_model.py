@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import partial
 from typing import Literal, cast, get_args
 
 import torch
@@ -15,28 +14,15 @@ from lol_lightning.exceptions import ConfigurationError, TargetsError
 from lol_lightning.functional.gradient_targets import GradientTargets
 from lol_lightning.functional.gradients import GradientUnit, model_input_gradient
 from lol_lightning.functional.smoothing import SAMPLERS
-from lol_lightning.networks.sparse_mlp import SparseMLP, SplitNetwork
+from lol_lightning.networks import SparseMLP, SplitNetwork, evaluation_mode, logits_of
 
-__all__ = ["Phi", "Sampling", "SmoothedModel", "evaluation_mode"]
+__all__ = ["Phi", "Sampling", "SmoothedModel"]
 
 _BLOCK = 64
 """Steps whose samples are drawn at once."""
 
 Phi = float | Literal["document-frequency", "data"]
 Sampling = Literal["stratified", "independent", "fixed"]
-
-
-@contextmanager
-def evaluation_mode(network: nn.Module) -> Iterator[None]:
-    """Put every part of a network in evaluation mode and restore each part's own mode afterwards."""
-    training = [part for part in network.modules() if part.training]
-    for part in training:
-        part.training = False
-    try:
-        yield
-    finally:
-        for part in training:
-            part.training = True
 
 
 class SmoothedModel:
@@ -74,7 +60,7 @@ class SmoothedModel:
         if sampling not in get_args(Sampling):
             raise ConfigurationError(f"sampling = {sampling!r}; use one of {', '.join(get_args(Sampling))}.")
         if unit not in get_args(GradientUnit):
-            raise ConfigurationError(f"gradient_unit = {unit!r}; use one of {', '.join(get_args(GradientUnit))}.")
+            raise ConfigurationError(f"unit = {unit!r}; use one of {', '.join(get_args(GradientUnit))}.")
         self.phi = phi
         self.num_samples = num_samples
         self.sampling = sampling
@@ -105,9 +91,11 @@ class SmoothedModel:
         if isinstance(network, SplitNetwork) and isinstance(rows, SparseRows) and isinstance(samples, SparseRows):
             logits, gradient = self._chained(network, targets, rows, samples)
         else:
-            logits = network(rows)
+            logits = logits_of(network, rows)
             with evaluation_mode(network):
-                gradient = model_input_gradient(network, cast(Tensor, samples), targets.num_classes, unit=self.unit)
+                gradient = model_input_gradient(
+                    partial(logits_of, network), cast(Tensor, samples), targets.num_classes, unit=self.unit
+                )
             gradient = gradient.flatten(1)[:, targets.features]
         if targets.feature_scale is None:
             return logits, gradient

@@ -11,12 +11,13 @@ from lol_lightning.data.batch import LoLBatch, SparseRows
 from lol_lightning.data.dataset import LoLDataLoader, LoLDataset
 from lol_lightning.exceptions import ConfigurationError, DataError, TargetsError
 from lol_lightning.functional.example_targets import ExampleTargets
-from lol_lightning.losses.penalised import example_gradient
-from lol_lightning.losses.penalty_watch import DeadPenaltyWarning
+from lol_lightning.losses import ExamplePenalty
+from lol_lightning.losses.penalties.example_penalty import example_gradient
 from lol_lightning.models.classifier import LoLClassifier
+from lol_lightning.models.penalty_monitor import DeadPenaltyWarning
 
 B, M, K, D, TOP = 12, 4, 3, 6, 2
-SIZES = {"num_features": D, "num_classes": K, "hidden_sizes": (8,), "gradient_unit": "probability"}
+SIZES = {"num_features": D, "num_classes": K, "hidden_sizes": (8,)}
 WEIGHTS, PENALTY_WEIGHTS = [1.0, 2.0, 0.5, 1.0], [1.0, 1.0, 0.0, 2.0]
 
 
@@ -38,13 +39,8 @@ def fit(model, *batches, **options):
 
 
 def test_one_training_step_has_the_gradients_of_the_papers_loss():
-    options = {
-        "penalty_reduction": "sum",
-        "penalty_shares": "votes",
-        "lf_weights": WEIGHTS,
-        "penalty_weights": PENALTY_WEIGHTS,
-    }
-    model = LoLClassifier(**SIZES, **options, dropout=0.0, alpha=3.0, c=0.3).double()
+    penalty = ExamplePenalty(alpha=3.0, c=0.3, reduction="sum", factors="votes", weights=PENALTY_WEIGHTS)
+    model = LoLClassifier(**SIZES, dropout=0.0, penalty=penalty, lf_weights=WEIGHTS).double()
     batch, network = example_batch(dtype=torch.double), model.network
     fit(model, batch, max_epochs=1, limit_train_batches=0, precision="64-true")
     demands = batch.example_targets.demands(torch.double)
@@ -55,10 +51,7 @@ def test_one_training_step_has_the_gradients_of_the_papers_loss():
     penalties = oracles.example_penalties(network, batch.features, batch.votes, entries, 0.3)
     logits = network(batch.features)
     expected = oracles.example_lol_loss(logits, batch.votes, WEIGHTS, penalties, PENALTY_WEIGHTS, 3.0)
-    weights = torch.tensor([WEIGHTS, PENALTY_WEIGHTS]).double()
-    model._weights = {"lf_weights": weights[0], "penalty_weights": weights[1], "class_weights": None}
-    model.log = lambda *args, **kwargs: None
-    loss = model.training_step(batch, 0)
+    loss = model.train().lol(network, batch).loss
     assert_same_loss(loss, expected, network)
 
 
@@ -66,7 +59,8 @@ def test_training_raises_the_gradient_where_labelers_ask_for_it():
     met = {}
     for method in ("lol", "lol-simple"):
         pl.seed_everything(0, verbose=False)
-        model = LoLClassifier(**{**SIZES, "gradient_unit": "log-odds"}, method=method, alpha=10.0, c=0.5)
+        penalty = ExamplePenalty(alpha=10.0, c=0.5, unit="log-odds")
+        model = LoLClassifier(**SIZES, method=method, penalty=penalty)
         batch = example_batch()
         batch.example_targets.unit = "log-odds"
         trainer = fit(model, batch, max_epochs=60, log_every_n_steps=1)
@@ -99,7 +93,7 @@ class Pixels(nn.Module):
 
 def test_a_network_on_pixels_is_differentiated_in_evaluation_mode_after_the_batch():
     network = Pixels()
-    model = LoLClassifier(network, num_classes=K, gradient_unit="probability", alpha=1.0)
+    model = LoLClassifier(network, num_classes=K, penalty=ExamplePenalty())
     trainer = fit(model, example_batch((1, 4, 4)), max_epochs=4)
     assert network.modes == [True, False] * 4
     assert trainer.callback_metrics["train_penalty"] > 0
@@ -149,7 +143,7 @@ class Fast(Once):
 
 @pytest.mark.parametrize("network", [Once, Fast])
 def test_a_network_that_can_be_differentiated_once_only_is_refused(network):
-    model = LoLClassifier(network(), num_classes=K, gradient_unit="probability")
+    model = LoLClassifier(network(), num_classes=K, penalty=ExamplePenalty())
     with pytest.raises(ConfigurationError, match="cannot be differentiated twice"):
         fit(model, example_batch())
 
@@ -165,26 +159,26 @@ class Detached(nn.Module):
 
 def test_a_network_that_detaches_its_input_is_refused():
     with pytest.raises(TargetsError, match="cannot be differentiated with respect to its input"):
-        fit(LoLClassifier(Detached(), num_classes=K, gradient_unit="probability"), example_batch())
+        fit(LoLClassifier(Detached(), num_classes=K, penalty=ExamplePenalty()), example_batch())
 
 
 def test_units_of_model_and_labelers_must_agree():
-    with pytest.raises(TargetsError, match="are in probability and the model's gradient_unit is 'log-odds'"):
-        fit(LoLClassifier(num_features=D, num_classes=K, gradient_unit="log-odds"), example_batch())
+    with pytest.raises(TargetsError, match="are in probability and the model's unit is 'log-odds'"):
+        fit(LoLClassifier(**SIZES, penalty=ExamplePenalty(unit="log-odds")), example_batch())
 
 
 def test_targets_of_other_features_are_refused():
     batch = example_batch()
     batch.example_targets.num_features = D + 1
     with pytest.raises(TargetsError, match=f"'features': {D + 1}"):
-        fit(LoLClassifier(**SIZES), batch)
+        fit(LoLClassifier(**SIZES, penalty=ExamplePenalty()), batch)
 
 
 def test_sparse_rows_have_no_gradient_of_their_own():
     batch = example_batch()
     batch.features = SparseRows(torch.zeros(B).long(), torch.arange(B + 1), None, D)
     with pytest.raises(TargetsError, match="dense features"):
-        fit(LoLClassifier(**SIZES), batch)
+        fit(LoLClassifier(**SIZES, penalty=ExamplePenalty()), batch)
 
 
 def test_a_dataset_cuts_the_targets_of_its_rows():
@@ -209,7 +203,12 @@ def test_a_dataset_takes_targets_of_one_kind_and_of_every_row():
 
 
 def test_labelers_of_no_weight_leave_nothing_to_miss(recwarn):
-    model = LoLClassifier(**SIZES, lf_weights=[1.0] * M, penalty_weights=[0.0] * M)
+    model = LoLClassifier(**SIZES, lf_weights=[1.0] * M, penalty=ExamplePenalty(weights=[0.0] * M))
     trainer = fit(model, example_batch(), max_epochs=1, log_every_n_steps=1)
-    assert trainer.callback_metrics["train_satisfied_hinges"] == 1
+    assert trainer.callback_metrics["train_met_demands"] == 1
     assert not [w for w in recwarn if issubclass(w.category, DeadPenaltyWarning)]
+
+
+def test_the_other_penalty_names_the_one_that_reads_these_targets():
+    with pytest.raises(TargetsError, match=r"give penalty=ExamplePenalty\(\)"):
+        fit(LoLClassifier(**SIZES), example_batch())

@@ -18,10 +18,10 @@ PSEUDO_ROWS = 3
 
 
 def class_balance_of(class_balance: Any, labels: Any, num_classes: int) -> Float[ndarray, " cls"]:
-    """Return the share of each class: as given, else as among labels, else uniform; float64 (K,), sums to 1.
+    """Return class shares: ``class_balance``, else those among the labels, else equal ones; float64 (K,), sums to 1.
 
     Raises:
-        ConfigurationError: if a given share is missing, not finite or not positive.
+        ConfigurationError: if a share is missing, not finite or not positive.
         DataError: if a label is not in [0, K), or a class has none.
 
     Example:
@@ -66,7 +66,7 @@ def balancing_weights(
     Args:
         soft_votes: float (n, K), as ``functional.votes.soft_votes`` gives them; rows of zeros have no votes.
         class_balance: the K shares wanted, not negative.
-        num_labeled: number of labeled rows that they were counted on, ``None`` for shares that are known.
+        num_labeled: number of labeled rows that they were counted on, ``None`` for shares that are certain.
 
     Returns:
         float (K,), positive.

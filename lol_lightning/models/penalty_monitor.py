@@ -1,4 +1,4 @@
-"""Watches whether the gradient penalty reaches the weights, and warns once where it does not."""
+"""Monitors whether the gradient penalty reaches the weights, and warns once where it does not."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from torch import Tensor, nn
 
 from lol_lightning.models.lazy_adam import summed_rows
 
-__all__ = ["DeadPenaltyWarning", "PenaltyWatch", "gradient_norm"]
+__all__ = ["DeadPenaltyWarning", "PenaltyMonitor", "gradient_norm"]
 
 
 class DeadPenaltyWarning(UserWarning):
     """The gradient penalty does not reach the weights, or hardly does."""
 
 
-class PenaltyWatch:
+class PenaltyMonitor:
     """Compares the gradients of the penalty and of the vote loss from time to time.
 
     Args:
@@ -28,35 +28,35 @@ class PenaltyWatch:
     def __init__(self, every: int = 100, saturation: float = 1e-4) -> None:
         self.every = every
         self.saturation = saturation
-        self._said: set[str] = set()
+        self._warned: set[str] = set()
 
     def due(self, step: int) -> bool:
         """Tell whether this step is to be watched."""
         return step % self.every == 0
 
     def ratio(
-        self, network: nn.Module, voted: Float[Tensor, ""], penalised: Float[Tensor, ""], satisfied: Float[Tensor, ""]
+        self, network: nn.Module, voted: Float[Tensor, ""], penalty: Float[Tensor, ""], met: Float[Tensor, ""]
     ) -> Float[Tensor, ""]:
         """Norm of the penalty's gradient over that of the vote loss; warns where the penalty is dead or saturated.
 
         Args:
             network: whose weights are looked at; their ``grad`` is left alone.
             voted: the vote loss, with its graph.
-            penalised: the penalty as it enters the loss, with its graph.
-            satisfied: share of the demands that are met, in [0, 1].
+            penalty: the penalty as it enters the loss, with its graph.
+            met: fraction of the demands that are met, in [0, 1].
 
         Returns:
             float (), at least 0.
         """
         parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
-        vote_norm, penalty_norm = (gradient_norm(loss, parameters) for loss in (voted, penalised))
+        vote_norm, penalty_norm = (gradient_norm(loss, parameters) for loss in (voted, penalty))
         ratio = penalty_norm / vote_norm.clamp(min=1e-12)
-        if satisfied < 1 and penalty_norm == 0:
+        if met < 1 and penalty_norm == 0:
             self._warn(
                 "the gradient penalty is dead: demands are unmet, yet no gradient reaches the weights. Does the "
                 "network detach its input, have its units died, or are all its probabilities 0 or 1?"
             )
-        elif satisfied < 1 and ratio < self.saturation:
+        elif met < 1 and ratio < self.saturation:
             self._warn(
                 "the gradient penalty is saturated: next to the vote loss it hardly moves the weights. Raise alpha, or "
                 "lower c or lr, or stop before the probabilities saturate."
@@ -64,8 +64,8 @@ class PenaltyWatch:
         return ratio
 
     def _warn(self, message: str) -> None:
-        if message not in self._said:
-            self._said.add(message)
+        if message not in self._warned:
+            self._warned.add(message)
             warnings.warn(message, DeadPenaltyWarning, stacklevel=2)
 
 

@@ -10,28 +10,29 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int, Shaped
 from numpy import ndarray
-from pytorch_lightning.utilities.seed import isolate_rng
 
-from lol_lightning.exceptions import ConfigurationError, DataError
+from lol_lightning._lightning import isolate_rng
+from lol_lightning.data.base import BaseDataModule, ClassShares
+from lol_lightning.exceptions import ConfigurationError
 from lol_lightning.functional import votes as functional
-from lol_lightning.losses.class_balance import checked_weights
+from lol_lightning.losses.weights.class_balance import checked_weights
 
-__all__ = ["LF_WEIGHTS", "LFWeighting", "VotesForWeights", "lf_weights"]
+__all__ = ["LF_WEIGHTS", "LFWeighting", "LabeledVotes", "lf_weights", "needs_votes", "snorkel_label_model"]
 
 LFWeighting = Literal["uniform", "snorkel", "coverage", "accuracy", "above-chance", "agreement"]
 
 
 @dataclass(frozen=True)
-class VotesForWeights:
-    """What weights are computed from.
+class LabeledVotes:
+    """What weights are computed from: votes on unlabeled rows, and on a few labeled ones.
 
     Args:
         votes: int64 (n, m) or probabilities float (n, m, K), the votes on the training rows.
         num_classes: K.
         labeled_votes: (n', m) or (n', m, K), the votes on a small labeled set, which is not the test set.
         labels: int64 (n',), its gold classes.
-        drawn_by_class: whether the labeled rows were drawn class by class, and their classes' shares say nothing.
-        class_balance: float (K,), shares of the classes where they are known.
+        drawn_by_class: whether the labeled rows were drawn class by class, so that they tell no class shares.
+        class_shares: where they are not to be counted on ``labels``.
     """
 
     votes: Shaped[ndarray, "row lf *cls"]
@@ -39,49 +40,43 @@ class VotesForWeights:
     labeled_votes: Shaped[ndarray, "labeled lf *cls"] | None = None
     labels: Int[ndarray, " labeled"] | None = None
     drawn_by_class: bool = False
-    class_balance: Float[ndarray, " cls"] | None = None
+    class_shares: ClassShares | None = None
 
     @classmethod
-    def of(cls, datamodule: Any, num_classes: int) -> VotesForWeights | None:
-        """Take them from a data module that has ``train_votes``; validation rows are the labeled ones.
+    def of(cls, data: BaseDataModule) -> LabeledVotes:
+        """Take training rows and labeled validation rows from a data module that is set up for ``fit``."""
+        votes, labels = data.train_vote_probabilities, data.val_labels
+        labeled = None
+        if labels is not None:
+            labeled = data.val_votes if data.val_vote_probabilities is None else data.val_vote_probabilities
+        shares = data.class_shares
+        return cls(
+            data.train_votes if votes is None else votes, data.num_classes, labeled, labels, shares is None, shares
+        )
 
-        Where it has ``train_vote_probabilities``, too, and ``val_vote_probabilities``, these are taken.
-        """
-        if not hasattr(datamodule, "train_votes"):
-            return None
-        try:
-            labeled: tuple[Any, Any] = _votes_of(datamodule, "val"), datamodule.val_labels
-        except (AttributeError, DataError):
-            labeled = None, None
-        return cls(_votes_of(datamodule, "train"), num_classes, *labeled)
-
-    def seeing(self, rows: Int[ndarray, " seen"], drawn_by_class: bool) -> VotesForWeights:
-        """Return the same with some of the labeled rows only."""
-        votes, labels = self.labeled_votes, self.labels
+    def restricted_to(self, rows: Int[ndarray, " selected"], drawn_by_class: bool) -> LabeledVotes:
+        """Return the same with some of the labeled rows only; shares that were counted on them are counted anew."""
+        votes, labels, shares = self.labeled_votes, self.labels, self.class_shares
         return replace(
             self,
             labeled_votes=None if votes is None else votes[rows],
             labels=None if labels is None else labels[rows],
             drawn_by_class=drawn_by_class,
+            class_shares=None if shares is not None and shares.num_labels is not None else shares,
         )
 
-    def class_shares(self) -> Float[ndarray, " cls"] | None:
-        """Shares of the classes, as given or among the labeled rows, float (K,); ``None`` where they are not known."""
-        if self.class_balance is not None:
-            return self.class_balance
+    def shares_of_classes(self) -> ClassShares | None:
+        """Return the class shares, counted on the labels if need be; ``None`` where nothing tells them."""
+        if self.class_shares is not None:
+            return self.class_shares
         if self.labels is None or not len(self.labels) or self.drawn_by_class:
             return None
-        return np.bincount(self.labels, minlength=self.num_classes) / len(self.labels)
+        return ClassShares.counted(self.labels, self.num_classes)
 
     def soft_votes(self, lf_weights: Float[ndarray, " lf"] | None = None) -> Float[ndarray, "row cls"]:
-        """Soft votes of the training rows, float (n, K)."""
+        """Return the soft votes of the training rows, float (n, K)."""
         weights = None if lf_weights is None else torch.as_tensor(lf_weights)
         return functional.soft_votes(torch.as_tensor(self.votes), self.num_classes, weights).double().numpy()
-
-
-def _votes_of(datamodule: Any, split: str) -> Shaped[ndarray, "row lf *cls"]:
-    probabilities = getattr(datamodule, f"{split}_vote_probabilities", None)
-    return getattr(datamodule, f"{split}_votes") if probabilities is None else probabilities
 
 
 def snorkel_label_model(
@@ -100,36 +95,36 @@ def snorkel_label_model(
     return model
 
 
-def _uniform(given: VotesForWeights) -> Float[ndarray, " lf"]:
-    return np.ones(given.votes.shape[1])
+def _uniform(votes: LabeledVotes) -> Float[ndarray, " lf"]:
+    return np.ones(votes.votes.shape[1])
 
 
-def _coverage(given: VotesForWeights) -> Float[ndarray, " lf"]:
-    return functional.vote_mask(torch.as_tensor(given.votes)).double().mean(0).numpy()
+def _coverage(votes: LabeledVotes) -> Float[ndarray, " lf"]:
+    return functional.vote_mask(torch.as_tensor(votes.votes)).double().mean(0).numpy()
 
 
-def _snorkel(given: VotesForWeights) -> Float[ndarray, " lf"]:
-    if given.votes.shape[1] < 3:
+def _snorkel(votes: LabeledVotes) -> Float[ndarray, " lf"]:
+    if votes.votes.shape[1] < 3:
         raise ConfigurationError(
-            f"lf_weights = 'snorkel' needs at least 3 LFs, there are {given.votes.shape[1]}. Use 'uniform' or a list."
+            f"lf_weights = 'snorkel' needs at least 3 LFs, there are {votes.votes.shape[1]}. Use 'uniform' or a list."
         )
-    votes = functional.class_ids(torch.as_tensor(given.votes), given.num_classes).numpy()
-    return np.asarray(snorkel_label_model(votes, given.num_classes).get_weights(), dtype=float)
+    class_ids = functional.class_ids(torch.as_tensor(votes.votes), votes.num_classes).numpy()
+    return np.asarray(snorkel_label_model(class_ids, votes.num_classes).get_weights(), dtype=float)
 
 
-def _accuracy(given: VotesForWeights) -> Float[ndarray, " lf"]:
-    return _accuracies(given, "accuracy")[0]
+def _accuracy(votes: LabeledVotes) -> Float[ndarray, " lf"]:
+    return _accuracies(votes, "accuracy")[0]
 
 
-def _above_chance(given: VotesForWeights) -> Float[ndarray, " lf"]:
-    return _excess(*_accuracies(given, "above-chance"))
+def _above_chance(votes: LabeledVotes) -> Float[ndarray, " lf"]:
+    return _excess(*_accuracies(votes, "above-chance"))
 
 
-def _agreement(given: VotesForWeights) -> Float[ndarray, " lf"]:
-    sets = _sets(given.votes, given.num_classes)
+def _agreement(votes: LabeledVotes) -> Float[ndarray, " lf"]:
+    sets = _sets(votes.votes, votes.num_classes)
     shares = sets / np.maximum(sets.sum(-1, keepdims=True), 1)
     others = shares.sum(1, keepdims=True) - shares
-    # Classes share the first place up to the rounding of thirds.
+    # Several classes are in the first place where they differ by the rounding of thirds only.
     leading = (others > others.max(-1, keepdims=True) - 1e-9) & (others > 1e-9)
     # A tie counts in part.
     agrees = (sets & leading).sum(-1) / np.maximum(leading.sum(-1), 1)
@@ -140,15 +135,15 @@ def _excess(accuracies: Float[ndarray, " lf"], chance: Float[ndarray, " lf"]) ->
     return np.clip((accuracies - chance) / (1 - chance), 0, None)
 
 
-def _accuracies(given: VotesForWeights, name: str) -> tuple[Float[ndarray, " lf"], Float[ndarray, " lf"]]:
+def _accuracies(votes: LabeledVotes, name: str) -> tuple[Float[ndarray, " lf"], Float[ndarray, " lf"]]:
     """Accuracy of each LF on the labeled rows, and that of guessing; one of several classes voted for must be right."""
-    if given.labeled_votes is None or given.labels is None:
+    if votes.labeled_votes is None or votes.labels is None:
         raise ConfigurationError(
             f"lf_weights = {name!r} needs validation rows with labels. Give the data module a labeled `val`, or use "
             "'uniform', 'coverage', 'snorkel' or a list of weights."
         )
-    sets = _sets(given.labeled_votes, given.num_classes)
-    right = np.take_along_axis(sets, given.labels[:, None, None], axis=-1)[..., 0]
+    sets = _sets(votes.labeled_votes, votes.num_classes)
+    right = np.take_along_axis(sets, votes.labels[:, None, None], axis=-1)[..., 0]
     return _smoothed(right, sets)
 
 
@@ -167,7 +162,7 @@ def _sets(votes: Shaped[ndarray, "row lf *cls"], num_classes: int) -> Bool[ndarr
     return functional.voted_classes(torch.as_tensor(votes), num_classes).numpy()
 
 
-LF_WEIGHTS: dict[str, Callable[[VotesForWeights], Float[ndarray, " lf"]]] = {
+LF_WEIGHTS: dict[str, Callable[[LabeledVotes], Float[ndarray, " lf"]]] = {
     "uniform": _uniform,
     "snorkel": _snorkel,
     "coverage": _coverage,
@@ -181,14 +176,14 @@ LF_WEIGHTS: dict[str, Callable[[VotesForWeights], Float[ndarray, " lf"]]] = {
 
 
 def lf_weights(
-    weighting: LFWeighting | Sequence[float], given: VotesForWeights, scaled: bool = True
+    weighting: LFWeighting | Sequence[float], votes: LabeledVotes, scaled: bool = True
 ) -> Float[ndarray, " lf"]:
     """Weights of the labeling functions.
 
     Args:
         weighting: a key of ``LF_WEIGHTS``, whose weights are scaled to the mean 1 so that the loss keeps its size (and
-            are all 1 where they would all be 0), or one weight for each LF, taken as they are.
-        given: the votes.
+            are all 1 where they would all be 0), or one weight for each LF, used as they are.
+        votes: the votes.
         scaled: whether weights by name are scaled.
 
     Returns:
@@ -199,14 +194,14 @@ def lf_weights(
             finite, or what a weighting needs is missing.
 
     Example:
-        >>> lf_weights("coverage", VotesForWeights(np.array([[0, 1], [-1, 1]]), num_classes=2)).round(2)
+        >>> lf_weights("coverage", LabeledVotes(np.array([[0, 1], [-1, 1]]), num_classes=2)).round(2)
         array([0.67, 1.33])
     """
-    num_lfs = given.votes.shape[1]
+    num_lfs = votes.votes.shape[1]
     if isinstance(weighting, str):
         if weighting not in LF_WEIGHTS:
             raise ConfigurationError(f"lf_weights = {weighting!r}; use one of {sorted(LF_WEIGHTS)} or a list.")
-        weights = LF_WEIGHTS[weighting](given)
+        weights = LF_WEIGHTS[weighting](votes)
         if not scaled:
             return weights
         return weights / weights.mean() if weights.any() else np.ones(num_lfs)
@@ -214,3 +209,11 @@ def lf_weights(
     if weights.shape != (num_lfs,):
         raise ConfigurationError(f"lf_weights has {weights.size} entries for {num_lfs} LFs; give one for each.")
     return weights
+
+
+def needs_votes(name: str, weighting: str) -> ConfigurationError:
+    """Return the error for a weighting by name where there are no votes to compute it from."""
+    return ConfigurationError(
+        f"{name} = {weighting!r} needs the votes on all training rows: fit with a data module of this package, "
+        "configure LoLLoss with LabeledVotes, or give a list of numbers."
+    )

@@ -6,7 +6,7 @@ from snorkel.labeling.model import LabelModel
 from toy import noisy_votes
 
 from lol_lightning.exceptions import ConfigurationError
-from lol_lightning.losses.weighting import LF_WEIGHTS, VotesForWeights, lf_weights
+from lol_lightning.losses.weights.lf_weights import LF_WEIGHTS, LabeledVotes, lf_weights
 
 
 @pytest.fixture
@@ -57,19 +57,19 @@ def test_bad_weights_are_named(given, weighting, message):
 
 def test_accuracy_needs_labeled_rows(given):
     with pytest.raises(ConfigurationError, match="labeled `val`"):
-        lf_weights("accuracy", VotesForWeights(given.votes, 2))
+        lf_weights("accuracy", LabeledVotes(given.votes, 2))
 
 
 def test_snorkel_needs_three_lfs(given):
     with pytest.raises(ConfigurationError, match="at least 3 LFs, there are 2"):
-        lf_weights("snorkel", VotesForWeights(given.votes[:, :2], 2))
+        lf_weights("snorkel", LabeledVotes(given.votes[:, :2], 2))
 
 
 def test_above_chance_is_zero_for_guesses_and_one_for_a_perfect_lf():
     labels = np.tile([0, 1], 200)
     rng = np.random.default_rng(0)
     votes = np.stack([labels, rng.integers(0, 2, 400), 1 - labels], axis=1)
-    weights = lf_weights("above-chance", VotesForWeights(votes, 2, votes, labels), scaled=False)
+    weights = lf_weights("above-chance", LabeledVotes(votes, 2, votes, labels), scaled=False)
     assert weights[0] == pytest.approx(1, abs=0.01)
     assert weights[1] < 0.1
     assert weights[2] == 0
@@ -80,7 +80,7 @@ def test_agreement_needs_no_labels():
     right = np.random.default_rng(0).random((400, 5)) < [0.9, 0.9, 0.9, 0.9, 0.5]
     votes = np.where(right, labels[:, None], 1 - labels[:, None])
     votes[::3, 0] = -1
-    weights = lf_weights("agreement", VotesForWeights(votes, 2), scaled=False)
+    weights = lf_weights("agreement", LabeledVotes(votes, 2), scaled=False)
     assert (weights[:4] > 0.5).all()
     assert weights[4] < 0.2
 
@@ -98,10 +98,10 @@ def test_lfs_that_vote_for_several_classes_are_judged_by_what_guessing_would_bri
     right = np.ones((400, 5), dtype=bool)
     right[:, 4] = np.random.default_rng(0).random(400) < 0.5
     votes, labels = votes_for_halves(right)
-    weights = lf_weights(name, VotesForWeights(votes, 4, votes, labels), scaled=False)
+    weights = lf_weights(name, LabeledVotes(votes, 4, votes, labels), scaled=False)
     assert (weights[:4] > (0.98 if name == "above-chance" else 0.4)).all()
     assert weights[4] < 0.2
-    accuracies = lf_weights("accuracy", VotesForWeights(votes, 4, votes, labels))
+    accuracies = lf_weights("accuracy", LabeledVotes(votes, 4, votes, labels))
     np.testing.assert_allclose(accuracies[4] / accuracies[0], (right[:, 4].sum() + 1) / 401)
 
 
@@ -116,6 +116,6 @@ def test_probabilities_of_two_classes_are_judged_as_the_class_that_they_vote_for
 
 def test_votes_count_alike_where_no_lf_exceeds_guessing(given):
     labels = np.array([0, 1] * 9)
-    bad = VotesForWeights(given.votes[:, :2], 2, np.stack([1 - labels] * 2, axis=1), labels)
+    bad = LabeledVotes(given.votes[:, :2], 2, np.stack([1 - labels] * 2, axis=1), labels)
     assert lf_weights("above-chance", bad).tolist() == [1, 1]
     assert lf_weights("above-chance", bad, scaled=False).tolist() == [0, 0]

@@ -8,7 +8,7 @@ from toy import NUM_CLASSES, NUM_FEATURES, toy_batch, toy_targets
 from lol_lightning.exceptions import ConfigurationError, TargetsError
 from lol_lightning.functional.gradient_targets import GradientTargets
 from lol_lightning.functional.gradients import model_input_gradient
-from lol_lightning.losses.smoothed_model import SmoothedModel, evaluation_mode
+from lol_lightning.losses.penalties.smoothed_model import SmoothedModel, evaluation_mode
 from lol_lightning.networks.sparse_mlp import SparseMLP
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from lol_lightning.exceptions import ConfigurationError, DataError
-from lol_lightning.losses.class_balance import balancing_weights, class_balance_of
+from lol_lightning.losses.weights.class_balance import balancing_weights, class_balance_of
 
 
 def test_class_balance_prefers_what_is_given_to_labels_to_uniform():

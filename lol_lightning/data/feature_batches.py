@@ -1,0 +1,85 @@
+"""Rows to predict, as batches of features: no votes, no labels, no data module."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+import torch
+from torch import Tensor
+
+from lol_lightning.data.batch import SparseRows
+from lol_lightning.exceptions import ConfigurationError, DataError
+from lol_lightning.features.feature_space import FeatureSpace, Matrix
+
+__all__ = ["feature_batches", "features_of", "is_matrix"]
+
+
+def feature_batches(rows: Any, space: FeatureSpace | None, batch_size: int) -> Iterator[Tensor | SparseRows]:
+    """Cut the features of rows into batches.
+
+    Args:
+        rows: see ``features_of``.
+        space: turns rows into features; ``None`` where only features are accepted.
+        batch_size: rows of a batch, the last one may be smaller.
+
+    Yields:
+        float (B, ...) or ``SparseRows`` (B, d).
+
+    Raises:
+        ConfigurationError: if rows are no features and there is no space.
+        DataError: if the features are not finite or have a single axis.
+
+    Example:
+        >>> [len(batch) for batch in feature_batches(np.zeros((5, 2)), None, batch_size=3)]
+        [3, 2]
+    """
+    features = features_of(rows, space)
+    whole = SparseRows.from_csr(features) if sp.issparse(features) else torch.as_tensor(features)
+    for start in range(0, len(whole), batch_size):
+        index = torch.arange(start, min(start + batch_size, len(whole)))
+        yield whole.rows(index) if isinstance(whole, SparseRows) else whole[index]
+
+
+def features_of(rows: Any, space: FeatureSpace | None) -> Matrix | Tensor:
+    """Return the features of rows, float32 (n, ...), dense or sparse.
+
+    Args:
+        rows: texts, a DataFrame or data points, as ``space`` reads them; or the features themselves, as an array, a
+            tensor or a SciPy matrix.
+        space: turns rows into features.
+
+    Raises:
+        ConfigurationError: if rows are no features and there is no space.
+        DataError: if the features are not finite or have a single axis.
+    """
+    if not is_matrix(rows):
+        if space is None:
+            raise ConfigurationError(
+                f"rows of the type {type(rows).__name__} are no features, and the model has no feature space: it was "
+                "trained on a matrix. Give a matrix in the same form."
+            )
+        return space.transform(rows.tolist() if isinstance(rows, pd.Series | np.ndarray) else rows)
+    if rows.ndim < 2:
+        raise DataError(
+            f"the features have the shape {tuple(rows.shape)}; they must be (n, d), or (n, ...) for images."
+        )
+    if isinstance(rows, Tensor):
+        values, features = rows, rows.float()
+    elif sp.issparse(rows):
+        features = sp.csr_matrix(rows, dtype=np.float32)
+        values = torch.from_numpy(features.data)
+    else:
+        features = np.asarray(rows, dtype=np.float32)
+        values = torch.from_numpy(features)
+    if values.is_floating_point() and not torch.isfinite(values).all():
+        raise DataError("the features hold a value that is not finite (NaN or infinite); fill or drop such rows.")
+    return features
+
+
+def is_matrix(rows: Any) -> bool:
+    """Tell whether rows are features already: a tensor, a sparse matrix or an array of numbers."""
+    return sp.issparse(rows) or isinstance(rows, Tensor) or (isinstance(rows, np.ndarray) and rows.dtype.kind in "fiub")

@@ -1,0 +1,304 @@
+"""LoLLoss: Losses over Labels as a module, the one place where Eq. 4 is added up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from lol_lightning._lightning import LightningModule, Trainer, rank_zero_info
+from lol_lightning.data.base import BaseDataModule, ModelDefaults
+from lol_lightning.data.batch import LoLBatch
+from lol_lightning.exceptions import ConfigurationError, TargetsError
+from lol_lightning.functional.losses import vote_loss
+from lol_lightning.losses.penalties import ExamplePenalty, GradientPenalty, Measurement, Penalty, as_penalty
+from lol_lightning.losses.weights import ClassWeighting, LabeledVotes, LFWeighting, class_weights, lf_weights
+from lol_lightning.losses.weights.class_balance import checked_weights
+from lol_lightning.losses.weights.lf_weights import needs_votes
+from lol_lightning.networks import logits_of
+
+__all__ = ["LoLLoss", "LoLTerms"]
+
+
+@dataclass(eq=False)
+class LoLTerms:
+    """The terms of Eq. 4 on one batch.
+
+    Args:
+        loss: float (), ``vote_loss + alpha * penalty``; differentiate it once for a training step.
+        vote_loss: float (), in nats.
+        logits: float (B, K), of the batch.
+        alpha: weight of the penalty in this step.
+        measurement: what the penalty measured, ``None`` where it was not computed.
+    """
+
+    loss: Float[Tensor, ""]
+    vote_loss: Float[Tensor, ""]
+    logits: Float[Tensor, "batch cls"]
+    alpha: float = 0.0
+    measurement: Measurement | None = None
+
+    @property
+    def penalty(self) -> Float[Tensor, ""] | None:
+        """Float (), the penalty without alpha; ``None`` where it was not computed."""
+        return None if self.measurement is None else self.measurement.penalty
+
+    def logs(self, prefix: str = "train_") -> dict[str, Tensor]:
+        """Return the terms by name, detached, ready for ``log_dict``."""
+        terms = {"loss": self.loss, "vote_loss": self.vote_loss, "penalty": self.penalty}
+        return {prefix + name: value.detach() for name, value in terms.items() if value is not None}
+
+
+class LoLLoss(nn.Module):
+    r"""Losses over Labels (Eq. 4 of Sam and Kolter, 2023).
+
+    .. math:: \frac{1}{B} \sum_x \frac{1}{m(x)} \sum_i w_i \mathbb{1}\{\lambda_i(x) \text{ votes}\}
+              \, u_{\lambda_i(x)}\, \mathrm{CE}(h(x), \lambda_i(x)) \;+\; \alpha \sum_i f_i\, p_i
+
+    The weights :math:`w_i` of the LFs, :math:`u_k` of the classes and the penalty's own are float buffers, and so part
+    of a checkpoint; ``alpha`` and ``c`` are in its extra state. ``configure`` sets them from a data module.
+
+    Args:
+        penalty: a penalty, or its plain form (see ``as_penalty``). ``None`` is a penalty with default arguments, of the
+            kind that the data module has targets for. ``False`` leaves the vote loss alone ("LoL-simple").
+        lf_weights: "uniform", "snorkel" (LoL-sw), "coverage", "accuracy" (on the labeled validation rows),
+            "above-chance" (by how much that accuracy exceeds chance), "agreement" (with the majority of the other
+            LFs), or a weight for each LF. ``None``: the data module's default, else "uniform".
+        class_weights: how much votes for each class count: "validation" balances the votes to the class shares among
+            the labeled validation rows, and does nothing where there are none; "balanced" balances them to equal
+            shares, as Snorkel's LabelModel does by default. Or a weight for each class, or ``None``.
+
+    Raises:
+        ConfigurationError: if an argument lies outside its range.
+
+    Example:
+        >>> lol = LoLLoss(penalty=False)
+        >>> batch = LoLBatch(torch.zeros(2, 3), torch.tensor([[1, 0], [-1, -1]]))
+        >>> lol(nn.Linear(3, 2), batch).vote_loss > 0
+        tensor(True)
+    """
+
+    lf_weights: Float[Tensor, " lf"] | None
+    class_weights: Float[Tensor, " cls"] | None
+
+    def __init__(
+        self,
+        penalty: Penalty | Mapping[str, Any] | Literal[False] | None = None,
+        lf_weights: LFWeighting | Sequence[float] | None = None,
+        class_weights: ClassWeighting | Sequence[float] | None = "validation",
+    ) -> None:
+        super().__init__()
+        self._kind_is_open = penalty is None or (isinstance(penalty, Mapping) and "class_path" not in penalty)
+        self.penalty = None if penalty is False else as_penalty({} if penalty is None else penalty, GradientPenalty)
+        self.lf_weighting = _plain(lf_weights)
+        self.class_weighting = _plain(class_weights)
+        self.is_configured = False
+        self._messages: set[str] = set()
+        self.register_buffer("lf_weights", None)
+        self.register_buffer("class_weights", None)
+        self.register_load_state_dict_pre_hook(_make_room)
+        self._set_weights(_numbers(self.lf_weighting), self._penalty_numbers(), _numbers(self.class_weighting))
+
+    def configure(self, source: LightningModule | BaseDataModule | LabeledVotes | None) -> None:
+        """Set weights, alpha and c from the data, and say in one line each what the data decide.
+
+        Args:
+            source: a LightningModule in its ``configure_model``: the trainer's data module counts, before ``fit`` only,
+                and without a trainer nothing happens. Or a data module that is set up, or the votes by themselves.
+                ``None``: there are no data, so only numbers can be used.
+
+        Raises:
+            ConfigurationError: if a weighting by name lacks what it needs, or the trainer's strategy shards parameters
+                and the penalty needs a second derivative.
+        """
+        if isinstance(source, LightningModule):
+            trainer = trainer_of(source)
+            if trainer is None or trainer.state.fn != "fit":
+                return
+            if self.penalty is not None and self.penalty.needs_second_derivative:
+                _refuse_sharding(trainer.strategy)
+            source = getattr(trainer, "datamodule", None)
+            if not isinstance(source, BaseDataModule):
+                source = None
+                if self.class_weighting == "validation":
+                    self._say("Without a data module of lol_lightning votes are not balanced (class_weights).")
+        defaults = ModelDefaults()
+        if isinstance(source, BaseDataModule):
+            defaults = source.model_defaults
+            if self._kind_is_open and self.penalty is not None and source.has_example_targets:
+                self.penalty = ExamplePenalty(**Penalty.init_args(self.penalty))
+            source = LabeledVotes.of(source)
+        self._set_alpha_and_c(defaults)
+        self._resolve_weights(source, defaults)
+        self.is_configured = True
+
+    def forward(self, network: nn.Module, batch: LoLBatch, step: int = 0) -> LoLTerms:
+        """Return the terms of Eq. 4 on a batch.
+
+        Args:
+            network: maps features to logits (N, K).
+            batch: features, votes and what the LFs demand.
+            step: number of the optimizer step, equal on all ranks; smoothing samples depend on it.
+
+        Returns:
+            ``LoLTerms``. In evaluation mode (``eval()``) the loss is the vote loss alone.
+
+        Raises:
+            TargetsError: if the batch's targets do not fit the batch, the network or the penalty, or if no gradient of
+                the penalty reaches the weights.
+            VotesError: if there is not one weight for each LF, or for each class.
+        """
+        alpha = self._alpha_for(batch, step)
+        if self.penalty is None or alpha == 0:
+            logits = logits_of(network, batch.features)
+            voted = self.vote_loss(logits, batch)
+            return LoLTerms(voted, voted, logits)
+        measurement = self.penalty.measure(network, batch, step)
+        if not measurement.penalty.requires_grad and torch.is_grad_enabled() and _trains(network):
+            raise TargetsError(
+                "the gradients in the penalty are detached from the network's weights, so that it would train nothing. "
+                "Compute them with create_graph=True, as model_input_gradient does."
+            )
+        voted = self.vote_loss(measurement.logits, batch)
+        return LoLTerms(voted + alpha * measurement.penalty, voted, measurement.logits, alpha, measurement)
+
+    def vote_loss(self, logits: Float[Tensor, "batch cls"], batch: LoLBatch) -> Float[Tensor, ""]:
+        """Return the vote loss of logits float (B, K) under the weights in force, float (), in nats."""
+        return vote_loss(logits, batch.votes, self.lf_weights, self.class_weights)
+
+    def hparams(self) -> dict[str, Any]:
+        """Return the constructor's arguments as plain types; once configured, with the numbers in force."""
+        return {
+            "penalty": False if self.penalty is None else self.penalty.plain(in_force=self.is_configured),
+            "lf_weights": self.lf_weighting if self.lf_weights is None else self.lf_weights.tolist(),
+            "class_weights": self.class_weighting if self.class_weights is None else self.class_weights.tolist(),
+        }
+
+    def get_extra_state(self) -> dict[str, Any]:
+        """Return what is in force and is no tensor: the penalty with its alpha and c."""
+        penalty = None if self.penalty is None else self.penalty.plain(in_force=self.is_configured)
+        return {"penalty": penalty, "is_configured": self.is_configured}
+
+    def set_extra_state(self, state: dict[str, Any]) -> None:
+        """Accept what ``get_extra_state`` returned; ``_make_room`` has taken it before the buffers were loaded."""
+
+    def extra_repr(self) -> str:
+        """Return the weightings."""
+        return f"lf_weights={_short(self.lf_weighting)}, class_weights={_short(self.class_weighting)}"
+
+    def _alpha_for(self, batch: LoLBatch, step: int) -> float:
+        if self.penalty is None or not self.training or not self.penalty.has_demands(batch):
+            return 0.0
+        return self.penalty.alpha_at(step)
+
+    def _set_alpha_and_c(self, defaults: ModelDefaults) -> None:
+        if self.penalty is None:
+            return
+        if taken := self.penalty.set_alpha_and_c(defaults.alpha, defaults.c):
+            numbers = ", ".join(f"{name} = {getattr(self.penalty, name + '_'):.3g}" for name in taken)
+            self._say(f"The data module sets {numbers}.")
+
+    def _resolve_weights(self, votes: LabeledVotes | None, defaults: ModelDefaults) -> None:
+        weighting = defaults.lf_weights if self.lf_weighting is None else self.lf_weighting
+        lfs = _resolve("lf_weights", weighting, votes, scaled=True)
+        own = None if self.penalty is None else self.penalty.weights
+        own = defaults.penalty_weights if own is None else own
+        penalties = lfs if own is None else _resolve("penalty weights", own, votes, scaled=False)
+        classes = class_weights(self.class_weighting, votes, lfs)
+        if isinstance(self.class_weighting, str) and classes is not None:
+            self._say(f"Votes for the classes count {classes.round(2).tolist()} (class_weights).")
+        if votes is not None:
+            num_lfs = votes.votes.shape[1]
+            lfs, penalties = (np.ones(num_lfs) if w is None else w for w in (lfs, penalties))
+            classes = np.ones(votes.num_classes) if classes is None else classes
+        self._set_weights(lfs, penalties, classes)
+
+    def _set_weights(self, lfs: Any, penalties: Any, classes: Any) -> None:
+        options: dict[str, Any] = {"dtype": torch.get_default_dtype()}
+        if self.lf_weights is not None:
+            options["device"] = self.lf_weights.device
+        self.lf_weights = None if lfs is None else torch.tensor(lfs, **options)
+        self.class_weights = None if classes is None else torch.tensor(classes, **options)
+        if self.penalty is not None:
+            self.penalty.lf_weights = None if penalties is None else torch.tensor(penalties, **options)
+
+    def _penalty_numbers(self) -> Any:
+        own = None if self.penalty is None else self.penalty.weights
+        return _numbers(self.lf_weighting) if own is None else _numbers(own)
+
+    def _say(self, message: str) -> None:
+        # configure_model runs twice under callbacks that average weights.
+        if message not in self._messages:
+            self._messages.add(message)
+            rank_zero_info(message)
+
+
+def _make_room(module: LoLLoss, state_dict: Mapping[str, Any], prefix: str, *_: Any) -> None:
+    """Take the penalty of a state dict, and make buffers of the sizes that it holds."""
+    extra = state_dict.get(prefix + "_extra_state")
+    if extra is not None:
+        saved, module.is_configured = extra["penalty"], extra["is_configured"]
+        if saved is None or module.penalty is None or saved != module.penalty.plain(in_force=module.is_configured):
+            module.penalty = None if saved is None else as_penalty(saved, GradientPenalty)
+            module._kind_is_open = False
+    owners: list[tuple[nn.Module | None, str, str]] = [
+        (module, "lf_weights", ""),
+        (module, "class_weights", ""),
+        (module.penalty, "lf_weights", "penalty."),
+    ]
+    for owner, name, path in owners:
+        if owner is not None and (saved := state_dict.get(prefix + path + name)) is not None:
+            setattr(owner, name, torch.empty_like(saved))
+        elif owner is not None and extra is not None:
+            setattr(owner, name, None)
+
+
+def trainer_of(module: LightningModule) -> Trainer | None:
+    """Return the trainer of a LightningModule, ``None`` where it has none."""
+    try:
+        return module.trainer
+    except RuntimeError:
+        return None
+
+
+def _refuse_sharding(strategy: Any) -> None:
+    if {"FSDPStrategy", "ModelParallelStrategy", "DeepSpeedStrategy"} & {
+        cls.__name__ for cls in type(strategy).__mro__
+    }:
+        raise ConfigurationError(
+            f"{type(strategy).__name__} shards parameters, which cannot be differentiated twice as this penalty needs; "
+            "use strategy='ddp', or method='lol-simple'."
+        )
+
+
+def _resolve(name: str, weighting: Any, votes: LabeledVotes | None, scaled: bool) -> Any:
+    if weighting is None or (isinstance(weighting, str) and weighting == "uniform"):
+        return None
+    if votes is not None:
+        return lf_weights(weighting, votes, scaled)
+    if isinstance(weighting, str):
+        raise needs_votes(name, weighting)
+    return checked_weights(weighting)
+
+
+def _trains(network: nn.Module) -> bool:
+    return any(parameter.requires_grad for parameter in network.parameters())
+
+
+def _numbers(weighting: Any) -> Any:
+    return None if weighting is None or isinstance(weighting, str) else checked_weights(weighting)
+
+
+def _plain(weighting: Any) -> Any:
+    if weighting is None or isinstance(weighting, str):
+        return weighting
+    return [float(weight) for weight in weighting]
+
+
+def _short(weighting: Any) -> str:
+    return f"{len(weighting)} numbers" if isinstance(weighting, list) else repr(weighting)

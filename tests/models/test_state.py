@@ -1,0 +1,187 @@
+"""What was trained survives: checkpoints, spawned processes, weight averaging, other processes."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import pytorch_lightning as pl
+import torch
+from own_module import OwnClassifier, data, rows
+from pytorch_lightning.callbacks import EMAWeightAveraging, WeightAveraging
+from toy import loader, toy_batch, trainer_options
+
+from lol_lightning import GradientPenalty, LoLClassifier
+from lol_lightning.exceptions import ConfigurationError, DataError
+
+HELPERS = Path(__file__).parents[1] / "helpers"
+TEXTS = ["win a prize", "what a song", "nothing of it"]
+
+
+def fit(model, module, **options):
+    trainer = pl.Trainer(**trainer_options(**{"max_epochs": 6, **options}))
+    trainer.fit(model, datamodule=module)
+    return trainer
+
+
+def run(*arguments, timeout=280):
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(HELPERS), str(HELPERS.parents[1])])}
+    environment["OMP_NUM_THREADS"] = "1"
+    result = subprocess.run(
+        [sys.executable, "-W", "ignore", *map(str, arguments)],
+        env=environment, capture_output=True, text=True, timeout=timeout, check=False,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr[-3000:]
+    return result.stdout
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    pl.seed_everything(0, verbose=False)
+    model = LoLClassifier(lf_weights="coverage", hidden_sizes=(8,), penalty={"c": 0.3})
+    trainer = fit(model, data())
+    path = tmp_path_factory.mktemp("trained") / "model.ckpt"
+    trainer.save_checkpoint(path)
+    return model, trainer, path
+
+
+def test_weights_sizes_and_numbers_in_force_are_in_the_checkpoint(trained):
+    model, _, path = trained
+    checkpoint = torch.load(path, weights_only=True)
+    state, hparams = checkpoint["state_dict"], checkpoint["hyper_parameters"]
+    coverage = torch.tensor([0.25, 0.5, 0.25])
+    torch.testing.assert_close(state["lol.lf_weights"], coverage / coverage.mean())
+    torch.testing.assert_close(state["lol.penalty.lf_weights"], state["lol.lf_weights"])
+    assert state["lol.class_weights"].shape == (2,)
+    assert all(value.is_floating_point() for name, value in state.items() if isinstance(value, torch.Tensor))
+    assert (hparams["num_features"], hparams["num_classes"]) == (model.hparams["num_features"], 2)
+    assert hparams["lf_weights"] == pytest.approx((coverage / coverage.mean()).tolist())
+    assert hparams["penalty"]["init_args"]["alpha"] == 1.0
+    assert hparams["penalty"]["init_args"]["c"] == 0.3
+
+
+def test_a_reloaded_checkpoint_has_the_same_validation_loss(trained):
+    model, trainer, path = trained
+    again = LoLClassifier.load_from_checkpoint(path, weights_only=True)
+    unlabeled = lambda: type(data())(rows(), val=rows().drop(columns="label"), lfs=data().lfs, progress_bar=False)  # noqa: E731
+    for module in (data, unlabeled):
+        before, after = (trainer.validate(m, module(), verbose=False)[0]["val_loss"] for m in (model, again))
+        assert before == after
+    torch.testing.assert_close(again.lol.lf_weights, model.lol.lf_weights)
+    assert repr(again.lol.penalty) == repr(model.lol.penalty)
+
+
+def test_a_checkpoint_answers_for_new_texts_in_another_process(trained):
+    model, _, path = trained
+    code = (
+        "import json, sys; from lol_lightning import LoLClassifier\n"
+        "model = LoLClassifier.load_from_checkpoint(sys.argv[1], weights_only=True)\n"
+        "print(json.dumps(model.predict_proba(json.loads(sys.argv[2])).tolist()))"
+    )
+    there = json.loads(run("-c", code, path, json.dumps(TEXTS)))
+    np.testing.assert_allclose(there, model.predict_proba(TEXTS), atol=1e-7)
+    assert model.predict(TEXTS).tolist()[:2] == [1, 0]
+
+
+def test_one_file_of_arrays_holds_the_model(trained, tmp_path):
+    model, _, _ = trained
+    model.save(tmp_path / "model.lol")
+    state = torch.random.get_rng_state()
+    again = LoLClassifier.load(tmp_path / "model.lol")
+    assert torch.random.get_rng_state().equal(state)
+    np.testing.assert_array_equal(again.predict_proba(TEXTS), model.predict_proba(TEXTS))
+    assert again.hparams == model.hparams
+    (tmp_path / "other").write_bytes(b"PK\x03\x04 no archive")
+    with pytest.raises(DataError, match="other"):
+        LoLClassifier.load(tmp_path / "other")
+
+
+def test_a_network_of_ones_own_is_saved_with_its_code_only(tmp_path):
+    model = LoLClassifier(torch.nn.Linear(30, 3), num_classes=3)
+    with pytest.raises(ConfigurationError, match="load_from_checkpoint"):
+        model.save(tmp_path / "model")
+
+
+@pytest.mark.parametrize("callback", [EMAWeightAveraging, WeightAveraging])
+@pytest.mark.parametrize("own", [False, True])
+def test_averaged_weights_are_whole_and_leave_all_else_alone(tmp_path, callback, own):
+    pl.seed_everything(0, verbose=False)
+    module = data()
+    if own:
+        module.setup("fit")
+        model = OwnClassifier(module.num_features, 2)
+    else:
+        model = LoLClassifier(lf_weights="coverage", hidden_sizes=(8,))
+    averaging = EMAWeightAveraging(decay=0.5) if callback is EMAWeightAveraging else WeightAveraging()
+    trainer = fit(model, module, callbacks=[averaging])
+    trainer.save_checkpoint(tmp_path / "model.ckpt")
+    state = torch.load(tmp_path / "model.ckpt", weights_only=True)["state_dict"]
+    assert "network.bags.weight" in state
+    expected = [1.0, 1.0, 1.0] if own else [0.75, 1.5, 0.75]
+    assert state["lol.lf_weights"].tolist() == expected
+    loss = trainer.validate(model, module, verbose=False)[0]["val_loss"]
+    again = type(model).load_from_checkpoint(tmp_path / "model.ckpt", weights_only=True)
+    assert trainer.validate(again, data(), verbose=False)[0]["val_loss"] == pytest.approx(loss, abs=1e-7)
+    assert again.lol.penalty.alpha_ == model.lol.penalty.alpha_ == 1.0
+    if not own:
+        assert again.feature_space.feature_names == module.feature_space.feature_names
+
+
+@pytest.mark.ddp
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("case", "strategy"), [("classifier", "ddp_spawn"), ("own", "ddp_spawn"), ("classifier", "ddp_notebook")]
+)
+def test_spawned_processes_give_their_trained_weights_back(case, strategy):
+    result = json.loads(run(HELPERS / "spawn_fit.py", case, strategy).rpartition("RESULT ")[2])
+    if case == "own":
+        assert result["lf_weights"] == [1.0, 1.0, 1.0]
+        assert result["after"]["val_loss"] < 0.2
+        return
+    assert result["after"]["val_accuracy"] == result["in_fit"]["val_accuracy"] == 1.0
+    assert result["lf_weights"] == [0.75, 1.5, 0.75]
+    assert result["alpha"] == 1.0
+    assert np.argmax(result["proba"], 1).tolist() == [1, 0]
+
+
+def test_loaders_train_as_the_data_module_does_where_all_numbers_are_given():
+    losses = []
+    for through_loader in (False, True):
+        module = data()
+        module.setup("fit")
+        weights = {"lf_weights": [1.0, 2.0, 1.0], "class_weights": [1.0, 0.5]}
+        torch.manual_seed(0)
+        model = LoLClassifier(num_features=module.num_features, num_classes=2, dropout=0.0, **weights)
+        trainer = pl.Trainer(**trainer_options(max_epochs=3))
+        if through_loader:
+            trainer.fit(model, module.train_dataloader(), module.val_dataloader())
+        else:
+            trainer.fit(model, module)
+        losses.append({name: float(value) for name, value in trainer.callback_metrics.items()})
+    assert losses[0] == losses[1]
+
+
+def test_a_fit_by_loaders_says_what_it_cannot_know(caplog):
+    with caplog.at_level("INFO"):
+        pl.Trainer(**trainer_options(max_epochs=1)).fit(
+            LoLClassifier(num_features=30, num_classes=3), loader(toy_batch())
+        )
+    assert caplog.text.count("votes are not balanced") == 1
+
+
+def test_a_penalty_reloads_as_its_own_class_and_never_imports_one(tmp_path):
+    model = LoLClassifier(num_features=30, num_classes=3, penalty=GradientPenalty(unit="log-odds", every=2))
+    trainer = pl.Trainer(**trainer_options(max_epochs=1))
+    trainer.fit(model, loader(toy_batch()))
+    trainer.save_checkpoint(tmp_path / "model.ckpt")
+    again = LoLClassifier.load_from_checkpoint(tmp_path / "model.ckpt", weights_only=True)
+    assert (again.lol.penalty.unit, again.lol.penalty.every) == ("log-odds", 2)
+    checkpoint = torch.load(tmp_path / "model.ckpt", weights_only=True)
+    checkpoint["hyper_parameters"]["penalty"]["class_path"] = "antigravity.Penalty"
+    torch.save(checkpoint, tmp_path / "foreign.ckpt")
+    with pytest.raises(ConfigurationError, match="no penalty that is loaded"):
+        LoLClassifier.load_from_checkpoint(tmp_path / "foreign.ckpt", weights_only=True)
+    assert "antigravity" not in sys.modules
