@@ -1,0 +1,289 @@
+"""BaseDataModule: what every data module of the package offers to models, losses and label models."""
+
+from __future__ import annotations
+
+import copy
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+
+from lol_lightning._lightning import LightningDataModule
+from lol_lightning.data.dataset import LoLDataLoader, LoLDataset
+from lol_lightning.data.options import ClassShares, LoaderOptions, ModelDefaults
+from lol_lightning.exceptions import ConfigurationError, DataError, NotFittedError
+from lol_lightning.features.feature_space import FeatureSpace
+from lol_lightning.functional.example_targets import ExampleTargets
+from lol_lightning.functional.gradient_targets import GradientTargets
+from lol_lightning.functional.votes import class_ids
+
+__all__ = ["BaseDataModule", "ClassShares", "LoaderOptions", "ModelDefaults"]
+
+SPLITS = ("train", "val", "test", "predict")
+_STAGES = {"fit": ("train", "val"), "validate": ("val",), "test": ("test",), "predict": ("predict",)}
+
+
+class BaseDataModule(LightningDataModule, ABC):
+    """Rows with votes of LFs, as typed batches (``LoLBatch``), and all that a model may ask about them.
+
+    A subclass says how many rows each split has (``num_rows``), does the work that must be done once for all
+    processes (``_compute``), and makes the dataset of a split (``_make_dataset``). Datasets are made in ``setup`` and
+    then kept. What ``_compute`` stores in ``self._once`` is computed in ``prepare_data``, on the process of rank 0, and
+    sent to the others in ``setup``. A pickled data module carries it along.
+
+    Args:
+        batch_size: B.
+        loader: how batches are cut.
+
+    Raises:
+        ConfigurationError: if ``batch_size`` is below 1.
+    """
+
+    def __init__(self, batch_size: int, loader: LoaderOptions | None = None) -> None:
+        super().__init__()
+        if batch_size < 1:
+            raise ConfigurationError(f"batch_size = {batch_size} must be at least 1.")
+        self.prepare_data_per_node = False
+        self.batch_size = batch_size
+        self.loader = LoaderOptions() if loader is None else loader
+        self._datasets: dict[str, LoLDataset] = {}
+        self._once: dict[str, Any] = {}
+
+    # What a subclass defines.
+
+    @property
+    @abstractmethod
+    def lf_names(self) -> list[str]:
+        """Names of the m LFs, in the order of the vote columns."""
+
+    @property
+    @abstractmethod
+    def label_names(self) -> list[str] | None:
+        """Names of the K classes, ``None`` where nobody named them."""
+
+    @property
+    @abstractmethod
+    def num_classes(self) -> int:
+        """Number of classes, K."""
+
+    @property
+    @abstractmethod
+    def train_rows(self) -> Any:
+        """The n training rows in the order of ``train_votes``."""
+
+    @abstractmethod
+    def num_rows(self, split: str) -> int:
+        """Return the number of rows of a split before ``setup``; 0 where there is no such split."""
+
+    @abstractmethod
+    def _compute(self, split: str) -> None:
+        """Do the work for a split that is done once for all processes; store it in ``self._once`` and skip it then."""
+
+    @abstractmethod
+    def _make_dataset(self, split: str) -> LoLDataset:
+        """Make the dataset of a split that has rows."""
+
+    def _draw_train_rows(self, max_train_rows: int, seed: int) -> None:
+        raise ConfigurationError(f"{type(self).__name__} cannot draw from its training rows.")
+
+    def _use_records(self, records: Any) -> None:
+        raise ConfigurationError(f"{type(self).__name__} takes no records of what LFs inspect.")
+
+    # What models, losses and label models read.
+
+    @property
+    def num_lfs(self) -> int:
+        """Number of LFs, m."""
+        return len(self.lf_names)
+
+    @property
+    def feature_space(self) -> FeatureSpace | None:
+        """What turns rows into features; ``None`` where rows are features already, or a network reads raw input."""
+        return None
+
+    @property
+    def num_features(self) -> int | None:
+        """Number of features, d; ``None`` for raw input."""
+        return None
+
+    @property
+    def model_defaults(self) -> ModelDefaults:
+        """What the data set where arguments of a model and its penalty are ``None``."""
+        return ModelDefaults()
+
+    @property
+    def class_shares(self) -> ClassShares | None:
+        """Share of each class among all rows: those among the labeled validation rows, ``None`` without such rows."""
+        labels = self.val_labels
+        return None if labels is None or not len(labels) else ClassShares.counted(labels, self.num_classes)
+
+    @property
+    def has_example_targets(self) -> bool:
+        """Whether training rows have gradient targets of their own, instead of targets that all rows have in common."""
+        return False
+
+    @property
+    def gradient_targets(self) -> GradientTargets | None:
+        """What the LFs demand of the model's input gradient on all rows alike; ``None`` with ``example_targets``."""
+        return self.dataset("train").gradient_targets
+
+    @property
+    def example_targets(self) -> ExampleTargets | None:
+        """What the LFs demand of the model's gradient at each training row; ``None`` with ``gradient_targets``."""
+        return self.dataset("train").example_targets
+
+    @property
+    def train_votes(self) -> Int[np.ndarray, "row lf"]:
+        """Class ids int64 (n, m) that the LFs vote on the training rows."""
+        return self._class_ids("train")
+
+    @property
+    def val_votes(self) -> Int[np.ndarray, "row lf"]:
+        """Class ids int64 (n, m) that the LFs vote on the validation rows."""
+        return self._class_ids("val")
+
+    @property
+    def train_vote_probabilities(self) -> Float[np.ndarray, "row lf cls"] | None:
+        """Votes float (n, m, K) that a model is trained on, ``None`` where they are class ids."""
+        return self._probabilities("train")
+
+    @property
+    def val_vote_probabilities(self) -> Float[np.ndarray, "row lf cls"] | None:
+        """Votes float (n, m, K) on the validation rows, ``None`` where they are class ids."""
+        return self._probabilities("val")
+
+    @property
+    def val_labels(self) -> Int[np.ndarray, " row"] | None:
+        """Gold classes int64 (n,) of the validation rows, ``None`` where there are none."""
+        labels = self.dataset("val").labels if self.num_rows("val") else None
+        return None if labels is None else labels.numpy()
+
+    @property
+    def num_dropped_rows(self) -> int:
+        """Number of training rows that were dropped because every LF abstains on them."""
+        return self.num_rows("train") - len(self.dataset("train"))
+
+    def dataset(self, split: str) -> LoLDataset:
+        """Return the rows of "train", "val", "test" or "predict".
+
+        Raises:
+            DataError: if there are no such rows.
+            NotFittedError: if they are not ready.
+        """
+        if split not in self._datasets:
+            if split not in SPLITS or not self.num_rows(split):
+                raise DataError(f"this data module has no {split} rows; give {split}=.")
+            raise NotFittedError(f"the {split} rows are not ready; call setup() first.")
+        return self._datasets[split]
+
+    # What is decided before setup.
+
+    def draw_train_rows(self, max_train_rows: int, seed: int) -> None:
+        """Keep only that many training rows, drawn with ``seed``; call it before ``setup``.
+
+        Raises:
+            ConfigurationError: if ``max_train_rows`` is below 1, or rows are ready.
+        """
+        if max_train_rows < 1:
+            raise ConfigurationError(f"max_train_rows = {max_train_rows} must be at least 1.")
+        self._refuse_if_ready("draw_train_rows")
+        self._draw_train_rows(max_train_rows, seed)
+
+    def use_records(self, records: Any) -> None:
+        """Take what the LFs inspect from ``records``, matched by name; call it before ``setup``.
+
+        Raises:
+            ConfigurationError: if rows are ready, a record's name is no LF's, or the LFs have no records.
+        """
+        self._refuse_if_ready("use_records")
+        self._use_records(records)
+
+    # What Lightning calls.
+
+    def prepare_data(self) -> None:
+        """Do the work that is done once for all processes; Lightning calls this on rank 0."""
+        stage = None if self.trainer is None else self.trainer.state.fn
+        for split in self._needed(None if stage is None else str(stage.value)):
+            self._compute(split)
+
+    def setup(self, stage: str | None = None) -> None:
+        """Prepare the rows of a stage; what is ready is kept."""
+        splits = self._needed(stage)
+        trainer = self.trainer
+        # A trainer that has ended leaves processes behind that nobody else talks to.
+        if trainer is not None and (trainer.world_size == 1 or trainer.state.status.value != "running"):
+            trainer = None
+        if trainer is None or trainer.is_global_zero:
+            for split in splits:
+                self._compute(split)
+        if trainer is not None:
+            self._once = trainer.strategy.broadcast(self._once)
+        for split in splits:
+            if split not in self._datasets:
+                self._datasets[split] = self._make_dataset(split)
+
+    def train_dataloader(self) -> LoLDataLoader:
+        """Batches of training rows in random order, without gold labels."""
+        return self._loader("train", shuffle=True, generator=torch.Generator().manual_seed(self.loader.seed))
+
+    def val_dataloader(self) -> LoLDataLoader | list[Any]:
+        """Batches of the validation rows; none where there are no such rows."""
+        return self._loader("val") if self.num_rows("val") else []
+
+    def test_dataloader(self) -> LoLDataLoader:
+        """Batches of the test rows, which must have labels."""
+        return self._loader("test")
+
+    def predict_dataloader(self) -> LoLDataLoader:
+        """Batches of the rows to predict."""
+        return self._loader("predict")
+
+    def __copy__(self) -> BaseDataModule:
+        return _twin(self, dict(self.__dict__))
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> BaseDataModule:
+        # A copy in one process needs none of what __getstate__ does for other processes.
+        return _twin(self, {name: copy.deepcopy(value, memo) for name, value in self.__dict__.items()})
+
+    def __str__(self) -> str:
+        return repr(self)
+
+    def _needed(self, stage: str | None) -> list[str]:
+        """Splits with rows that a stage needs."""
+        return [split for split in _STAGES.get(stage or "", SPLITS) if self.num_rows(split)]
+
+    def _refuse_if_ready(self, method: str) -> None:
+        if self._datasets:
+            raise ConfigurationError(
+                f"the {', '.join(self._datasets)} rows are ready, so {method} comes too late; call it before setup(), "
+                "on a new data module."
+            )
+
+    def _class_ids(self, split: str) -> Int[np.ndarray, "row lf"]:
+        return class_ids(self.dataset(split).votes, self.num_classes).long().numpy()
+
+    def _probabilities(self, split: str) -> Float[np.ndarray, "row lf cls"] | None:
+        votes = self.dataset(split).votes
+        return votes.float().numpy() if votes.is_floating_point() else None
+
+    def _loader(self, split: str, **options: Any) -> LoLDataLoader:
+        dataset, loader = self.dataset(split), self.loader
+        if loader.on_device and self.trainer is not None:
+            dataset = dataset.to(self.trainer.strategy.root_device)
+        return LoLDataLoader(
+            dataset,
+            batch_size=self.batch_size,
+            num_workers=loader.num_workers,
+            pin_memory=loader.pin_memory,
+            persistent_workers=loader.num_workers > 0,
+            **options,
+        )
+
+
+def _twin(data: BaseDataModule, attributes: Mapping[str, Any]) -> BaseDataModule:
+    other = type(data).__new__(type(data))
+    other.__dict__.update(attributes)
+    return other
