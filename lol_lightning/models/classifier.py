@@ -17,7 +17,7 @@ from lol_lightning._lightning import LightningModule, OptimizerLRScheduler, rank
 from lol_lightning.data.base import BaseDataModule
 from lol_lightning.data.batch import Features, LoLBatch
 from lol_lightning.data.feature_batches import feature_batches
-from lol_lightning.exceptions import ConfigurationError, DataError, check_choice
+from lol_lightning.exceptions import ConfigurationError, DataError, LoLError, check_choice
 from lol_lightning.features import FeatureSpace, feature_space_from_state
 from lol_lightning.losses.lol_loss import LoLLoss, LoLTerms, trainer_of
 from lol_lightning.losses.penalties import GradientPenalty, Penalty
@@ -233,10 +233,23 @@ class LoLClassifier(LightningModule):
         Raises:
             DataError: if the file is something else.
         """
-        hparams, state = read_model(path)
-        with torch.random.fork_rng(devices=[]):
-            model = cls(**hparams)
-        model.load_state_dict(state)
+        return cls.from_state(*read_model(path))
+
+    @classmethod
+    def from_state(cls, hparams: Mapping[str, Any], state_dict: Mapping[str, Any]) -> LoLClassifier:
+        """Build a model from its hyperparameters and state dict, in evaluation mode; no random number is drawn.
+
+        Raises:
+            DataError: if they do not fit each other, or are of another class.
+        """
+        try:
+            with torch.random.fork_rng(devices=[]):
+                model = cls(**hparams)
+            model.load_state_dict(dict(state_dict))
+        except LoLError as error:
+            raise DataError(f"the model's state is broken: {error}") from error
+        except (KeyError, TypeError, AttributeError, RuntimeError) as error:
+            raise DataError(f"the model's state is broken: {str(error).partition(chr(10))[0]}") from error
         return model.eval()
 
     def input_gradient(self, batch: LoLBatch, step: int = 0) -> Float[Tensor, "cls inspected"]:
