@@ -205,6 +205,10 @@ class EndToEndClassifier(LoLClassifier):
         raw_scores = self.encoder(votes, batch.features)
         return label_logits(raw_scores, votes, self.class_balance, self.hparams["temperature"])
 
+    @property
+    def _is_built(self) -> bool:
+        return super()._is_built and hasattr(self, "encoder")
+
     def _parameter_groups(self) -> list[dict[str, Any]]:
         rate = self.hparams["encoder_lr"] or 0.1 * self.hparams["lr"]
         encoder = {"params": list(self.encoder.parameters()), "lr": rate}

@@ -16,7 +16,7 @@ from lol_lightning.baselines.dawid_skene import DawidSkene
 from lol_lightning.baselines.majority import majority_vote
 from lol_lightning.baselines.triplets import TripletModel
 from lol_lightning.exceptions import ConfigurationError
-from lol_lightning.losses.weights import lf_weights as weighting
+from lol_lightning.losses.weights.lf_weights import snorkel_label_model as fit_snorkel
 from lol_lightning.losses.weights.class_balance import class_balance_of
 
 __all__ = [
@@ -56,7 +56,7 @@ def snorkel_label_model(votes: Votes, num_classes: int, seed: int = 0, class_bal
             "use the majority vote, or LoLLabelModel."
         )
     shares = None if class_balance is None else class_balance_of(class_balance, None, num_classes)
-    model = weighting.snorkel_label_model(votes, num_classes, n_epochs=500, seed=seed, class_balance=shares)
+    model = fit_snorkel(votes, num_classes, n_epochs=500, seed=seed, class_balance=shares)
     return model.predict_proba(votes).astype(np.float32)
 
 

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from lol_lightning.data.batch import SparseRows
-from lol_lightning.networks.sparse_mlp import SparseMLP, as_input
+from lol_lightning.networks import SparseMLP, as_input
 
 __all__ = ["VoteEncoder"]
 

@@ -67,15 +67,13 @@ def features_of(rows: Any, space: FeatureSpace | None) -> Matrix | Tensor:
         raise DataError(
             f"the features have the shape {tuple(rows.shape)}; they must be (n, d), or (n, ...) for images."
         )
+    features: Matrix | Tensor
     if isinstance(rows, Tensor):
-        values, features = rows, rows.float()
-    elif sp.issparse(rows):
-        features = sp.csr_matrix(rows, dtype=np.float32)
-        values = torch.from_numpy(features.data)
+        features = rows.float()
     else:
-        features = np.asarray(rows, dtype=np.float32)
-        values = torch.from_numpy(features)
-    if values.is_floating_point() and not torch.isfinite(values).all():
+        features = sp.csr_matrix(rows, dtype=np.float32) if sp.issparse(rows) else np.asarray(rows, dtype=np.float32)
+    values = torch.as_tensor(features.data if sp.issparse(features) else features)
+    if not torch.isfinite(values).all():
         raise DataError("the features hold a value that is not finite (NaN or infinite); fill or drop such rows.")
     return features
 

@@ -101,7 +101,7 @@ class LoLLoss(nn.Module):
         self._messages: set[str] = set()
         self.register_buffer("lf_weights", None)
         self.register_buffer("class_weights", None)
-        self.register_load_state_dict_pre_hook(_make_room)
+        self.register_load_state_dict_pre_hook(_make_room)  # type: ignore[no-untyped-call]
         self._set_weights(_numbers(self.lf_weighting), self._penalty_numbers(), _numbers(self.class_weighting))
 
     def configure(self, source: LightningModule | BaseDataModule | LabeledVotes | None) -> None:
@@ -204,9 +204,9 @@ class LoLLoss(nn.Module):
             self._say(f"The data module sets {numbers}.")
 
     def _resolve_weights(self, votes: LabeledVotes | None, defaults: ModelDefaults) -> None:
-        weighting = defaults.lf_weights if self.lf_weighting is None else self.lf_weighting
+        weighting: Any = defaults.lf_weights if self.lf_weighting is None else self.lf_weighting
         lfs = _resolve("lf_weights", weighting, votes, scaled=True)
-        own = None if self.penalty is None else self.penalty.weights
+        own: Any = None if self.penalty is None else self.penalty.weights
         own = defaults.penalty_weights if own is None else own
         penalties = lfs if own is None else _resolve("penalty weights", own, votes, scaled=False)
         classes = class_weights(self.class_weighting, votes, lfs)

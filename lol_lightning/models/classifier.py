@@ -104,7 +104,7 @@ class LoLClassifier(LightningModule):
         self.network = network
         self._monitor = PenaltyMonitor()
         self._space_state: dict[str, Any] | None = None
-        self.register_load_state_dict_pre_hook(_build_from)
+        self.register_load_state_dict_pre_hook(_build_from)  # type: ignore[no-untyped-call]
         self._note_hparams()
         if num_classes is not None and (network is not None or num_features is not None):
             self._build()

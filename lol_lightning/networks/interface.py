@@ -52,9 +52,14 @@ def as_input(network: nn.Module, features: Features) -> Any:
     """Return features in the form that a network reads: sparse rows stay so only for a ``SplitNetwork``.
 
     Raises:
-        DataError: if the default network was built for another number of features, or gets images.
+        DataError: if the default network was built for another number of features, or gets images or tokens.
     """
     if isinstance(network, SparseMLP):
+        if isinstance(features, Mapping):
+            raise DataError(
+                f"the default network reads rows of features and got a dictionary of {', '.join(features)}. Give a "
+                "network of your own: LoLClassifier(network=...)."
+            )
         if isinstance(features, Tensor) and features.ndim > 2:
             raise DataError(
                 f"the default network reads rows of features and got inputs of the shape {tuple(features.shape)}. Give "

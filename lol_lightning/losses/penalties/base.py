@@ -198,8 +198,8 @@ def as_penalty(penalty: Penalty | Mapping[str, Any], default: type[Penalty]) -> 
         return penalty
     cls, arguments = default, dict(penalty)
     if "class_path" in arguments:
-        loaded = {class_path(known): known for known in _subclasses(Penalty)}
-        short = {known.__name__: known for known in loaded.values()}
+        loaded = {class_path(loaded_class): loaded_class for loaded_class in _subclasses(Penalty)}  # type: ignore[type-abstract]
+        short = {loaded_class.__name__: loaded_class for loaded_class in loaded.values()}
         path, arguments = str(arguments["class_path"]), dict(arguments.get("init_args") or {})
         match = loaded.get(path) or (short.get(path.rpartition(".")[2]) if path.startswith("lol_lightning.") else None)
         if match is None:
@@ -238,7 +238,7 @@ def check_alpha_and_c(alpha: float | None, c: float | None) -> None:
 
 
 def _subclasses(cls: type[Penalty]) -> list[type[Penalty]]:
-    return [found for child in cls.__subclasses__() for found in (child, *_subclasses(child))]
+    return [loaded for child in cls.__subclasses__() for loaded in (child, *_subclasses(child))]
 
 
 def _short(value: Any) -> str:
