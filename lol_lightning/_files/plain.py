@@ -1,16 +1,95 @@
-"""Plain types: what a file of this package may hold, and the check that a mapping from a file has its fields."""
+"""JSON within bounds, and the check that what a file holds has the fields that it should have."""
 
 from __future__ import annotations
 
+import json
+import math
+import re
+from collections import Counter
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, get_args
 
-import torch
-from torch import Tensor
+import numpy as np
 
+from lol_lightning._files.disk import MAX_TEXT_BYTES, read_bytes, reading, write_text
 from lol_lightning.exceptions import DataError
 
-__all__ = ["check_fields", "check_list", "check_tensor"]
+__all__ = ["check_fields", "check_list", "parse_json", "read_json", "write_json"]
+
+MAX_DEPTH = 100
+"""How deeply lists and mappings of a file may be nested."""
+
+_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_STEP = np.zeros(256, dtype=np.int8)
+_STEP[list(b"[{")] = 1
+_STEP[list(b"]}")] = -1
+
+
+def read_json(path: str | Path, what: str = "JSON", cure: str = "", max_bytes: int = MAX_TEXT_BYTES) -> Any:
+    """Read a JSON file.
+
+    Args:
+        path: of the file.
+        what: what it should be, with its article, for the message.
+        cure: what to do about a file that is missing or broken.
+        max_bytes: size from which on it is refused unread.
+
+    Raises:
+        DataError: if the file is missing or too large, is no JSON, is nested too deeply, holds a number that is not
+            finite, or a key twice.
+    """
+    content = read_bytes(path, what, cure, max_bytes)
+    with reading(path, what, cure):
+        return parse_json(content)
+
+
+def write_json(path: str | Path, value: Any, indent: int | None = None) -> None:
+    """Write a JSON file as a whole.
+
+    Raises:
+        DataError: if the file cannot be written, or the value is not plain or holds a number that is not finite; a
+            file that was there is then as it was.
+    """
+    try:
+        text = json.dumps(value, indent=indent, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise DataError(f"{path} cannot be written: the value is no JSON ({error}).") from error
+    write_text(path, text + "\n")
+
+
+def parse_json(content: bytes) -> Any:
+    """Parse JSON in UTF-8.
+
+    Raises:
+        DataError: if it is nested too deeply, holds a number that is not finite, or a key twice.
+        ValueError: if it is no JSON.
+    """
+    # The parser would recurse as deeply, and how deeply it can is for the process to decide.
+    depth = _STEP[np.frombuffer(_STRING.sub(b"", content), dtype=np.uint8)].cumsum(dtype=np.int32).max(initial=0)
+    if depth > MAX_DEPTH:
+        raise DataError(f"it is nested {depth} levels deep, more than {MAX_DEPTH}")
+    return json.loads(
+        content.decode("utf-8-sig"),
+        parse_float=_finite,
+        parse_constant=_finite,
+        object_pairs_hook=_distinct,
+    )
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise DataError(f"it holds the number {text}, which is not finite")
+    return number
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) != len(pairs):
+        ((key, _),) = Counter(key for key, _ in pairs).most_common(1)
+        raise DataError(f"the key {key!r:.80} occurs twice in one object")
+    return content
 
 
 def check_fields(value: Any, fields: Mapping[str, Any], where: str) -> dict[str, Any]:
@@ -54,24 +133,6 @@ def check_list(value: Any, expected: Any, where: str) -> list[Any]:
     bad = next((i for i, entry in enumerate(value) if not _is_of(entry, expected)), None)
     if bad is not None:
         raise DataError(f"{where} has {value[bad]!r:.80} at position {bad}, not {_name_of(expected)}.")
-    return value
-
-
-def check_tensor(value: Any, dtype: torch.dtype | None, shape: tuple[int, ...], where: str) -> Tensor:
-    """Check that a value is a dense tensor of a shape, finite, on the CPU; ``dtype`` None takes any of the floats.
-
-    Raises:
-        DataError: if it is not.
-    """
-    if not isinstance(value, Tensor) or value.layout != torch.strided:
-        raise DataError(f"{where} is a {type(value).__name__}, not a dense tensor.")
-    if value.dtype != dtype if dtype is not None else not value.is_floating_point():
-        raise DataError(f"{where} has the dtype {value.dtype}, not {dtype or 'a float'}.")
-    if tuple(value.shape) != shape:
-        raise DataError(f"{where} has the shape {tuple(value.shape)}, not {shape}.")
-    value = value.detach().cpu()
-    if not value.isfinite().all():
-        raise DataError(f"{where} holds a number that is not finite.")
     return value
 
 

@@ -13,7 +13,8 @@ from sklearn.base import clone
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from torch import Tensor
 
-from lol_lightning._files.plain import check_fields, check_tensor
+from lol_lightning._files.plain import check_fields
+from lol_lightning._files.state import check_tensor
 from lol_lightning.exceptions import DataError, FeatureSpaceError
 from lol_lightning.features.feature_space import FeatureSpace, Matrix  # noqa: F401
 from lol_lightning.features.vectorizer_state import vectorizer_from_state, vectorizer_state

@@ -11,7 +11,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from lol_lightning._files.plain import check_fields, check_list, check_tensor
+from lol_lightning._files.plain import check_fields, check_list
+from lol_lightning._files.state import check_tensor
 from lol_lightning.exceptions import ConfigurationError, DataError, FeatureSpaceError
 from lol_lightning.features.feature_space import FeatureSpace
 from lol_lightning.features.vocabulary import FOREIGN, MAPPED, OUT, FeatureMatch

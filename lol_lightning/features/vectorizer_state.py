@@ -11,7 +11,8 @@ import torch
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from torch import Tensor
 
-from lol_lightning._files.plain import check_fields, check_list, check_tensor
+from lol_lightning._files.plain import check_fields, check_list
+from lol_lightning._files.state import check_tensor
 from lol_lightning.exceptions import ConfigurationError, DataError
 
 __all__ = ["Vectorizers", "vectorizer_from_state", "vectorizer_state"]

@@ -1,0 +1,170 @@
+"""Bytes from and to the disk: files are read within bounds, written whole or not at all, and every failure is ours."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+from lol_lightning.exceptions import DataError, LoLError
+
+__all__ = [
+    "MAX_TEXT_BYTES",
+    "read_bytes",
+    "read_text",
+    "reading",
+    "regular_size",
+    "replacing",
+    "write_bytes",
+    "write_text",
+]
+
+MAX_TEXT_BYTES = 2**30
+"""Size from which on a file of text or JSON is refused unread."""
+
+
+@contextmanager
+def reading(path: str | Path, what: str, cure: str = "", error: type[LoLError] = DataError) -> Iterator[None]:
+    """Turn whatever goes wrong while a file is read into an error of ours that names the file and the cure.
+
+    Args:
+        path: of the file, or of the directory of several files.
+        what: what it should be, with its article, such as "a file of labelers".
+        cure: what to do about a file that is missing or broken.
+        error: class of the error.
+
+    Raises:
+        LoLError: of the class ``error``, for any exception within. An error of ours that names the file passes.
+    """
+    try:
+        yield
+    except FileNotFoundError as problem:
+        raise error(f"{_missing(Path(path))} {cure}".rstrip()) from problem
+    except Exception as problem:
+        # The bytes of a file decide what is raised, and no list of exceptions would be complete.
+        if isinstance(problem, LoLError) and str(path) in str(problem):
+            raise
+        raise error(f"{path} is not {what}: {_reason(problem)}. {cure}".rstrip()) from problem
+
+
+def regular_size(path: str | Path) -> int:
+    """Return the size of a regular file in bytes.
+
+    Raises:
+        OSError: if there is none.
+        DataError: if the path is a directory, a pipe or a device, which may never end.
+    """
+    status = os.stat(path)
+    if stat.S_ISDIR(status.st_mode):
+        raise DataError(f"{path} is a directory; name a file in it")
+    if not stat.S_ISREG(status.st_mode):
+        raise DataError(f"{path} is a pipe or a device; write its content to a file first")
+    return status.st_size
+
+
+def read_bytes(path: str | Path, what: str, cure: str = "", max_bytes: int = MAX_TEXT_BYTES) -> bytes:
+    """Read a whole file.
+
+    Raises:
+        DataError: if it is missing, no regular file, cannot be read, or has more than ``max_bytes``.
+    """
+    with reading(path, what, cure):
+        regular_size(path)
+        with open(path, "rb") as file:
+            content = file.read(max_bytes + 1)
+        if len(content) > max_bytes:
+            raise DataError(f"it has more than {max_bytes} bytes")
+        return content
+
+
+def read_text(path: str | Path, what: str, cure: str = "", max_bytes: int = MAX_TEXT_BYTES) -> str:
+    """Read a whole file as UTF-8, with or without a byte order mark.
+
+    Raises:
+        DataError: as ``read_bytes``, or if it is not UTF-8.
+    """
+    content = read_bytes(path, what, cure, max_bytes)
+    with reading(path, what, cure):
+        return content.decode("utf-8-sig")
+
+
+@contextmanager
+def replacing(path: str | Path) -> Iterator[IO[bytes]]:
+    """Open a new file that takes the place of ``path`` at the end, if nothing was raised.
+
+    The content goes to a temporary file in the same directory and reaches the disk before the old file is replaced:
+    after a full disk or a crash the old file is as it was. A link stays a link, and the file keeps its permissions.
+
+    Raises:
+        DataError: if the file cannot be written.
+    """
+    target = Path(os.path.realpath(path))
+    draft = target.with_name(f".{secrets.token_hex(8)}.tmp")
+    try:
+        mode = _permissions(target)
+        with open(draft, "xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        if mode is not None:
+            os.chmod(draft, mode)
+        os.replace(draft, target)
+    except FileNotFoundError as problem:
+        raise DataError(f"{path} cannot be written: {_missing(target)}") from problem
+    except (OSError, UnicodeError) as problem:
+        raise DataError(f"{path} cannot be written: {_reason(problem)}.") from problem
+    finally:
+        with suppress(OSError):
+            draft.unlink()
+
+
+def write_bytes(path: str | Path, content: bytes | memoryview) -> None:
+    """Write a whole file at once; see ``replacing``.
+
+    Raises:
+        DataError: if it cannot be written; a file that was there is then as it was.
+    """
+    with replacing(path) as file:
+        file.write(content)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write a whole file of UTF-8 at once; see ``replacing``.
+
+    Raises:
+        DataError: if it cannot be written; a file that was there is then as it was.
+    """
+    with replacing(path) as file:
+        file.write(text.encode("utf-8"))
+
+
+def _permissions(target: Path) -> int | None:
+    """Permissions of the file that is to be replaced, ``None`` where there is none."""
+    if not target.exists():
+        return None
+    regular_size(target)
+    return stat.S_IMODE(target.stat().st_mode)
+
+
+def _missing(path: Path) -> str:
+    if path.is_symlink():
+        return f"{path} is a link to {os.readlink(path)}, which is missing."
+    parent = next((parent for parent in reversed(path.absolute().parents) if not parent.exists()), None)
+    return f"{path} is missing." if parent is None else f"there is no directory {parent}."
+
+
+def _reason(problem: Exception) -> str:
+    if isinstance(problem, OSError) and problem.strerror:
+        return problem.strerror.lower()
+    if isinstance(problem, MemoryError):
+        return "it does not fit into memory"
+    if isinstance(problem, RecursionError):
+        return "it is nested too deeply"
+    if isinstance(problem, KeyError):
+        return f"it lacks {problem}"
+    text = str(problem).strip().splitlines()
+    return text[0][:300].rstrip(".") if text else type(problem).__name__
