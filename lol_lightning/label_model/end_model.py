@@ -21,8 +21,8 @@ from snorkel.labeling import LabelingFunction
 
 from lol_lightning.data.dataset import LoLDataLoader, LoLDataset
 from lol_lightning.exceptions import ConfigurationError, DataError, TargetsError
-from lol_lightning.features.archive import bag_of_words_from_state, bag_of_words_state
-from lol_lightning.features.bag_of_words import BagOfWords, FeatureSpace, Matrix
+from lol_lightning.features import BagOfWords, FeatureSpace, feature_space_from_state
+from lol_lightning.features.feature_space import Matrix
 from lol_lightning.features.mapping import records_to_targets
 from lol_lightning.functional.gradient_targets import GradientTargets
 from lol_lightning.functional.votes import ABSTAIN
@@ -83,8 +83,8 @@ class EndModel:
             probabilities = [self.classifier.predict_step(batch, i) for i, batch in enumerate(batches)]
         return torch.cat(probabilities).double().numpy()
 
-    def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """Return plain types and arrays from which ``from_state`` builds the model again.
+    def state(self) -> dict[str, Any]:
+        """Return plain types and tensors from which ``from_state`` builds the model again.
 
         Raises:
             ConfigurationError: if the network or the feature space holds code of the user's.
@@ -95,19 +95,21 @@ class EndModel:
                 f"a network of the class {type(network).__name__} cannot be saved without its code. Keep "
                 "its state_dict yourself, or fit the default network."
             )
-        space = None if self.feature_space is None else bag_of_words_state(self.feature_space)
-        weights = {name: tensor.numpy(force=True) for name, tensor in network.state_dict().items()}
-        return {"hparams": dict(self.classifier.hparams), "feature_space": space}, weights
+        return {
+            "hparams": dict(self.classifier.hparams),
+            "feature_space": None if self.feature_space is None else self.feature_space.state(),
+            "network": dict(network.state_dict()),
+        }
 
     @classmethod
-    def from_state(cls, state: dict[str, Any], weights: dict[str, np.ndarray]) -> EndModel:
+    def from_state(cls, state: dict[str, Any]) -> EndModel:
         """Build a model from what ``state`` returned."""
         with isolate_rng():
             classifier = LoLClassifier(**state["hparams"])
         network = cast(SparseMLP, classifier.network)
-        network.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
+        network.load_state_dict(state["network"])
         space = state["feature_space"]
-        return cls(classifier, None if space is None else bag_of_words_from_state(space))
+        return cls(classifier, None if space is None else feature_space_from_state(space))
 
 
 def classifier_options() -> set[str]:

@@ -16,8 +16,10 @@ from snorkel.labeling.model.base_labeler import BaseLabeler
 from snorkel.labeling.model.label_model import LabelModelConfig, TrainConfig
 from snorkel.utils import probs_to_preds
 
+from lol_lightning._files.disk import reading
+from lol_lightning._files.plain import check_fields
+from lol_lightning._files.state import check_tensor, read_archive, write_archive
 from lol_lightning.exceptions import ConfigurationError, DataError, NotFittedError, VotesError
-from lol_lightning.features.archive import read_archive, write_archive
 from lol_lightning.features.bag_of_words import FeatureSpace
 from lol_lightning.functional.gradient_targets import GradientTargets
 from lol_lightning.functional.votes import ABSTAIN
@@ -33,8 +35,19 @@ logger = logging.getLogger(__name__)
 
 TIE_BREAK_POLICIES = ("abstain", "random", "true-random")
 
-_FORMAT = "lol-lightning label model 1"
-_NETWORK = "network."
+_FORMAT = "lol-lightning label model 2"
+_FIELDS = {
+    "format": str,
+    "cardinality": int,
+    "conditionals": torch.Tensor,
+    "class_balance": torch.Tensor,
+    "end_model": dict | None,
+}
+_WHAT = "a file that LoLLabelModel.save wrote"
+_CURE = (
+    "A pickle, such as Snorkel's LabelModel saves, is not read, since reading it can run code: fit a LoLLabelModel and "
+    "save that."
+)
 
 
 class LoLLabelModel(BaseLabeler):  # type: ignore[misc]
@@ -261,12 +274,14 @@ class LoLLabelModel(BaseLabeler):  # type: ignore[misc]
                 or scikit-learn's own, or holds a function: only a pickle could keep it.
         """
         vote_model = self._fitted()
-        state: dict[str, Any] = {"format": _FORMAT, "cardinality": self.cardinality, "end_model": None}
-        arrays = {"conditionals": vote_model.conditionals, "class_balance": vote_model.class_balance}
-        if self._end_model is not None:
-            state["end_model"], weights = self._end_model.state()
-            arrays |= {_NETWORK + name: array for name, array in weights.items()}
-        write_archive(destination, state, arrays)
+        state = {
+            "format": _FORMAT,
+            "cardinality": self.cardinality,
+            "conditionals": torch.from_numpy(vote_model.conditionals),
+            "class_balance": torch.from_numpy(vote_model.class_balance),
+            "end_model": None if self._end_model is None else self._end_model.state(),
+        }
+        write_archive(destination, state)
 
     def load(self, source: str | Path) -> None:
         """Read what ``save`` wrote; nothing in the file is executed.
@@ -274,13 +289,18 @@ class LoLLabelModel(BaseLabeler):  # type: ignore[misc]
         Raises:
             DataError: if it is another file, such as a pickle of Snorkel's ``LabelModel``.
         """
-        state, arrays = read_archive(source)
+        state = read_archive(source, _WHAT, _CURE)
         if state.get("format") != _FORMAT:
-            raise DataError(f"{source} has the format {state.get('format')!r}, expected {_FORMAT!r}.")
-        weights = {name.removeprefix(_NETWORK): a for name, a in arrays.items() if name.startswith(_NETWORK)}
-        self._end_model = None if state["end_model"] is None else EndModel.from_state(state["end_model"], weights)
-        self.cardinality = state["cardinality"]
-        self._vote_model = VoteModel(arrays["conditionals"], arrays["class_balance"])
+            raise DataError(f"{source} has the format {state.get('format')!r:.80}, expected {_FORMAT!r}.")
+        with reading(source, _WHAT, _CURE):
+            fields = check_fields(state, _FIELDS, "the state")
+            cls = fields["cardinality"]
+            lf = len(fields["conditionals"])
+            conditionals = check_tensor(fields["conditionals"], torch.double, (lf, cls + 1, cls), "conditionals")
+            balance = check_tensor(fields["class_balance"], torch.double, (cls,), "class_balance")
+            end_model = None if fields["end_model"] is None else EndModel.from_state(fields["end_model"])
+        self.cardinality, self._end_model = cls, end_model
+        self._vote_model = VoteModel(conditionals.numpy(), balance.numpy())
 
     def _fitted(self) -> VoteModel:
         if self._vote_model is None:

@@ -11,8 +11,8 @@ from snorkel.labeling.model.base_labeler import BaseLabeler
 from snorkel.synthetic.synthetic_data import generate_simple_label_matrix
 from snorkel.utils import probs_to_preds
 
+from lol_lightning._files.state import write_archive
 from lol_lightning.exceptions import ConfigurationError, DataError, NotFittedError, VotesError
-from lol_lightning.features.archive import write_archive
 from lol_lightning.features.bag_of_words import BagOfWords
 from lol_lightning.label_model.label_model import LoLLabelModel
 
@@ -268,7 +268,7 @@ class TestErrors:
             fitted(prior_rows=-1.0)
 
     def test_a_file_of_another_format(self, tmp_path):
-        write_archive(tmp_path / "model", {"format": "something else"}, {})
+        write_archive(tmp_path / "model", {"format": "something else"})
         with pytest.raises(DataError, match="has the format 'something else'"):
             LoLLabelModel().load(tmp_path / "model")
 
