@@ -78,6 +78,10 @@ class BaseDataModule(LightningDataModule, ABC):
     def num_rows(self, split: str) -> int:
         """Return the number of rows of a split before ``setup``; 0 where there is no such split."""
 
+    def has_rows(self, split: str) -> bool:
+        """Whether there is such a split."""
+        return self.num_rows(split) > 0
+
     @abstractmethod
     def _compute(self, split: str) -> None:
         """Do the work for a split that is done once for all processes; store it in ``self._once`` and skip it then."""
@@ -158,7 +162,7 @@ class BaseDataModule(LightningDataModule, ABC):
     @property
     def val_labels(self) -> Int[np.ndarray, " row"] | None:
         """Gold classes int64 (n,) of the validation rows, ``None`` where there are none."""
-        labels = self.dataset("val").labels if self.num_rows("val") else None
+        labels = self.dataset("val").labels if self.has_rows("val") else None
         return None if labels is None else labels.numpy()
 
     @property
@@ -174,7 +178,7 @@ class BaseDataModule(LightningDataModule, ABC):
             NotFittedError: if they are not ready.
         """
         if split not in self._datasets:
-            if split not in SPLITS or not self.num_rows(split):
+            if split not in SPLITS or not self.has_rows(split):
                 raise DataError(f"this data module has no {split} rows; give {split}=.")
             raise NotFittedError(f"the {split} rows are not ready; call setup() first.")
         return self._datasets[split]
@@ -231,7 +235,7 @@ class BaseDataModule(LightningDataModule, ABC):
 
     def val_dataloader(self) -> LoLDataLoader | list[Any]:
         """Batches of the validation rows; none where there are no such rows."""
-        return self._loader("val") if self.num_rows("val") else []
+        return self._loader("val") if self.has_rows("val") else []
 
     def test_dataloader(self) -> LoLDataLoader:
         """Batches of the test rows, which must have labels."""
@@ -240,6 +244,10 @@ class BaseDataModule(LightningDataModule, ABC):
     def predict_dataloader(self) -> LoLDataLoader:
         """Batches of the rows to predict."""
         return self._loader("predict")
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Another process has a trainer of its own.
+        return {**self.__dict__, "trainer": None}
 
     def __copy__(self) -> BaseDataModule:
         return _twin(self, dict(self.__dict__))
@@ -253,7 +261,7 @@ class BaseDataModule(LightningDataModule, ABC):
 
     def _needed(self, stage: str | None) -> list[str]:
         """Splits with rows that a stage needs."""
-        return [split for split in _STAGES.get(stage or "", SPLITS) if self.num_rows(split)]
+        return [split for split in _STAGES.get(stage or "", SPLITS) if self.has_rows(split)]
 
     def _refuse_if_ready(self, method: str) -> None:
         if self._datasets:

@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, Dataset, get_worker_info
 
 from lol_lightning.data.batch import LoLBatch, SparseRows
 from lol_lightning.exceptions import DataError
-from lol_lightning.features.bag_of_words import Matrix
+from lol_lightning.features.feature_space import Matrix
 from lol_lightning.functional.example_targets import ExampleTargets
 from lol_lightning.functional.gradient_targets import GradientTargets
 

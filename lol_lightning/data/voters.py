@@ -2,62 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+import copy
+import pickle
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeAlias
 
 import numpy as np
+import pandas as pd
 from snorkel.labeling import LabelingFunction
 
+from lol_lightning.data.options import Classes
 from lol_lightning.exceptions import ConfigurationError, DataError, VotesError
 from lol_lightning.functional.votes import ABSTAIN
+from lol_lightning.inspection import LFInspection
 from lol_lightning.lfs.apply import fast_apply, validate_votes
+from lol_lightning.lfs.lfs import as_lfs, check_lf_names
 from lol_lightning.lfs.record import InspectedFeature, LFRecord
 from lol_lightning.lfs.rows import Rows
 
-__all__ = ["Voters", "check_largest_vote", "infer_num_classes"]
+__all__ = ["Records", "Voters", "check_largest_vote", "infer_num_classes"]
+
+Records: TypeAlias = LFInspection | Iterable[LFRecord]
+"""What LFs inspect."""
+
+VOTING = ("train", "val", "test")
+"""Splits on which LFs vote."""
 
 
 class Voters:
-    """Labeling functions, or the columns of a vote matrix whose functions are not known.
+    """Labeling functions, or the columns of a vote matrix whose functions are not at hand.
 
     Args:
-        lfs: Snorkel labeling functions; those with a ``record`` tell what they inspect.
-        names: names of the vote columns, by default those of ``lfs``. LFs that have no code here are named only.
-        records: what the LFs inspect, matched by name, in place of what ``lfs`` tell: ``LFRecord`` objects, or
-            anything that has them as ``.records``.
-        votes: a known vote matrix, which gives m where there are neither ``lfs`` nor ``names``.
+        lfs: labeling functions, see ``as_lfs``. A text is the name of an LF that has no code here.
+        votes: vote matrices int (n, m) by split, or that of the training rows alone. The columns of a DataFrame are
+            matched with ``lfs`` by name. Where there are no ``lfs``, they name the LFs.
+        records: what the LFs inspect, matched by name, in place of what ``lfs`` declare.
 
     Raises:
-        ConfigurationError: if names are not distinct, or an LF or record has a name that no column has.
+        LabelingFunctionError: if an LF cannot be used, or two have the same name.
+        ConfigurationError: if there are no LFs, or an LF or record has a name that no column has.
+        VotesError: if votes are broken.
 
     Example:
-        >>> voters = Voters([], names=["first", "second"])
+        >>> voters = Voters(["first", "second"], votes=[[1, 0], [0, -1]])
         >>> voters.records[1]
         LFRecord(name='second', features=(), columns=(), notes=())
     """
 
-    def __init__(
-        self,
-        lfs: Sequence[LabelingFunction],
-        names: Sequence[str] | None = None,
-        records: Iterable[LFRecord] | Any | None = None,
-        votes: Any | None = None,
-    ) -> None:
-        self.lfs = list(lfs)
-        found: list[LFRecord] = [lf.record for lf in self.lfs if hasattr(lf, "record")]
-        if records is not None:
-            found = list(getattr(records, "records", records))
-        if names is None and not self.lfs and votes is not None:
-            names = [f"lf_{i}" for i in range(validate_votes(votes).shape[1])]
-        self.names = [lf.name for lf in self.lfs] if names is None else list(names)
-        if not self.names:
-            raise ConfigurationError("there are no labeling functions: give lfs=, or votes that are known already.")
-        if len(set(self.names)) < len(self.names):
-            raise ConfigurationError(f"labeling functions need distinct names, got {self.names}.")
-        self._check_known("labeling function", [lf.name for lf in self.lfs])
-        self._check_known("record", [record.name for record in found])
-        by_name = {record.name: record for record in found}
-        self.records = [by_name.get(name, LFRecord(name)) for name in self.names]
+    def __init__(self, lfs: Any = (), votes: Any | None = None, records: Records | None = None) -> None:
+        by_split, members = _by_split(votes), _members(lfs)
+        self.lfs: list[LabelingFunction] = [lf for lf in members if not isinstance(lf, str)]
+        own = [lf.record for lf in self.lfs if hasattr(lf, "record")] if records is None else _listed(records)
+        self.names = _names_of([lf if isinstance(lf, str) else lf.name for lf in members], by_split, own)
+        check_lf_names(self.names)
+        self._check_names("labeling function", [lf.name for lf in self.lfs])
+        self.votes = {split: self._in_order(matrix, split) for split, matrix in by_split.items()}
+        self.use_records(own)
 
     def __len__(self) -> int:
         """Return m."""
@@ -68,78 +68,148 @@ class Voters:
         """All that the LFs inspect."""
         return [feature for record in self.records for feature in record.features]
 
-    def vote(self, rows: Rows, known: Any | None = None, progress_bar: bool = False) -> np.ndarray:
-        """Return the votes int64 (n, m) on rows, by the LFs or from a matrix that is known already.
+    def use_records(self, records: Records) -> None:
+        """Take what the LFs inspect from records, matched by name; LFs without one inspect nothing.
 
         Raises:
-            VotesError: if a known matrix holds something else than votes, or does not fit the rows or the LFs.
-            ConfigurationError: if there is no matrix and an LF has no code.
+            ConfigurationError: if a record has a name that no LF has.
         """
-        if known is None and not self.lfs:
-            return np.full((len(rows), len(self)), ABSTAIN)
-        if known is None and len(self.lfs) < len(self):
-            absent = sorted(set(self.names) - {lf.name for lf in self.lfs})
-            raise ConfigurationError(f"the labeling functions {absent} have no code here: give their votes.")
-        if known is None:
-            return fast_apply(self.lfs, rows, progress_bar=progress_bar)
-        votes = validate_votes(known, lf_names=self.names)
-        if len(votes) != len(rows):
-            raise VotesError(f"there are votes on {len(votes)} rows, but {len(rows)} rows; give one row of votes each.")
-        return votes
+        by_name = {record.name: record for record in _listed(records)}
+        self._check_names("record", list(by_name))
+        self.records = [by_name.get(name, LFRecord(name)) for name in self.names]
 
-    def _check_known(self, what: str, names: list[str]) -> None:
+    def can_travel(self) -> bool:
+        """Whether the LFs can be pickled; decorated functions and lambdas cannot."""
+        try:
+            pickle.dumps(self.lfs)
+        except Exception:  # What an LF holds decides what is raised.
+            return False
+        return True
+
+    def without_code(self) -> Voters:
+        """Return the same names, votes and records without the LFs."""
+        other = copy.copy(self)
+        other.lfs = []
+        return other
+
+    def vote(self, rows: Rows, split: str, progress_bar: bool = False) -> np.ndarray:
+        """Return the votes int64 (n, m) on the rows of a split: the user's, else those of the LFs that run now.
+
+        Without code and votes, all LFs abstain on rows that no model is trained on.
+
+        Raises:
+            VotesError: if the user's votes are no votes, or do not fit the rows or the LFs.
+            ConfigurationError: if there are no votes and an LF has no code.
+            LabelingFunctionError: if an LF fails.
+        """
+        if split in self.votes:
+            votes = self.votes[split]
+            if len(votes) != len(rows):
+                raise VotesError(f"there are votes on {len(votes)} {split} rows, but {len(rows)} rows.")
+            return votes
+        if not self.lfs and split != "train":
+            return np.full((len(rows), len(self)), ABSTAIN)
+        if len(self.lfs) < len(self):
+            absent = sorted(set(self.names) - {lf.name for lf in self.lfs})
+            raise ConfigurationError(
+                f"the labeling functions {absent} have no code here: give their votes on the {split} rows in votes=."
+            )
+        return fast_apply(self.lfs, rows, progress_bar=progress_bar)
+
+    def _in_order(self, votes: Any, split: str) -> np.ndarray:
+        if _has_names(votes):
+            if set(votes.columns) != set(self.names) or votes.columns.has_duplicates:
+                raise VotesError(
+                    f"the votes on the {split} rows have the columns {list(votes.columns)}, but the labeling functions "
+                    f"are {self.names}; give one column for each."
+                )
+            votes = votes[self.names]
+        return validate_votes(votes, lf_names=self.names)
+
+    def _check_names(self, what: str, names: list[str]) -> None:
         if unknown := sorted(set(names) - set(self.names)):
             raise ConfigurationError(f"no vote column is named like the {what} {unknown[0]!r}; they are {self.names}.")
 
 
 def infer_num_classes(
-    num_classes: int | None,
-    label_names: Sequence[str] | None,
-    labels: Mapping[str, np.ndarray],
-    votes: np.ndarray,
-    inspected: Iterable[InspectedFeature],
+    classes: Classes, labels: Mapping[str, np.ndarray], votes: np.ndarray, inspected: Iterable[InspectedFeature]
 ) -> int:
-    """Return K, given or the smallest (at least 2) that has room for every label, vote and inspected class.
+    """Return K: that of the classes, or the smallest (at least 2) that has room for labels, votes and LFs.
 
     Args:
-        num_classes: K where it is given.
-        label_names: names of the classes where they are given.
+        classes: the user's settings.
         labels: gold classes by the name of the rows that have them.
         votes: int (n, m).
         inspected: what the LFs inspect.
 
     Raises:
-        ConfigurationError: if ``num_classes`` is not the number of names, or is below 2.
         DataError: if a label, vote or inspected class has no room in K.
 
     Example:
-        >>> infer_num_classes(None, None, {"val": np.array([0, 3])}, np.array([[1, -1]]), [])
+        >>> infer_num_classes(Classes(), {"val": np.array([0, 3])}, np.array([[1, -1]]), [])
         4
     """
-    if num_classes is not None and label_names is not None and num_classes != len(label_names):
-        raise ConfigurationError(f"num_classes = {num_classes}, but there are the label_names {list(label_names)}.")
-    if label_names is not None:
-        num_classes = len(label_names)
-    if num_classes is not None and num_classes < 2:
-        raise ConfigurationError(f"a classifier needs at least 2 classes, got {num_classes}.")
     largest = {f"a gold label of the {name} rows": int(y.max()) for name, y in labels.items() if len(y)}
     largest["a vote"] = int(votes.max(initial=ABSTAIN))
     largest["the class of an inspected feature"] = max((f.label for f in inspected), default=ABSTAIN)
-    if num_classes is None:
+    if classes.number is None:
         return max(2, *(value + 1 for value in largest.values()))
     for where, value in largest.items():
-        if value >= num_classes:
-            raise DataError(
-                f"{where} is {value}, but there are only {num_classes} classes 0 .. {num_classes - 1}. "
-                "Raise num_classes (or name every class in label_names), or correct it."
-            )
-    return num_classes
+        _check_class(where, value, classes.number)
+    return classes.number
 
 
 def check_largest_vote(votes: np.ndarray, num_classes: int, split: str) -> None:
     """Raise ``DataError`` where a vote names a class that the training rows have not."""
-    if (largest := int(votes.max(initial=ABSTAIN))) >= num_classes:
+    _check_class(f"a vote on the {split} rows", int(votes.max(initial=ABSTAIN)), num_classes)
+
+
+def _check_class(where: str, value: int, num_classes: int) -> None:
+    if value >= num_classes:
         raise DataError(
-            f"a vote on the {split} rows is {largest}, but there are only {num_classes} classes "
-            f"0 .. {num_classes - 1}. Raise num_classes (or name every class in label_names), or correct it."
+            f"{where} is {value}, but there are only {num_classes} classes 0 .. {num_classes - 1}. "
+            "Raise their number, or name every class, in classes=; or correct it."
         )
+
+
+def _members(lfs: Any) -> list[Any]:
+    """Return LFs, with the names of those without code in their places."""
+    if isinstance(lfs, list | tuple) and any(isinstance(lf, str) for lf in lfs):
+        with_code = iter(as_lfs([lf for lf in lfs if not isinstance(lf, str)]))
+        return [lf if isinstance(lf, str) else next(with_code) for lf in lfs]
+    return list(as_lfs(lfs))
+
+
+def _names_of(names: list[str], votes: Mapping[str, Any], records: list[LFRecord]) -> list[str]:
+    """Return the names of the vote columns: those of the LFs, of a frame's columns, of the records, or numbers."""
+    columns = next((list(matrix.columns) for matrix in votes.values() if _has_names(matrix)), None)
+    if columns is not None:
+        return names if set(names) == set(columns) else columns
+    if names or not votes:
+        return names
+    num_lfs = validate_votes(next(iter(votes.values()))).shape[1]
+    return [record.name for record in records] if len(records) == num_lfs else [f"lf_{i}" for i in range(num_lfs)]
+
+
+def _by_split(votes: Any | None) -> dict[str, Any]:
+    if votes is None:
+        return {}
+    if not isinstance(votes, Mapping):
+        return {"train": votes}
+    if unknown := sorted(set(map(str, votes)) - set(VOTING)):
+        raise ConfigurationError(f"votes= has the key {unknown[0]!r}; its keys are among {list(VOTING)}.")
+    return {split: matrix for split, matrix in votes.items() if matrix is not None}
+
+
+def _listed(records: Records) -> list[LFRecord]:
+    result = records.records if isinstance(records, LFInspection) else list(records)
+    if wrong := [record for record in result if not isinstance(record, LFRecord)]:
+        raise ConfigurationError(
+            f"records= holds {wrong[0]!r:.80}, which is no LFRecord; give what inspect_lfs returns, or a list of "
+            "LFRecord."
+        )
+    return result
+
+
+def _has_names(votes: Any) -> bool:
+    return isinstance(votes, pd.DataFrame) and all(isinstance(name, str) for name in votes.columns)

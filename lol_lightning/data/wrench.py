@@ -10,10 +10,13 @@ import numpy as np
 import pandas as pd
 
 from lol_lightning.data.datamodule import LoLDataModule
+from lol_lightning.data.inspecting import InspectMode, InspectOptions
+from lol_lightning.data.options import LoaderOptions
+from lol_lightning.data.voters import Records
 from lol_lightning.exceptions import DataError, LabelingFunctionError
-from lol_lightning.features.bag_of_words import FeatureSpace
+from lol_lightning.features.feature_space import FeatureSpace
+from lol_lightning.functional.gradient_targets import GradientTargets
 from lol_lightning.lfs.adapter import GradientLabelingFunction
-from lol_lightning.lfs.record import LFRecord, Source
 from lol_lightning.lfs.rules.rules import rules_lf
 
 __all__ = ["WrenchDataModule", "WrenchSplit", "read_wrench_lfs", "read_wrench_split"]
@@ -40,13 +43,9 @@ class WrenchDataModule(LoLDataModule):
         max_train_rows: use only that many unlabeled rows, drawn with ``seed``.
         feature_space: what the model reads; a ``BagOfWords`` by default.
         batch_size: B.
-        records: what the LFs inspect in place of what ``lfs.json`` tells, matched by name.
-        top_k: keep that many gradient targets for each LF, see ``records_to_targets``.
-        threshold: keep gradient targets above it, see ``records_to_targets``.
-        sources: use findings of these sources only, see ``records_to_targets``.
-        num_workers: processes that cut batches; 0 is fastest for a bag of words.
-        pin_memory: whether batches go to page-locked memory.
-        on_device: keep all rows on the trainer's device, for rows that fit into its memory.
+        records: what the LFs inspect in place of what ``lfs.json`` tells, matched by name; see ``LoLDataModule``.
+        inspect: see ``LoLDataModule``.
+        loader: how batches are cut; by default in the main process, in an order that follows ``seed``.
         seed: of the choice and the order of the training rows.
         progress_bar: whether to show the progress of LFs that run.
 
@@ -64,13 +63,9 @@ class WrenchDataModule(LoLDataModule):
         max_train_rows: int | None = None,
         feature_space: FeatureSpace | None = None,
         batch_size: int = 128,
-        records: list[LFRecord] | Any | None = None,
-        top_k: int | None = None,
-        threshold: float = 0.0,
-        sources: list[Source] | None = None,
-        num_workers: int = 0,
-        pin_memory: bool = False,
-        on_device: bool = False,
+        records: Records | GradientTargets | None = None,
+        inspect: InspectMode | InspectOptions = "declared",
+        loader: LoaderOptions | None = None,
         seed: int = 0,
         progress_bar: bool = True,
     ) -> None:
@@ -79,35 +74,27 @@ class WrenchDataModule(LoLDataModule):
             raise DataError(f"there is no WRENCH directory {str(root)!r}; it would hold train.json, valid.json, ...")
         label_names = _read_label_names(root / "label.json")
         splits = {name: read_wrench_split(root / f"{name}.json") for name in ("train", "valid", "test")}
-        train = splits["train"]
-        num_lfs = train.votes.shape[1]
+        num_lfs = splits["train"].votes.shape[1]
+        lfs: list[Any] = [f"lf_{i}" for i in range(num_lfs)]
         if (path := root / "lfs.json").exists():
-            names, lfs = read_wrench_lfs(path)
-        else:
-            names, lfs = [f"lf_{i}" for i in range(num_lfs)], []
-        if len(names) != num_lfs:
-            raise DataError(f"{path} describes {len(names)} LFs, but train.json has {num_lfs} votes per row.")
+            names, with_rules = read_wrench_lfs(path)
+            if len(names) != num_lfs:
+                raise DataError(f"{path} describes {len(names)} LFs, but train.json has {num_lfs} votes per row.")
+            by_name = {lf.name: lf for lf in with_rules}
+            lfs = [by_name.get(name, name) for name in names]
         super().__init__(
-            train.rows,
+            splits["train"].rows,
             splits["valid"].rows,
             splits["test"].rows,
             predict=splits["test"].rows,
             lfs=lfs,
-            feature_space=feature_space,
-            batch_size=batch_size,
-            label_names=label_names,
+            votes={"train": splits["train"].votes, "val": splits["valid"].votes, "test": splits["test"].votes},
             records=records,
-            train_votes=train.votes,
-            val_votes=splits["valid"].votes,
-            test_votes=splits["test"].votes,
-            lf_names=names,
-            top_k=top_k,
-            threshold=threshold,
-            sources=sources,
-            num_workers=num_workers,
-            pin_memory=pin_memory,
-            on_device=on_device,
-            seed=seed,
+            inspect=inspect,
+            feature_space=feature_space,
+            classes=label_names,
+            batch_size=batch_size,
+            loader=LoaderOptions(seed=seed) if loader is None else loader,
             progress_bar=progress_bar,
         )
         self.root = root

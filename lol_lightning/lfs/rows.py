@@ -64,24 +64,33 @@ def texts_of(data: Rows, column: str) -> list[str]:
     return texts
 
 
-def labels_of(data: Rows, column: str) -> np.ndarray | None:
+def labels_of(data: Rows, column: str, names: Sequence[str] | None = None) -> np.ndarray | None:
     """Return gold classes as int64 (n,), or ``None`` where the rows hold none at all.
 
+    Args:
+        data: rows.
+        column: column, attribute or key of the labels.
+        names: names of the K classes, which rows may hold in place of 0 .. K - 1.
+
     Raises:
-        DataError: if a label is missing, negative or not an integer.
+        DataError: if a label is missing, negative, neither an integer nor one of ``names``.
+
+    Example:
+        >>> labels_of(pd.DataFrame({"label": ["spam", "ham"]}), "label", names=["ham", "spam"])
+        array([1, 0])
     """
     values = column_of(data, column)
     if values is None or all(pd.isna(value) for value in values):
         return None
-    try:
-        numbers = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError):
-        numbers = np.full(len(values), np.nan)
+    classes = {name: i for i, name in enumerate(names or ())}
+    numbers = np.array([_number(classes.get(value, value) if isinstance(value, str) else value) for value in values])
     bad = np.flatnonzero(~np.isfinite(numbers) | (numbers < 0) | (numbers != np.floor(numbers)))
     if len(bad):
+        among = f" or among {list(names)}" if names is not None else ""
         raise DataError(
-            f"row {bad[0]} has {column!r} = {values[bad[0]]!r}; gold labels must be the integers 0 .. K - 1. "
-            "Give every row of the split a label, or leave the column out where labels are unknown."
+            f"row {bad[0]} has {column!r} = {values[bad[0]]!r}; gold labels must be the integers 0 .. K - 1{among}. "
+            "Give every row of the split a label, or leave the column out where labels are unknown. Labels that are "
+            "names need classes=[name of class 0, name of class 1, ...]."
         )
     return numbers.astype(np.int64)
 
@@ -93,3 +102,10 @@ def take_rows(data: Rows, index: np.ndarray) -> Rows:
 
 def _known(data: Rows) -> str:
     return f", only {list(map(str, data.columns))}" if isinstance(data, pd.DataFrame) else ""
+
+
+def _number(value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return np.nan

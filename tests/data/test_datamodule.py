@@ -13,19 +13,22 @@ import pytorch_lightning as pl
 import torch
 from snorkel.labeling import LabelingFunction, LFAnalysis
 
-from lol_lightning.data.datamodule import LoLDataModule
+from lol_lightning.data import Classes, LoaderOptions, LoLDataModule
 from lol_lightning.exceptions import (
     ConfigurationError,
     DataError,
     FeatureSpaceError,
+    LabelingFunctionError,
     NotFittedError,
     TargetsError,
     VotesError,
 )
 from lol_lightning.features.bag_of_words import BagOfWords
 from lol_lightning.functional.gradient_targets import GradientTargets
+from lol_lightning.inspection import LFInspection
+from lol_lightning.lfs.adapter import GradientLabelingFunction
 from lol_lightning.lfs.record import InspectedFeature, LFRecord
-from lol_lightning.lfs.rules.rules import keyword_lf
+from lol_lightning.lfs.rules import keyword_lf
 from lol_lightning.models.classifier import LoLClassifier
 
 TEXTS = ["subscribe now", "nice song", "what a day", "subscribe to this song", "song of mine"]
@@ -97,7 +100,7 @@ def test_training_order_is_random_and_follows_the_seed():
     texts = [f"song number{i}" for i in range(50)]
 
     def first_order(seed):
-        data = ready(texts, seed=seed, batch_size=50)
+        data = ready(texts, loader=LoaderOptions(seed=seed), batch_size=50)
         return features_of(next(iter(data.train_dataloader())))
 
     assert torch.equal(first_order(0), first_order(0))
@@ -113,8 +116,7 @@ def test_lfs_do_not_run_on_rows_to_predict_and_votes_may_be_given():
         VAL,
         predict=TRAIN,
         lfs=[LabelingFunction("a", fail), LabelingFunction("b", fail)],
-        train_votes=VOTES,
-        val_votes=[[1, -1], [-1, 0]],
+        votes={"train": VOTES, "val": [[1, -1], [-1, 0]]},
         progress_bar=False,
     )
     data.setup()
@@ -123,7 +125,7 @@ def test_lfs_do_not_run_on_rows_to_predict_and_votes_may_be_given():
 
 
 def test_votes_without_lfs_get_names():
-    data = LoLDataModule(TRAIN, train_votes=VOTES, progress_bar=False)
+    data = LoLDataModule(TRAIN, votes=VOTES, progress_bar=False)
     data.setup("fit")
     assert data.lf_names == ["lf_0", "lf_1"]
     assert len(data.gradient_targets) == 0
@@ -132,7 +134,7 @@ def test_votes_without_lfs_get_names():
 
 def test_records_from_elsewhere_replace_those_of_the_lfs():
     record = LFRecord("song", (InspectedFeature("nice", 0),))
-    for records in ([record], SimpleNamespace(records=[record])):
+    for records in ([record], LFInspection([record], VOTES[:, 1:])):
         data = ready(records=records)
         assert data.audit.inspected.tolist() == ["nice"]
         assert [r.name for r in data.records] == ["subscribe", "song"]
@@ -142,52 +144,53 @@ def test_log_lines_name_dropped_rows_and_lfs_without_features(caplog):
     lightning = logging.getLogger("pytorch_lightning")
     lightning.addHandler(caplog.handler)
     try:
-        ready(lfs=[*LFS, LabelingFunction("plain", lambda x: 0 if "mine" in x.text else -1)])
+        absent = GradientLabelingFunction("absent", lambda x: -1, features={0: [InspectedFeature("age", 0, "column")]})
+        ready(lfs=[*LFS, LabelingFunction("plain", lambda x: 0 if "mine" in x.text else -1), absent])
     finally:
         lightning.removeHandler(caplog.handler)
     assert "Dropped 1 of 5 training rows" in caplog.text
-    assert "train with their votes alone: ['plain']" in caplog.text
+    assert "3 of 4 LFs have inspected features (3 declared). None for 'plain': declare them" in caplog.text
+    assert "train with their votes alone: ['absent']" in caplog.text
 
 
 def test_number_of_classes_is_the_smallest_with_room_for_all():
     assert ready().num_classes == 2
     assert ready(val=VAL.assign(label=[1, 3])).num_classes == 4
     assert ready(lfs=[*LFS, keyword_lf("rare", ["absent"], 2)]).num_classes == 3
-    assert ready(label_names=["ham", "spam", "other"]).num_classes == 3
-    assert data_module(label_names=["ham", "spam"]).num_classes == 2
+    assert ready(classes=["ham", "spam", "other"]).num_classes == 3
+    assert data_module(classes=["ham", "spam"]).num_classes == 2
+    assert data_module(classes=Classes(balance=[1, 2, 1])).num_classes == 3
 
 
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"num_classes": 2, "val": VAL.assign(label=[0, 2])}, DataError, "a gold label of the val rows is 2, but"),
-        ({"num_classes": 2, "lfs": [keyword_lf("x", ["song"], 2)]}, DataError, "a vote is 2, but .* only 2 classes"),
+        ({"classes": 2, "val": VAL.assign(label=[0, 2])}, DataError, "a gold label of the val rows is 2, but"),
+        ({"classes": 2, "lfs": [keyword_lf("x", ["song"], 2)]}, DataError, "a vote is 2, but .* only 2 classes"),
         (
-            {"num_classes": 2, "lfs": [*LFS, keyword_lf("x", ["zzz"], 2)]},
+            {"classes": 2, "lfs": [*LFS, keyword_lf("x", ["zzz"], 2)]},
             DataError,
             "class of an inspected feature is 2",
         ),
-        ({"num_classes": 3, "label_names": ["a", "b"]}, ConfigurationError, "num_classes = 3, but .* label_names"),
-        ({"num_classes": 1}, ConfigurationError, "at least 2 classes, got 1"),
-        ({"val_votes": [[2, 0], [1, 0]]}, DataError, "a vote on the val rows is 2, but there are only 2 classes"),
-        ({"train_votes": VOTES[:3]}, VotesError, "votes on 3 rows, but 5 rows"),
-        ({"train_votes": VOTES[:, :1]}, VotesError, "1 columns for 2 labeling functions"),
-        ({"train_votes": np.where(VOTES == 0, -2, VOTES)}, VotesError, r"vote -2 of labeling function 1 \('song'\)"),
-        ({"train_votes": VOTES.astype(float) + 0.5}, VotesError, "votes are integers"),
+        ({"votes": {"val": [[2, 0], [1, 0]]}}, DataError, "a vote on the val rows is 2, but there are only 2 classes"),
+        ({"votes": VOTES[:3]}, VotesError, "votes on 3 train rows, but 5 rows"),
+        ({"votes": VOTES[:, :1]}, VotesError, "1 columns for 2 labeling functions"),
+        ({"votes": np.where(VOTES == 0, -2, VOTES)}, VotesError, r"vote -2 of labeling function 1 \('song'\)"),
+        ({"votes": VOTES.astype(float) + 0.5}, VotesError, "votes are integers"),
         ({"train": ["good", "bad"]}, DataError, "every LF abstains on each of the 2 training rows"),
         ({"train": TRAIN.iloc[:0]}, DataError, "no training rows"),
-        ({"train": TRAIN.assign(text=[*TEXTS[:4], None]), "train_votes": VOTES}, DataError, "row 4 holds .*fillna"),
-        ({"text_column": "body", "train_votes": VOTES}, DataError, r"no 'body', only \['text'\]"),
+        ({"train": TRAIN.assign(text=[*TEXTS[:4], None]), "votes": VOTES}, DataError, "row 4 holds .*fillna"),
+        ({"text_column": "body", "votes": VOTES}, DataError, r"no 'body', only \['text'\]"),
         ({"val": VAL.assign(label=[1, None])}, DataError, "row 1 has 'label' = nan"),
         ({"val": VAL.assign(label=["spam", "ham"])}, DataError, "must be the integers 0 .. K - 1"),
         ({"val": VAL.assign(label=[1, -1])}, DataError, "'label' = -1"),
         ({"val": VAL.assign(label=[1, 0.5])}, DataError, "'label' = 0.5"),
         ({"lfs": []}, ConfigurationError, "no labeling functions"),
-        ({"lfs": [LFS[0], LFS[0]]}, ConfigurationError, "distinct names"),
+        ({"lfs": [LFS[0], LFS[0]]}, LabelingFunctionError, "two labeling functions are named 'subscribe'"),
         ({"records": [LFRecord("other")]}, ConfigurationError, "no vote column is named like the record 'other'"),
-        ({"lf_names": ["subscribe", "song", "third"]}, ConfigurationError, r"\['third'\] have no code"),
+        ({"lfs": [*LFS, "third"]}, ConfigurationError, r"\['third'\] have no code here: give their votes on the train"),
         (
-            {"gradient_targets": GradientTargets.from_entries([], 3, 2, 5)},
+            {"records": GradientTargets.from_entries([], 3, 2, 5)},
             TargetsError,
             r"targets have \{'num_lfs': 3, 'num_features': 5\}, but this data has",
         ),
@@ -200,7 +203,7 @@ def test_bad_input_names_the_value_and_the_cure(options, error, message):
 
 def test_empty_vocabulary():
     with pytest.raises(FeatureSpaceError, match="no vocabulary comes out of 2 texts"):
-        ready(["...", "- -"], lfs=[], train_votes=VOTES[:2])
+        ready(["...", "- -"], lfs=[], votes=VOTES[:2])
 
 
 def test_test_rows_need_labels():
@@ -243,11 +246,11 @@ def test_lf_summary_equals_snorkel():
     data = ready()
     expected = LFAnalysis(VOTES, LFS).lf_summary()
     summary = data.lf_summary()
-    np.testing.assert_allclose(summary.coverage, expected.Coverage)
-    np.testing.assert_allclose(summary.overlaps, expected.Overlaps)
-    np.testing.assert_allclose(summary.conflicts, expected.Conflicts)
-    assert summary.polarity.tolist() == expected.Polarity.tolist()
-    assert summary.inspected.tolist() == ["subscribe", "song"]
+    for column in ("Coverage", "Overlaps", "Conflicts"):
+        np.testing.assert_allclose(summary[column], expected[column])
+    assert summary.Polarity.tolist() == expected.Polarity.tolist()
+    assert summary.Inspected.tolist() == ["subscribe 1.00", "song 1.00"]
+    assert summary.Targets.tolist() == [1, 1]
 
 
 def test_data_module_pickles_after_setup():
@@ -266,7 +269,7 @@ def test_trainer_fits_tests_and_predicts():
         enable_model_summary=False,
         log_every_n_steps=1,
     )
-    model = LoLClassifier(alpha=1.0, c=0.1, lr=0.01)
+    model = LoLClassifier(penalty={"alpha": 1.0, "c": 0.1}, lr=0.01)
     trainer.fit(model, data)
     assert set(trainer.test(model, data, verbose=False)[0]) >= {"test_accuracy"}
     assert sum(len(batch) for batch in trainer.predict(model, data)) == len(TRAIN)
@@ -286,11 +289,11 @@ def test_rows_on_the_device_are_cut_there_and_leave_workers_nothing_to_do():
     texts = ["win a prize", "nice song", "a song", "prize"]
     batches = []
     for on_device in (False, True):
-        data = LoLDataModule(texts, lfs=lfs, on_device=on_device, progress_bar=False)
+        data = LoLDataModule(texts, lfs=lfs, loader=LoaderOptions(on_device=on_device), progress_bar=False)
         data.trainer = pl.Trainer(accelerator="cpu", logger=False, barebones=True)
         data.setup("fit")
         (batch,) = data.train_dataloader()
         batches.append((batch.features.to_dense(), batch.votes))
     torch.testing.assert_close(*batches)
     with pytest.raises(ConfigurationError, match=r"num_workers = 2 .*drop them"):
-        LoLDataModule(texts, lfs=lfs, on_device=True, num_workers=2)
+        LoaderOptions(on_device=True, num_workers=2)

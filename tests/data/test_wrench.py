@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from jsonargparse import ArgumentParser
 
-from lol_lightning.data.datamodule import LoLDataModule
-from lol_lightning.data.wrench import WrenchDataModule, read_wrench_lfs, read_wrench_split
+from lol_lightning.data import LoaderOptions, LoLDataModule, WrenchDataModule
+from lol_lightning.data.wrench import read_wrench_lfs, read_wrench_split
 from lol_lightning.exceptions import ConfigurationError, DataError
 from lol_lightning.lfs.apply import fast_apply
 
@@ -103,11 +103,25 @@ def test_missing_directory():
         WrenchDataModule("nowhere")
 
 
-@pytest.mark.parametrize(("label", "error"), [(2, "label of the val rows is 2, but"), ("spam", "must be the integers")])
+@pytest.mark.parametrize(
+    ("label", "error"), [(2, "label of the val rows is 2, but"), ("eggs", r"among \['ham', 'spam'\]")]
+)
 def test_labels_that_do_not_fit(tmp_path, label, error):
     data = WrenchDataModule(write(tmp_path, valid=changed(label=label)))
     with pytest.raises(DataError, match=error):
         data.setup("fit")
+
+
+def test_labels_may_be_names_of_classes(tmp_path):
+    data = WrenchDataModule(write(tmp_path, valid=changed(label="spam")))
+    data.setup("fit")
+    np.testing.assert_array_equal(data.val_labels, [0, 1, 1, 1, 0, 1])
+
+
+def test_seed_orders_the_rows_unless_the_loader_has_its_own(tmp_path):
+    write(tmp_path)
+    assert WrenchDataModule(tmp_path, seed=3).loader == LoaderOptions(seed=3)
+    assert WrenchDataModule(tmp_path, seed=3, loader=LoaderOptions(num_workers=1)).loader.seed == 0
 
 
 def test_votes_out_of_range(tmp_path):
@@ -159,8 +173,10 @@ def test_feature_space_and_vectorizer_by_class_path(tmp_path):
     parser.add_subclass_arguments(LoLDataModule, "data")
     vectorizer = {"class_path": "sklearn.feature_extraction.text.TfidfVectorizer", "init_args": {"min_df": 2}}
     space = {"class_path": "lol_lightning.BagOfWords", "init_args": {"vectorizer": vectorizer}}
-    options = {"root": str(write(tmp_path)), "feature_space": space, "sources": ["declared"], "top_k": 1}
+    options = {"root": str(write(tmp_path)), "feature_space": space}
+    options |= {"inspect": {"mode": "declared", "sources": ["declared"], "top_k": 1}, "loader": {"num_workers": 1}}
     section = {"class_path": "lol_lightning.WrenchDataModule", "init_args": options}
     data = parser.instantiate_classes(parser.parse_object({"data": section})).data
     data.setup("fit")
     assert data.feature_space.feature_names == ["song", "word1"]
+    assert data.loader == LoaderOptions(num_workers=1)

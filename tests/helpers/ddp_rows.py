@@ -25,7 +25,7 @@ class Recorded(LoLClassifier):
 def main(output):
     texts = [f"song row{i}" for i in range(40)]
     data = LoLDataModule(texts, lfs=[keyword_lf("song", ["song"], 0)], batch_size=4, num_workers=1, progress_bar=False)
-    model = Recorded(alpha=1.0, c=0.1, lr=0.01)
+    model = Recorded(penalty={"alpha": 1.0, "c": 0.1}, lr=0.01)
     trainer = pl.Trainer(
         max_epochs=1,
         accelerator="cpu",

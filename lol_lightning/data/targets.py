@@ -1,0 +1,55 @@
+"""The gradient targets of a data module, with what its log says about them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from lol_lightning._lightning import rank_zero_info
+from lol_lightning.exceptions import TargetsError
+from lol_lightning.features.feature_space import FeatureSpace
+from lol_lightning.features.mapping import records_to_targets
+from lol_lightning.functional.gradient_targets import GradientTargets
+from lol_lightning.inspection.summary import describe_records
+from lol_lightning.lfs.record import LFRecord
+
+__all__ = ["map_records"]
+
+
+def map_records(
+    ready: GradientTargets | None,
+    records: Sequence[LFRecord],
+    space: FeatureSpace,
+    num_classes: int,
+    mapping: Mapping[str, Any],
+) -> tuple[GradientTargets, pd.DataFrame]:
+    """Return gradient targets and their audit, and log what the LFs inspect.
+
+    Args:
+        ready: targets that are used as they are; the audit is empty then.
+        records: what each of the m LFs inspects.
+        space: fitted.
+        num_classes: K.
+        mapping: further arguments of ``records_to_targets``.
+
+    Raises:
+        TargetsError: if ``ready`` targets have other sizes than the LFs, the classes and the space.
+    """
+    if ready is not None:
+        sizes = {"num_lfs": len(records), "num_classes": num_classes, "num_features": space.num_features}
+        if wrong := {name: getattr(ready, name) for name in sizes if getattr(ready, name) != sizes[name]}:
+            raise TargetsError(
+                f"the gradient targets have {wrong}, but this data has {sizes}. Map the records against its own LFs, "
+                "classes and feature space."
+            )
+        return ready, pd.DataFrame()
+    targets, audit = records_to_targets(records, space, num_classes, **mapping)
+    rank_zero_info(describe_records(records))
+    if unmapped := [records[i].name for i in targets.lfs_without_features if records[i].features]:
+        rank_zero_info(
+            f"What these LFs inspect is no feature of the model, so they train with their votes alone: {unmapped}. The "
+            "data module's audit has the reasons."
+        )
+    return targets, audit
