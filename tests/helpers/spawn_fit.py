@@ -19,7 +19,7 @@ def main(case, strategy):
         model = OwnClassifier(module.num_features, module.num_classes)
     else:
         model = LoLClassifier(lf_weights="coverage", hidden_sizes=(8,))
-    trainer = pl.Trainer(**trainer_options(devices=2, strategy=strategy, max_epochs=12))
+    trainer = pl.Trainer(**trainer_options(devices=2, strategy=strategy, max_epochs=40))
     trainer.fit(model, module)
     in_fit = {name: float(value) for name, value in trainer.callback_metrics.items()}
     after = pl.Trainer(**trainer_options()).validate(model, data(), verbose=False)[0]

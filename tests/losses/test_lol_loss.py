@@ -163,6 +163,6 @@ def test_a_penalty_is_built_again_from_its_plain_form(cls):
     assert again.plain() == penalty.plain()
     short = as_penalty({"class_path": f"lol_lightning.losses.{cls.__name__}", "init_args": {"c": 0.4}}, GradientPenalty)
     assert (type(short), short.c) == (cls, 0.4)
-    assert repr(penalty) == f"{cls.__name__}(alpha=0.5, c=0.2, hinge='linear', weights=[1.0, 0.0])"
+    assert repr(penalty) == f"{cls.__name__}(alpha=0.5, c=0.2, hinge='linear', weights=<2 numbers>)"
     assert issubclass(cls, Penalty)
     assert cls.needs_second_derivative

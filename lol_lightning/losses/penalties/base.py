@@ -242,4 +242,6 @@ def _subclasses(cls: type[Penalty]) -> list[type[Penalty]]:
 
 
 def _short(value: Any) -> str:
+    if isinstance(value, list):
+        return f"<{len(value)} numbers>"
     return f"{value:.3g}" if isinstance(value, float) else repr(value)
