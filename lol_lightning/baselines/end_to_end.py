@@ -17,8 +17,8 @@ from lol_lightning.data.batch import LoLBatch
 from lol_lightning.exceptions import ConfigurationError, VotesError
 from lol_lightning.functional.losses import soft_vote_loss
 from lol_lightning.functional.votes import vote_mask, vote_probabilities
-from lol_lightning.losses.weights.class_balance import class_balance_of
 from lol_lightning.losses.lol_loss import trainer_of
+from lol_lightning.losses.weights.class_balance import class_balance_of
 from lol_lightning.models.classifier import LoLClassifier
 from lol_lightning.networks.sparse_mlp import SparseMLP
 
@@ -162,8 +162,6 @@ class EndToEndClassifier(LoLClassifier):
             raise ConfigurationError(
                 f"the model has num_lfs = {self.hparams['num_lfs']}, but the data module has {data.num_lfs}."
             )
-        if not self._takes_sparse_gradients():
-            self.encoder.body.sparse_grad = False
 
     def training_step(self, batch: LoLBatch, batch_idx: int) -> Tensor:
         """Return the symmetric loss for one batch, and log its parts."""
@@ -204,6 +202,11 @@ class EndToEndClassifier(LoLClassifier):
         votes = vote_probabilities(batch.votes, self.hparams["num_classes"])
         raw_scores = self.encoder(votes, batch.features)
         return label_logits(raw_scores, votes, self.class_balance, self.hparams["temperature"])
+
+    def _use_sparse_gradients(self, value: bool) -> None:
+        super()._use_sparse_gradients(value)
+        # Both networks read the same features, so what suits the first layer of one suits the other's.
+        self.encoder.body.sparse_grad = value and isinstance(self.network, SparseMLP)
 
     @property
     def _is_built(self) -> bool:

@@ -16,8 +16,8 @@ from lol_lightning.baselines.dawid_skene import DawidSkene
 from lol_lightning.baselines.majority import majority_vote
 from lol_lightning.baselines.triplets import TripletModel
 from lol_lightning.exceptions import ConfigurationError
-from lol_lightning.losses.weights.lf_weights import snorkel_label_model as fit_snorkel
 from lol_lightning.losses.weights.class_balance import class_balance_of
+from lol_lightning.losses.weights.lf_weights import snorkel_label_model as fit_snorkel
 
 __all__ = [
     "PSEUDOLABELS",

@@ -127,8 +127,8 @@ class LoLClassifier(LightningModule):
         if data is not None and trainer.state.fn == "fit":
             self._take_feature_space(data.feature_space)
         self.lol.configure(self)
-        if trainer.state.fn == "fit" and isinstance(self.network, SparseMLP) and not self._takes_sparse_gradients():
-            self.network.sparse_grad = False
+        if trainer.state.fn == "fit":
+            self._use_sparse_gradients(self._wants_sparse_gradients and self._may_send_sparse_gradients())
         self._note_hparams()
 
     def forward(self, features: Features) -> Float[Tensor, "batch cls"]:
@@ -176,6 +176,12 @@ class LoLClassifier(LightningModule):
         """Return Adam; it is lazy in the first layer where that layer's gradient is row-sparse."""
         hparams = self.hparams
         return LazyAdam(self._parameter_groups(), lr=hparams["lr"], weight_decay=hparams["weight_decay"])
+
+    def on_fit_start(self) -> None:
+        """Use row-sparse gradients where the optimizer takes them, also in an overridden ``configure_optimizers``."""
+        if self.trainer.world_size == 1:
+            lazy = all(isinstance(optimizer, LazyAdam) for optimizer in self.trainer.optimizers)
+            self._use_sparse_gradients(self._wants_sparse_gradients and lazy)
 
     def on_train_start(self) -> None:
         """Log the numbers in force: Lightning logs the arguments as they were at construction."""
@@ -284,11 +290,8 @@ class LoLClassifier(LightningModule):
                 raise ConfigurationError(f"{name} is not known: give it, or fit with a data module that has it.")
         num_classes = hparams["num_classes"]
         if self.network is None:
-            optimizer = hparams["optimizer"]
-            lazy = optimizer == "lazy-adam" or (optimizer == "auto" and hparams["num_features"] >= LAZY_ROWS)
-            self.network = SparseMLP(
-                hparams["num_features"], num_classes, hparams["hidden_sizes"], hparams["dropout"], sparse_grad=lazy
-            )
+            sizes = hparams["num_features"], num_classes, hparams["hidden_sizes"], hparams["dropout"]
+            self.network = SparseMLP(*sizes, sparse_grad=self._wants_sparse_gradients)
         metrics = classification_metrics(num_classes)
         self.val_metrics = metrics.clone(prefix="val_")
         self.test_metrics = metrics.clone(prefix="test_")
@@ -313,12 +316,20 @@ class LoLClassifier(LightningModule):
             rank_zero_info(f"Checkpoints hold no feature space, so a reloaded model reads features only: {error}")
             self._space_state = None
 
-    def _takes_sparse_gradients(self) -> bool:
-        # An optimizer of the user's own takes dense gradients, and NCCL cannot reduce sparse ones.
+    @property
+    def _wants_sparse_gradients(self) -> bool:
+        optimizer, size = self.hparams["optimizer"], self.hparams["num_features"]
+        return optimizer == "lazy-adam" or (optimizer == "auto" and size is not None and size >= LAZY_ROWS)
+
+    def _may_send_sparse_gradients(self) -> bool:
+        # Several processes must agree before there is an optimizer, and NCCL cannot reduce sparse gradients.
         own = getattr(self.configure_optimizers, "__func__", None) is LoLClassifier.configure_optimizers
         trainer = self.trainer
-        device = trainer.strategy.root_device.type
-        return own and (device == "cpu" or (device == "cuda" and trainer.world_size == 1))
+        return trainer.world_size == 1 or (own and trainer.strategy.root_device.type == "cpu")
+
+    def _use_sparse_gradients(self, value: bool) -> None:
+        if isinstance(self.network, SparseMLP):
+            self.network.sparse_grad = value
 
     def _note_hparams(self) -> None:
         noted = self.lol.hparams()

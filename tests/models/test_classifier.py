@@ -5,6 +5,7 @@ import pytest
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.loggers import Logger
+from pytorch_lightning.strategies import SingleDeviceStrategy
 from torch import nn
 from toy import (
     NUM_CLASSES,
@@ -182,6 +183,38 @@ def test_an_optimizer_of_ones_own_gets_dense_gradients():
     model = OwnOptimizer(**SIZES, optimizer="lazy-adam")
     fit(model, toy_batch())
     assert not model.network.weight.grad.is_sparse
+
+
+class OwnSchedule(LoLClassifier):
+    def configure_optimizers(self):
+        optimizer = super().configure_optimizers()
+        return {"optimizer": optimizer, "lr_scheduler": torch.optim.lr_scheduler.ConstantLR(optimizer)}
+
+
+def test_an_overridden_configure_optimizers_that_calls_super_keeps_lazy_adam():
+    model = OwnSchedule(**SIZES, optimizer="lazy-adam")
+    trainer = fit(model, toy_batch())
+    assert model.network.weight.grad.is_sparse
+    assert isinstance(trainer.optimizers[0], LazyAdam)
+
+
+class Sharded(SingleDeviceStrategy):
+    """Stands where FSDP would: its name is all that is looked at before anything is sharded."""
+
+
+class FSDPStrategy(Sharded):
+    pass
+
+
+def test_sharded_parameters_are_refused_where_the_penalty_needs_a_second_derivative():
+    for options, refused in (({}, True), ({"method": "lol-simple"}, False)):
+        model = LoLClassifier(**SIZES, **options)
+        strategy = type("OwnSharding", (FSDPStrategy,), {})(torch.device("cpu"))
+        if refused:
+            with pytest.raises(ConfigurationError, match=r"OwnSharding shards parameters.*strategy='ddp'"):
+                fit(model, toy_batch(), strategy=strategy)
+        else:
+            fit(model, toy_batch(), strategy=strategy)
 
 
 def test_a_saturated_penalty_is_warned_of():
