@@ -29,7 +29,7 @@ from lol_lightning._files.state import (
     write_archive,
     write_tensors,
 )
-from lol_lightning.exceptions import ConfigurationError, DataError, TargetsError
+from lol_lightning.exceptions import DataError, TargetsError
 
 STATE = {
     "format": "test 1",
@@ -397,8 +397,8 @@ class TestArrays:
 
     def test_mapped_array_that_was_cut_short(self, tmp_path):
         (tmp_path / "a.npy").write_bytes(npy(np.ones(9))[:-8])
-        with pytest.raises(TargetsError, match=r"a\.npy is not an array: it should have the shape \(9,\)"):
-            map_array(tmp_path / "a.npy", "f", error=TargetsError)
+        with pytest.raises(DataError, match=r"a\.npy is not an array: it should have the shape \(9,\)"):
+            map_array(tmp_path / "a.npy", "f")
 
 
 class TestJson:
@@ -595,11 +595,13 @@ class TestReading:
                 read(tmp_path / "pipe", "a file")
 
     def test_errors_that_name_the_file_pass_and_others_are_told(self):
-        with pytest.raises(ConfigurationError, match=r"^x\.csv is of another version$"), reading("x.csv", "a table"):
-            raise ConfigurationError("x.csv is of another version")
-        with pytest.raises(TargetsError, match=r"^x\.csv is not a table: it lacks 'column'\. Name another\.$"):
-            with reading("x.csv", "a table", "Name another.", TargetsError):
-                {}["column"]
+        with pytest.raises(DataError, match=r"^x\.csv is of another version$"), reading("x.csv", "a table"):
+            raise DataError("x.csv is of another version")
+        problems = {"it lacks 'column'": KeyError("column"), r"x\.csv is missing": DataError("x.csv is missing.")}
+        for reason, problem in problems.items():
+            with pytest.raises(TargetsError, match=rf"^x\.csv is not a table: {reason}\. Name another\.$"):
+                with reading("x.csv", "a table", "Name another.", TargetsError):
+                    raise problem
         with pytest.raises(DataError, match="x is not a table: it is nested too deeply"), reading("x", "a table"):
             raise RecursionError("maximum")
         with pytest.raises(KeyboardInterrupt), reading("x", "a table"):

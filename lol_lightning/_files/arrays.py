@@ -12,7 +12,7 @@ from typing import IO, Any, Literal, NamedTuple
 import numpy as np
 
 from lol_lightning._files.disk import reading, regular_size
-from lol_lightning.exceptions import DataError, LoLError
+from lol_lightning.exceptions import DataError
 
 __all__ = ["Members", "map_array", "open_members", "read_arrays"]
 
@@ -52,15 +52,13 @@ def read_arrays(
         return {name: members.read(name, kinds[name], name in may_be_nan) for name in members.names if name in kinds}
 
 
-def map_array(
-    path: str | Path, kinds: str, what: str = "an array", cure: str = "", error: type[LoLError] = DataError
-) -> np.ndarray:
+def map_array(path: str | Path, kinds: str, what: str = "an array", cure: str = "") -> np.ndarray:
     """Map an npy file into memory, copy on write, so that its values are read from the disk when they are used.
 
     Raises:
-        LoLError: of the class ``error``, if the file is missing or broken, or its size is not what its header says.
+        DataError: if the file is missing or broken, or its size is not what its header says.
     """
-    with reading(path, what, cure, error):
+    with reading(path, what, cure):
         size = regular_size(path)
         with open(path, "rb") as file:
             header = _read_header(file, size, kinds)

@@ -38,7 +38,7 @@ def reading(path: str | Path, what: str, cure: str = "", error: type[LoLError] =
         error: class of the error.
 
     Raises:
-        LoLError: of the class ``error``, for any exception within. An error of ours that names the file passes.
+        LoLError: of the class ``error``, for any exception within; one of that class that names the file passes.
     """
     try:
         yield
@@ -46,7 +46,7 @@ def reading(path: str | Path, what: str, cure: str = "", error: type[LoLError] =
         raise error(f"{_missing(Path(path))} {cure}".rstrip()) from problem
     except Exception as problem:
         # The bytes of a file decide what is raised, and no list of exceptions would be complete.
-        if isinstance(problem, LoLError) and str(path) in str(problem):
+        if isinstance(problem, error) and str(path) in str(problem):
             raise
         raise error(f"{path} is not {what}: {_reason(problem)}. {cure}".rstrip()) from problem
 

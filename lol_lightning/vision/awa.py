@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +12,28 @@ from jaxtyping import Bool, Int
 from pytorch_lightning.utilities import rank_zero_info
 from torch import Tensor
 
+from lol_lightning._files.arrays import read_arrays
+from lol_lightning._files.disk import read_text, reading
 from lol_lightning.exceptions import DataError
 from lol_lightning.vision.images import SIZE, ImageFiles, Inputs, OnCorrupt
 from lol_lightning.vision.matrices import ClassAttributeMatrix
 
 __all__ = ["AttributeData", "read_attribute_data", "read_awa", "read_features", "read_image_folder"]
+
+_AWA = (
+    "An AwA directory holds classes.txt, predicates.txt, predicate-matrix-binary.txt, trainclasses.txt, "
+    "testclasses.txt and JPEGImages; for other image folders, give matrix=."
+)
+
+# Kinds of dtype that each array may have.
+_REQUIRED = {
+    "labels": "iuSU",
+    "classes": "iuSU",
+    "attributes": "iuSU",
+    "class_attributes": "biuf",
+    "seen_class": "biu",
+}
+_OPTIONAL = {"features": "fiu", "images": "fiu", "test": "biu"}
 
 _IMAGES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".ppm"}
 
@@ -111,7 +127,7 @@ def read_attribute_data(
 
 
 def read_features(path: str | Path) -> AttributeData:
-    """Read an npz of given features or small images.
+    """Read an npz of features or small images.
 
     Args:
         path: holds ``features`` float (n, r) or ``images`` uint8 (n, H, W, 3), ``labels`` (n,), names of classes or
@@ -121,25 +137,17 @@ def read_features(path: str | Path) -> AttributeData:
     Raises:
         DataError: if the file is no such archive, or a label is no class.
     """
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
+    what = "an archive of features"
+    cure = "It needs features or images, labels, classes, attributes, class_attributes and seen_class."
+    arrays = read_arrays(path, _REQUIRED, _OPTIONAL, what, cure, may_be_nan=["class_attributes"])
+    with reading(path, what, cure):
         inputs = arrays["images"].transpose(0, 3, 1, 2) if "images" in arrays else arrays["features"]
-        values = torch.from_numpy(arrays["class_attributes"])
         classes, attributes = (tuple(arrays[name].astype(str).tolist()) for name in ("classes", "attributes"))
-        matrix = ClassAttributeMatrix(classes, attributes, values)
+        matrix = ClassAttributeMatrix(classes, attributes, torch.from_numpy(arrays["class_attributes"]))
         labels = torch.from_numpy(_numbers(arrays["labels"], matrix))
         seen = torch.from_numpy(arrays["seen_class"])
-    except DataError:
-        raise
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(
-            f"{path} is no archive of features ({error}): it needs features, labels, classes, attributes, "
-            "class_attributes and seen_class."
-        ) from error
-    test = torch.from_numpy(arrays["test"]).bool() if "test" in arrays else None
-    inputs = torch.from_numpy(np.ascontiguousarray(inputs))
-    return AttributeData(inputs, labels, matrix, seen, test)
+        test = torch.from_numpy(arrays["test"]).bool() if "test" in arrays else None
+        return AttributeData(torch.from_numpy(np.ascontiguousarray(inputs)), labels, matrix, seen, test)
 
 
 def read_awa(root: str | Path, size: int = SIZE, on_corrupt: OnCorrupt = "error") -> AttributeData:
@@ -156,12 +164,9 @@ def read_awa(root: str | Path, size: int = SIZE, on_corrupt: OnCorrupt = "error"
     """
     root = Path(root)
     classes, attributes = (_numbered(root / name) for name in ("classes.txt", "predicates.txt"))
-    try:
-        values = torch.tensor(
-            [[float(x) for x in line.split()] for line in _lines(root / "predicate-matrix-binary.txt")]
-        )
-    except ValueError as error:
-        raise DataError(f"{root / 'predicate-matrix-binary.txt'} is no matrix of 0 and 1: {error}") from error
+    path = root / "predicate-matrix-binary.txt"
+    with reading(path, "a matrix of 0 and 1", _AWA):
+        values = torch.tensor([[float(x) for x in line.split()] for line in _lines(path)])
     matrix = ClassAttributeMatrix(classes, attributes, values)
     train, test = (
         [matrix.index(line.strip()) for line in _lines(root / name)] for name in ("trainclasses.txt", "testclasses.txt")
@@ -224,10 +229,4 @@ def _numbered(path: Path) -> tuple[str, ...]:
 
 
 def _lines(path: Path) -> list[str]:
-    try:
-        return [line for line in path.read_text().splitlines() if line.strip()]
-    except OSError as error:
-        raise DataError(
-            f"{path} cannot be read. An AwA directory holds classes.txt, predicates.txt, predicate-matrix-binary.txt, "
-            "trainclasses.txt, testclasses.txt and JPEGImages; for other image folders, give matrix=."
-        ) from error
+    return [line for line in read_text(path, "a list of lines", _AWA).splitlines() if line.strip()]

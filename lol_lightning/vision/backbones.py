@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, get_args
@@ -11,6 +10,7 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
+from lol_lightning._files.disk import reading, regular_size
 from lol_lightning.exceptions import ConfigurationError
 
 __all__ = [
@@ -175,13 +175,12 @@ def _downloaded() -> dict[str, Tensor]:
 def _read(path: Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise ConfigurationError(f"there is no file of weights {str(path)!r}; give the path to a saved state dict.")
-    try:
+    with reading(path, "a state dict", "Give the path to one.", ConfigurationError):
+        regular_size(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise ConfigurationError(f"{path} does not hold a state dict: {str(error).partition(chr(10))[0]}") from error
-    if not isinstance(state, dict):
-        raise ConfigurationError(f"{path} holds a {type(state).__name__}, not a state dict.")
-    return state
+        if not isinstance(state, dict):
+            raise ConfigurationError(f"it holds a {type(state).__name__}")
+        return state
 
 
 def _load(body: nn.Module, state: dict[str, Tensor], weights: str | Path, stem: str) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import os
-import pickle
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +13,9 @@ from pytorch_lightning.utilities import rank_zero_info
 from pytorch_lightning.utilities.seed import isolate_rng
 from torch import Tensor, nn
 
+from lol_lightning._files.disk import reading
+from lol_lightning._files.plain import check_fields, check_list
+from lol_lightning._files.state import read_tensors, write_tensors
 from lol_lightning.exceptions import ConfigurationError, DataError
 from lol_lightning.functional.attributes import Calibration
 from lol_lightning.vision.awa import AttributeData
@@ -24,6 +25,11 @@ from lol_lightning.vision.labelers import AttributeLabelers, check_calibration
 from lol_lightning.vision.seen_classes import SeenClasses, train_labelers
 
 __all__ = ["LabelerSource"]
+
+_WHAT, _CURE = "a file of labelers that a LoLImageDataModule wrote", "Name another file, or delete that one."
+
+_MAY_BE_NAN = ("val_accuracies",)
+"""What is not measured for attributes that no validation row has."""
 
 
 @dataclass(frozen=True)
@@ -125,23 +131,21 @@ class LabelerSource:
 
 def _save(labelers: AttributeLabelers, path: Path, settings: dict[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Another process of the same training may write the same file.
-    unfinished = path.with_name(f"{path.name}.{os.getpid()}")
-    torch.save({"settings": settings, "state": labelers.state_dict()}, unfinished)
-    unfinished.replace(path)
+    write_tensors(path, {"settings": settings, "state": labelers.state_dict()}, _MAY_BE_NAN)
 
 
 def _load(labelers: AttributeLabelers, path: Path, settings: dict[str, Any]) -> AttributeLabelers:
-    try:
-        kept = torch.load(path, weights_only=True)
-        found, state = kept["settings"], kept["state"]
-    except (OSError, EOFError, KeyError, TypeError, RuntimeError, pickle.UnpicklingError) as error:
-        raise DataError(f"{path} is no file of labelers that a LoLImageDataModule wrote; name another file.") from error
-    if other := [name for name, value in settings.items() if found.get(name) != value]:
-        name = other[0]
+    content = read_tensors(path, _WHAT, _CURE, _MAY_BE_NAN)
+    with reading(path, _WHAT, _CURE):
+        check_fields(content, {"settings": dict, "state": dict}, "it")
+        check_fields(content["settings"], dict.fromkeys(settings, object), "its settings")
+        check_list(list(content["state"].values()), Tensor, "its state")
+    trained_with, state = content["settings"], content["state"]
+    if different := [name for name, value in settings.items() if trained_with[name] != value]:
+        name = different[0]
         raise DataError(
-            f"the labelers in {path} were trained with {name} = {found.get(name)!r}, and {settings[name]!r} is asked "
-            "for. Name another file, or delete that one."
+            f"the labelers in {path} were trained with {name} = {trained_with[name]!r}, and this data module needs "
+            f"{settings[name]!r}. Name another file, or delete that one."
         )
     try:
         labelers.load_state_dict(state)

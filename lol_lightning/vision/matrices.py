@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ import torch
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
+from lol_lightning._files.disk import read_text, reading
 from lol_lightning.exceptions import ConfigurationError, DataError
 from lol_lightning.functional.attributes import centred_probabilities
 from lol_lightning.functional.votes import ABSTAIN, voted_classes
@@ -90,18 +92,17 @@ class ClassAttributeMatrix:
         Raises:
             DataError: if the file is missing or is no such table, or names repeat.
         """
-        try:
-            frame = pd.read_csv(path, index_col=0, dtype={0: str}, keep_default_na=False, skipinitialspace=True)
+        what = "a class-attribute matrix"
+        cure = "It needs a header of attributes, then a line of 0 and 1 for each class, which begins with its name."
+        text = read_text(path, what, cure)
+        with reading(path, what, cure):
+            file = io.StringIO(text)
+            frame = pd.read_csv(file, index_col=0, dtype={0: str}, keep_default_na=False, skipinitialspace=True)
             if not frame.shape[1]:
-                raise ValueError("there are no attributes in its header; separate them by commas")
-            header = _header(path)
+                raise DataError("there are no attributes in its header; separate them by commas")
+            header = _header(text)
             values = torch.from_numpy(frame.replace("", "nan").to_numpy(dtype=float, copy=True))
-        except (OSError, ValueError) as error:
-            raise DataError(
-                f"{path} is no class-attribute matrix ({error}): it needs a header of attributes, then a line of 0 "
-                "and 1 for each class, which begins with its name."
-            ) from error
-        return cls(tuple(map(str.strip, frame.index)), tuple(map(str.strip, header[-frame.shape[1] :])), values)
+            return cls(tuple(map(str.strip, frame.index)), tuple(map(str.strip, header[-frame.shape[1] :])), values)
 
     def index(self, name: str) -> int:
         """Return the position of a class.
@@ -118,17 +119,16 @@ class ClassAttributeMatrix:
         return self.values[self.index(name)]
 
 
-def _header(path: str | Path) -> list[str]:
+def _header(text: str) -> list[str]:
     """Header of a CSV as it is written, whose other lines must have as many cells as each other.
 
     pandas calls a second column "flies" "flies.1", and fills up a line that is cut short, so that nobody would know.
     """
-    with open(path, newline="", encoding="utf-8-sig") as file:
-        reader = csv.reader(file, skipinitialspace=True)
-        (_, header), *lines = ((reader.line_num, line) for line in reader if line)
+    reader = csv.reader(io.StringIO(text, newline=""), skipinitialspace=True)
+    (_, header), *lines = ((reader.line_num, line) for line in reader if line)
     usual = Counter(len(line) for _, line in lines).most_common(1)[0][0]
     if odd := [(number, len(line)) for number, line in lines if len(line) != usual]:
-        raise ValueError("line {} has {} cells and others have {}".format(*odd[0], usual))
+        raise DataError("line {} has {} cells and others have {}".format(*odd[0], usual))
     return header
 
 

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-import json
+import math
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, get_args
 
 import numpy as np
 import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from lol_lightning.exceptions import TargetsError
+from lol_lightning._files.arrays import map_array
+from lol_lightning._files.disk import reading
+from lol_lightning._files.plain import check_fields, read_json, write_json
+from lol_lightning.exceptions import TargetsError, check_choice
 from lol_lightning.functional.example_targets import ARRAYS, ExampleTargets
+from lol_lightning.functional.gradients import GradientUnit
 
 __all__ = [
     "MAP_FROM",
@@ -34,6 +38,15 @@ __all__ = [
 ]
 
 SETTINGS = "targets.json"
+
+_FIELDS = {
+    "num_features": int,
+    "unit": str,
+    "typical_magnitude": float,
+    "rows": int,
+    "sample": str,
+    "fingerprint": str | None,
+}
 
 MAP_FROM = 512 * 2**20
 """From this many bytes on, targets are kept in a file and mapped into memory."""
@@ -52,19 +65,32 @@ def allocate(n: int, m: int, k: int, d: int, directory: Path | None) -> dict[str
         "scale": ((n, m), np.float32),
     }
     if directory is not None:
-        return {
-            name: np.lib.format.open_memmap(directory / f"{name}.npy", "w+", dtype, shape)
-            for name, (shape, dtype) in types.items()
-        }
+        return {name: _in_file(directory / f"{name}.npy", shape, dtype) for name, (shape, dtype) in types.items()}
     if n * m * (k * (types["index"][1]().nbytes + 2) + 4) < MAP_FROM:
         return {name: np.zeros(shape, dtype) for name, (shape, dtype) in types.items()}
     return {name: _in_unnamed_file(shape, dtype) for name, (shape, dtype) in types.items()}
 
 
+def _in_file(path: Path, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+    array = np.lib.format.open_memmap(path, "w+", dtype, shape)
+    with open(path, "r+b") as file:
+        _take_space(file, path.stat().st_size)
+    return array
+
+
 def _in_unnamed_file(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
     # The map outlives the open file, and the file, which has no name, goes with the map.
     with tempfile.TemporaryFile() as file:
-        return np.memmap(file, dtype, "w+", shape=shape)
+        _take_space(file, math.prod(shape) * np.dtype(dtype).itemsize)
+        return np.memmap(file, dtype, "r+", shape=shape)
+
+
+def _take_space(file: IO[bytes], size: int) -> None:
+    """Reserve the bytes of a file: where the disk is full, this raises, and a write to mapped memory ends Python."""
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(file.fileno(), 0, size)
+    else:
+        file.truncate(size)
 
 
 @contextmanager
@@ -72,8 +98,19 @@ def replacing(directory: str | Path) -> Iterator[Path]:
     """Give an empty directory to write targets into, which then replace those of ``directory``, if nothing was raised.
 
     Files are moved, never overwritten: memory that is mapped to the old ones, or to the new ones, stays as it is.
+
+    Raises:
+        TargetsError: if they cannot be written; the old ones are then as they were.
     """
-    directory = Path(directory)
+    try:
+        with _replacing(Path(directory)) as draft:
+            yield draft
+    except OSError as error:
+        raise TargetsError(f"gradient targets cannot be written into {directory}: {error}.") from error
+
+
+@contextmanager
+def _replacing(directory: Path) -> Iterator[Path]:
     directory.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".draft-", dir=directory) as name:
         draft = Path(name)
@@ -105,7 +142,9 @@ def spread_rows(num_rows: int, sample: int = 16) -> Int[Tensor, " selected"]:
 def mapped(path: Path, rows: int) -> Tensor:
     """Map an array that was written for so many rows, or once for all of them, into memory."""
     # Copy on write: the file is never changed, and PyTorch is handed memory that it may write to.
-    array = torch.from_numpy(np.load(path, mmap_mode="c", allow_pickle=False))
+    array = torch.from_numpy(map_array(path, "if"))
+    if len(array) not in (1, rows):
+        raise TargetsError(f"{path.name} has {len(array)} rows, and {SETTINGS} says {rows}")
     return array.expand(rows, *array.shape[1:]) if len(array) == 1 else array
 
 
@@ -139,7 +178,7 @@ def save_settings(targets: ExampleTargets, directory: str | Path, fingerprint: s
         "typical_magnitude": targets.typical_magnitude,
     }
     written = {"rows": len(targets), "sample": _digest_of_sample(targets), "fingerprint": fingerprint}
-    (Path(directory) / SETTINGS).write_text(json.dumps({**state, **written}))
+    write_json(Path(directory) / SETTINGS, {**state, **written})
 
 
 def load_targets(directory: str | Path, fingerprint: str | None = None) -> ExampleTargets:
@@ -156,11 +195,12 @@ def load_targets(directory: str | Path, fingerprint: str | None = None) -> Examp
         TargetsError: if the directory does not hold targets, or not those of the fingerprint.
     """
     directory = Path(directory)
-    try:
-        state = json.loads((directory / SETTINGS).read_text())
+    with reading(directory, "a directory of gradient targets", error=TargetsError):
+        state = check_fields(read_json(directory / SETTINGS), _FIELDS, SETTINGS)
         rows, sample, written = (state.pop(name) for name in ("rows", "sample", "fingerprint"))
         if fingerprint is not None and fingerprint != written:
             raise TargetsError("they were computed from something else")
+        check_choice("unit", state["unit"], get_args(GradientUnit))
         paths = {name: directory / f"{name}.npy" for name in ARRAYS}
         arrays = {name: mapped(path, rows) for name, path in paths.items() if path.exists()}
         # Made without rows first, because the check of all values would read them all.
@@ -170,8 +210,6 @@ def load_targets(directory: str | Path, fingerprint: str | None = None) -> Examp
         if _digest_of_sample(targets) != sample:
             raise TargetsError(f"the arrays are not those that {SETTINGS} was written for")
         return targets
-    except (OSError, EOFError, KeyError, TypeError, ValueError) as error:
-        raise TargetsError(f"{directory} does not hold saved gradient targets: {error}.") from error
 
 
 def _digest_of_sample(targets: ExampleTargets) -> str:

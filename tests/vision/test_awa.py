@@ -56,10 +56,10 @@ def test_archive(tmp_path, kind):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("classes.txt", None, r"classes.txt cannot be read. An AwA directory holds"),
+        ("classes.txt", None, r"classes.txt is missing. An AwA directory holds"),
         ("predicates.txt", "1 flies\n2 furry\n", r"shape \(10, 4\), but there are 10 classes and 2 attributes"),
-        ("predicate-matrix-binary.txt", "1 0\n0 x\n", "is no matrix of 0 and 1"),
-        ("predicate-matrix-binary.txt", "1 0\n0\n", "is no matrix of 0 and 1"),
+        ("predicate-matrix-binary.txt", "1 0\n0 x\n", "is not a matrix of 0 and 1"),
+        ("predicate-matrix-binary.txt", "1 0\n0\n", "is not a matrix of 0 and 1"),
         ("trainclasses.txt", "bat\nowl\n", "no class 'owl'"),
         ("testclasses.txt", "bat\n", "'bat' stands in both"),
     ],
@@ -117,7 +117,7 @@ def test_labels_in_an_archive_may_be_names(tmp_path, dtype):
     with pytest.raises(DataError, match="no class 'owl'"):
         read_features(tmp_path / "toy.npz")
     np.savez(tmp_path / "toy.npz", **arrays, **names, labels=given.labels.numpy().astype("datetime64[s]"))
-    with pytest.raises(DataError, match="is no archive of features"):
+    with pytest.raises(DataError, match="is not an archive of features"):
         read_features(tmp_path / "toy.npz")
 
 
@@ -125,7 +125,7 @@ def test_nothing_to_read_is_named(tmp_path):
     with pytest.raises(DataError, match="neither a file nor a directory"):
         read_attribute_data(tmp_path / "nowhere")
     (tmp_path / "broken.npz").write_text("no archive")
-    with pytest.raises(DataError, match=r"broken.npz is no archive of features"):
+    with pytest.raises(DataError, match=r"broken.npz is not an archive of features"):
         read_features(tmp_path / "broken.npz")
     np.savez(tmp_path / "partial.npz", features=np.zeros((2, 3)))
     with pytest.raises(DataError, match="class_attributes"):

@@ -387,7 +387,7 @@ def test_labelers_are_kept_in_a_file_and_read_again(tmp_path):
         make(labelers=path, labeler_epochs=3, backbone=backbone).setup()
     for content in (b"no labelers", b""):
         path.write_bytes(content)
-        with pytest.raises(DataError, match=r"labelers.pt is no file of labelers"):
+        with pytest.raises(DataError, match=r"labelers.pt is not a file of labelers"):
             make(labelers=path).setup()
 
 

@@ -209,7 +209,7 @@ def test_weights_that_cannot_be_had_say_how_to_give_them(tmp_path, monkeypatch):
     with pytest.raises(ConfigurationError, match="no file of weights"):
         ResNet18Backbone(tmp_path / "nowhere.pt")
     (tmp_path / "text.pt").write_text("no weights")
-    with pytest.raises(ConfigurationError, match="does not hold a state dict"):
+    with pytest.raises(ConfigurationError, match="is not a state dict"):
         ResNet18Backbone(tmp_path / "text.pt")
     torch.save(torch.zeros(3), tmp_path / "tensor.pt")
     with pytest.raises(ConfigurationError, match="holds a Tensor"):

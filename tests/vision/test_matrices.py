@@ -126,9 +126,9 @@ def test_names_in_a_csv_are_taken_as_they_are_written(tmp_path):
         ("class,flies\nbat,1\nbat,0\n", "class 'bat' occurs more than once"),
         ("class,flies,swims\nbat,1,0\neel,0\n", "line 3 has 2 cells and others have 3"),
         ("class,flies\n\nbat,1\neel,0\nowl,1\nfox,1\ngnu\n", "line 7 has 1 cells and others have 2"),
-        ("class,flies\nbat,1\neel,0,1\nowl,1\n", "no class-attribute matrix .*3"),
+        ("class,flies\nbat,1\neel,0,1\nowl,1\n", "not a class-attribute matrix: .*3"),
         ("class;flies\nbat;1\n", "no attributes in its header; separate them by commas"),
-        ("", "no class-attribute matrix"),
+        ("", "not a class-attribute matrix"),
     ],
 )
 def test_a_csv_that_is_no_matrix_is_explained(tmp_path, text, message):
@@ -143,7 +143,7 @@ def test_csv(tmp_path):
     assert matrix.classes == ("bat", "eel")
     assert matrix.of("eel").tolist() == [False, True]
     path.write_text("class,flies\nbat,yes\n")
-    with pytest.raises(DataError, match="no class-attribute matrix"):
+    with pytest.raises(DataError, match="not a class-attribute matrix"):
         ClassAttributeMatrix.from_csv(path)
     with pytest.raises(DataError, match="nowhere"):
         ClassAttributeMatrix.from_csv(tmp_path / "nowhere.csv")
