@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -17,9 +16,8 @@ from lol_lightning.data.batch import LoLBatch
 from lol_lightning.exceptions import ConfigurationError, TargetsError
 from lol_lightning.functional.losses import vote_loss
 from lol_lightning.losses.penalties import ExamplePenalty, GradientPenalty, Measurement, Penalty, as_penalty
-from lol_lightning.losses.weights import ClassWeighting, LabeledVotes, LFWeighting, class_weights, lf_weights
-from lol_lightning.losses.weights.class_balance import checked_weights
-from lol_lightning.losses.weights.lf_weights import needs_votes
+from lol_lightning.losses.weights import ClassWeighting, LabeledVotes, LFWeighting
+from lol_lightning.losses.weights.resolve import numbers_among, resolve_weights
 from lol_lightning.networks import logits_of
 
 __all__ = ["LoLLoss", "LoLTerms"]
@@ -102,7 +100,8 @@ class LoLLoss(nn.Module):
         self.register_buffer("lf_weights", None)
         self.register_buffer("class_weights", None)
         self.register_load_state_dict_pre_hook(_make_room)  # type: ignore[no-untyped-call]
-        self._set_weights(_numbers(self.lf_weighting), self._penalty_numbers(), _numbers(self.class_weighting))
+        own = None if self.penalty is None else self.penalty.weights
+        self._set_weights(*numbers_among(self.lf_weighting, own, self.class_weighting))
 
     def configure(self, source: LightningModule | BaseDataModule | LabeledVotes | None) -> None:
         """Set weights, alpha and c from the data, and say in one line each what the data decide.
@@ -204,19 +203,13 @@ class LoLLoss(nn.Module):
             self._say(f"The data module sets {numbers}.")
 
     def _resolve_weights(self, votes: LabeledVotes | None, defaults: ModelDefaults) -> None:
-        weighting: Any = defaults.lf_weights if self.lf_weighting is None else self.lf_weighting
-        lfs = _resolve("lf_weights", weighting, votes, scaled=True)
+        lfs: Any = defaults.lf_weights if self.lf_weighting is None else self.lf_weighting
         own: Any = None if self.penalty is None else self.penalty.weights
         own = defaults.penalty_weights if own is None else own
-        penalties = lfs if own is None else _resolve("penalty weights", own, votes, scaled=False)
-        classes = class_weights(self.class_weighting, votes, lfs)
-        if isinstance(self.class_weighting, str) and classes is not None:
-            self._say(f"Votes for the classes count {classes.round(2).tolist()} (class_weights).")
-        if votes is not None:
-            num_lfs = votes.votes.shape[1]
-            lfs, penalties = (np.ones(num_lfs) if w is None else w for w in (lfs, penalties))
-            classes = np.ones(votes.num_classes) if classes is None else classes
-        self._set_weights(lfs, penalties, classes)
+        weights = resolve_weights(lfs, own, self.class_weighting, votes)
+        if weights.are_balanced:
+            self._say(f"Votes for the classes count {weights.classes.round(2).tolist()} (class_weights).")
+        self._set_weights(weights.lfs, weights.penalties, weights.classes)
 
     def _set_weights(self, lfs: Any, penalties: Any, classes: Any) -> None:
         options: dict[str, Any] = {"dtype": torch.get_default_dtype()}
@@ -226,10 +219,6 @@ class LoLLoss(nn.Module):
         self.class_weights = None if classes is None else torch.tensor(classes, **options)
         if self.penalty is not None:
             self.penalty.lf_weights = None if penalties is None else torch.tensor(penalties, **options)
-
-    def _penalty_numbers(self) -> Any:
-        own = None if self.penalty is None else self.penalty.weights
-        return _numbers(self.lf_weighting) if own is None else _numbers(own)
 
     def _say(self, message: str) -> None:
         # configure_model runs twice under callbacks that average weights.
@@ -276,22 +265,8 @@ def _refuse_sharding(strategy: Any) -> None:
         )
 
 
-def _resolve(name: str, weighting: Any, votes: LabeledVotes | None, scaled: bool) -> Any:
-    if weighting is None or (isinstance(weighting, str) and weighting == "uniform"):
-        return None
-    if votes is not None:
-        return lf_weights(weighting, votes, scaled)
-    if isinstance(weighting, str):
-        raise needs_votes(name, weighting)
-    return checked_weights(weighting)
-
-
 def _trains(network: nn.Module) -> bool:
     return any(parameter.requires_grad for parameter in network.parameters())
-
-
-def _numbers(weighting: Any) -> Any:
-    return None if weighting is None or isinstance(weighting, str) else checked_weights(weighting)
 
 
 def _plain(weighting: Any) -> Any:

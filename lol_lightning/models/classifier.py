@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, Literal, cast
 
-import numpy as np
-import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 from torchmetrics import MetricCollection
 
-from lol_lightning._lightning import LightningModule, OptimizerLRScheduler, rank_zero_info
+from lol_lightning._lightning import OptimizerLRScheduler
 from lol_lightning.data.base import BaseDataModule
-from lol_lightning.data.batch import Features, LoLBatch
-from lol_lightning.data.feature_batches import feature_batches
-from lol_lightning.exceptions import ConfigurationError, DataError, LoLError, check_choice
-from lol_lightning.features import FeatureSpace, feature_space_from_state
+from lol_lightning.data.batch import LoLBatch
+from lol_lightning.exceptions import ConfigurationError, DataError, check_choice
+from lol_lightning.features import feature_space_from_state
 from lol_lightning.losses.lol_loss import LoLLoss, LoLTerms, trainer_of
 from lol_lightning.losses.penalties import GradientPenalty, Penalty
 from lol_lightning.losses.penalties.second_derivative import second_derivative
 from lol_lightning.losses.weights import ClassWeighting, LFWeighting
 from lol_lightning.models.lazy_adam import LazyAdam
 from lol_lightning.models.metrics import classification_metrics
-from lol_lightning.models.model_file import read_model, write_model
 from lol_lightning.models.penalty_monitor import PenaltyMonitor
-from lol_lightning.networks import SparseMLP, logits_of
+from lol_lightning.models.predictor import Predictor
+from lol_lightning.networks import SparseMLP
 
 __all__ = ["LoLClassifier"]
 
@@ -35,7 +31,7 @@ LAZY_ROWS = 20_000
 """From this many features on, ``optimizer="auto"`` gives the default network row-sparse gradients and lazy Adam."""
 
 
-class LoLClassifier(LightningModule):
+class LoLClassifier(Predictor):
     """A classifier that is trained on the votes and gradients of labeling functions (Sam and Kolter, 2023).
 
     Batches are ``LoLBatch``. Sizes, weights and the feature space come from the trainer's data module where the
@@ -100,10 +96,8 @@ class LoLClassifier(LightningModule):
             self.lol = LoLLoss(False, lf_weights, class_weights)
         else:
             self.lol = LoLLoss({"seed": seed} if penalty is None else penalty, lf_weights, class_weights)
-        self.feature_space: FeatureSpace | None = None
         self.network = network
         self._monitor = PenaltyMonitor()
-        self._space_state: dict[str, Any] | None = None
         self.register_load_state_dict_pre_hook(_build_from)  # type: ignore[no-untyped-call]
         self._note_hparams()
         if num_classes is not None and (network is not None or num_features is not None):
@@ -131,17 +125,6 @@ class LoLClassifier(LightningModule):
             self._use_sparse_gradients(self._wants_sparse_gradients and self._may_send_sparse_gradients())
         self._note_hparams()
 
-    def forward(self, features: Features) -> Float[Tensor, "batch cls"]:
-        """Return the logits of a batch of features.
-
-        Args:
-            features: float (B, ...), ``SparseRows`` (B, d) or a token dictionary.
-
-        Returns:
-            float (B, K).
-        """
-        return logits_of(self._network, features)
-
     def training_step(self, batch: LoLBatch, batch_idx: int) -> Tensor:
         """Return the loss of Eq. 4 for one batch, and log its terms."""
         terms = self.lol(self._network, batch, self.global_step)
@@ -168,10 +151,6 @@ class LoLClassifier(LightningModule):
             raise DataError("test rows have no labels. Give them a label column, or call predict instead of test.")
         self._evaluate(batch, "test", self.test_metrics)
 
-    def predict_step(self, batch: LoLBatch, batch_idx: int) -> Float[Tensor, "batch cls"]:
-        """Return class probabilities, float (B, K)."""
-        return self(batch.features).softmax(-1)
-
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Return Adam; it is lazy in the first layer where that layer's gradient is row-sparse."""
         hparams = self.hparams
@@ -188,76 +167,6 @@ class LoLClassifier(LightningModule):
         for logger in self.loggers:
             logger.log_hyperparams(dict(self.hparams))
 
-    @torch.no_grad()
-    def predict_proba(self, rows: Any, batch_size: int = 4096) -> Float[np.ndarray, "row cls"]:
-        """Return class probabilities of new rows; neither LFs nor training rows are needed.
-
-        Args:
-            rows: texts, a DataFrame or data points, as the feature space reads them; or features float (n, ...), dense
-                or sparse, in the form that the network was trained on.
-            batch_size: rows of a forward pass.
-
-        Returns:
-            float64 (n, K), rows sum to 1.
-
-        Raises:
-            ConfigurationError: if rows are no features and the model has no feature space.
-            DataError: if the rows do not fit the feature space or the network.
-        """
-        training = self.training
-        self.eval()
-        try:
-            batches = feature_batches(rows, self.feature_space, batch_size)
-            found = [self(features.to(self.device)).softmax(-1).cpu() for features in batches]
-        finally:
-            self.train(training)
-        return torch.cat(found).double().numpy() if found else np.empty((0, self.hparams["num_classes"]))
-
-    def predict(self, rows: Any, batch_size: int = 4096) -> np.ndarray:
-        """Return the most probable class of each row, int64 (n,); see ``predict_proba``."""
-        return self.predict_proba(rows, batch_size).argmax(1)
-
-    def save(self, path: str | Path) -> None:
-        """Write the trained model with its feature space to one file of plain arrays and JSON.
-
-        Raises:
-            ConfigurationError: if the network or the feature space is of a class of the user's own, which only its
-                code can build; keep a Lightning checkpoint then, and give ``load_from_checkpoint`` the network.
-        """
-        if type(self._network) is not SparseMLP:
-            raise ConfigurationError(
-                f"a network of the class {type(self._network).__name__} cannot be saved without its code. Save a "
-                "Lightning checkpoint (Trainer.save_checkpoint), and reload it with "
-                "load_from_checkpoint(path, network=...)."
-            )
-        write_model(path, dict(self.hparams), self.state_dict())
-
-    @classmethod
-    def load(cls, path: str | Path) -> LoLClassifier:
-        """Read what ``save`` wrote; nothing in the file is executed.
-
-        Raises:
-            DataError: if the file is something else.
-        """
-        return cls.from_state(*read_model(path))
-
-    @classmethod
-    def from_state(cls, hparams: Mapping[str, Any], state_dict: Mapping[str, Any]) -> LoLClassifier:
-        """Build a model from its hyperparameters and state dict, in evaluation mode; no random number is drawn.
-
-        Raises:
-            DataError: if they do not fit each other, or are of another class.
-        """
-        try:
-            with torch.random.fork_rng(devices=[]):
-                model = cls(**hparams)
-            model.load_state_dict(dict(state_dict))
-        except LoLError as error:
-            raise DataError(f"the model's state is broken: {error}") from error
-        except (KeyError, TypeError, AttributeError, RuntimeError) as error:
-            raise DataError(f"the model's state is broken: {str(error).partition(chr(10))[0]}") from error
-        return model.eval()
-
     def input_gradient(self, batch: LoLBatch, step: int = 0) -> Float[Tensor, "cls inspected"]:
         """Return the smoothed model's gradient on the batch's inspected features; see ``GradientPenalty``."""
         penalty = self.lol.penalty if isinstance(self.lol.penalty, GradientPenalty) else GradientPenalty()
@@ -269,12 +178,6 @@ class LoLClassifier(LightningModule):
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
         """Accept what ``get_extra_state`` returned; ``_build_from`` has taken it before the weights were loaded."""
-
-    @property
-    def _network(self) -> nn.Module:
-        if self.network is None:
-            raise ConfigurationError("the model has no size yet: give num_features and num_classes, or fit it.")
-        return self.network
 
     @property
     def _is_built(self) -> bool:
@@ -305,16 +208,6 @@ class LoLClassifier(LightningModule):
                 f"the model has num_classes = {self.hparams['num_classes']}, but the data module has "
                 f"{data.num_classes}."
             )
-
-    def _take_feature_space(self, space: FeatureSpace | None) -> None:
-        if space is self.feature_space:
-            return
-        self.feature_space = space
-        try:
-            self._space_state = None if space is None else space.state()
-        except ConfigurationError as error:
-            rank_zero_info(f"Checkpoints hold no feature space, so a reloaded model reads features only: {error}")
-            self._space_state = None
 
     @property
     def _wants_sparse_gradients(self) -> bool:

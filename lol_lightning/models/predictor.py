@@ -1,0 +1,141 @@
+"""Predictor: a network with the feature space that feeds it, which answers for new rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from lol_lightning._lightning import LightningModule, rank_zero_info
+from lol_lightning.data.batch import Features, LoLBatch
+from lol_lightning.data.feature_batches import feature_batches
+from lol_lightning.exceptions import ConfigurationError, DataError, LoLError
+from lol_lightning.features import FeatureSpace
+from lol_lightning.models.model_file import read_model, write_model
+from lol_lightning.networks import SparseMLP, logits_of
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+__all__ = ["Predictor"]
+
+
+class Predictor(LightningModule):
+    """A network with the feature space that feeds it.
+
+    A subclass sets ``network``, and keeps sizes and feature space in its extra state, so that checkpoints and the
+    files of ``save`` answer for new rows without training rows and LFs.
+    """
+
+    network: nn.Module | None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.feature_space: FeatureSpace | None = None
+        self._space_state: dict[str, Any] | None = None
+
+    def forward(self, features: Features) -> Float[Tensor, "batch cls"]:
+        """Return the logits of a batch of features.
+
+        Args:
+            features: float (B, ...), ``SparseRows`` (B, d) or a token dictionary.
+
+        Returns:
+            float (B, K).
+        """
+        return logits_of(self._network, features)
+
+    def predict_step(self, batch: LoLBatch, batch_idx: int) -> Float[Tensor, "batch cls"]:
+        """Return class probabilities, float (B, K)."""
+        return self(batch.features).softmax(-1)
+
+    @torch.no_grad()
+    def predict_proba(self, rows: Any, batch_size: int = 4096) -> Float[np.ndarray, "row cls"]:
+        """Return class probabilities of new rows; neither LFs nor training rows are needed.
+
+        Args:
+            rows: texts, a DataFrame or data points, as the feature space reads them; or features float (n, ...), dense
+                or sparse, in the form that the network was trained on.
+            batch_size: rows of a forward pass.
+
+        Returns:
+            float64 (n, K), rows sum to 1.
+
+        Raises:
+            ConfigurationError: if rows are no features and the model has no feature space.
+            DataError: if the rows do not fit the feature space or the network.
+        """
+        training = self.training
+        self.eval()
+        try:
+            batches = feature_batches(rows, self.feature_space, batch_size)
+            found = [self(features.to(self.device)).softmax(-1).cpu() for features in batches]
+        finally:
+            self.train(training)
+        return torch.cat(found).double().numpy() if found else np.empty((0, self.hparams["num_classes"]))
+
+    def predict(self, rows: Any, batch_size: int = 4096) -> np.ndarray:
+        """Return the most probable class of each row, int64 (n,); see ``predict_proba``."""
+        return self.predict_proba(rows, batch_size).argmax(1)
+
+    def save(self, path: str | Path) -> None:
+        """Write the trained model with its feature space to one file of plain arrays and JSON.
+
+        Raises:
+            ConfigurationError: if the network or the feature space is of a class of the user's own, which only its
+                code can build; keep a Lightning checkpoint then, and give ``load_from_checkpoint`` the network.
+        """
+        if type(self._network) is not SparseMLP:
+            raise ConfigurationError(
+                f"a network of the class {type(self._network).__name__} cannot be saved without its code. Save a "
+                "Lightning checkpoint (Trainer.save_checkpoint), and reload it with "
+                "load_from_checkpoint(path, network=...)."
+            )
+        write_model(path, dict(self.hparams), self.state_dict())
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read what ``save`` wrote; nothing in the file is executed.
+
+        Raises:
+            DataError: if the file is something else.
+        """
+        return cls.from_state(*read_model(path))
+
+    @classmethod
+    def from_state(cls, hparams: Mapping[str, Any], state_dict: Mapping[str, Any]) -> Self:
+        """Build a model from its hyperparameters and state dict, in evaluation mode; no random number is drawn.
+
+        Raises:
+            DataError: if they do not fit each other, or are of another class.
+        """
+        try:
+            with torch.random.fork_rng(devices=[]):
+                model = cls(**hparams)
+            model.load_state_dict(dict(state_dict))
+        except LoLError as error:
+            raise DataError(f"the model's state is broken: {error}") from error
+        except (KeyError, TypeError, AttributeError, RuntimeError) as error:
+            raise DataError(f"the model's state is broken: {str(error).partition(chr(10))[0]}") from error
+        return model.eval()
+
+    @property
+    def _network(self) -> nn.Module:
+        if self.network is None:
+            raise ConfigurationError("the model has no size yet: give num_features and num_classes, or fit it.")
+        return self.network
+
+    def _take_feature_space(self, space: FeatureSpace | None) -> None:
+        if space is self.feature_space:
+            return
+        self.feature_space = space
+        try:
+            self._space_state = None if space is None else space.state()
+        except ConfigurationError as error:
+            rank_zero_info(f"Checkpoints hold no feature space, so a reloaded model reads features only: {error}")
+            self._space_state = None
