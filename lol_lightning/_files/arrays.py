@@ -70,7 +70,7 @@ def map_array(path: str | Path, kinds: str, what: str = "an array", cure: str = 
 
 
 class Members(NamedTuple):
-    """Arrays in an open archive, of which each is read when it is asked for."""
+    """Arrays in an open archive; each is read by itself."""
 
     archive: zipfile.ZipFile
     sizes: dict[str, int]

@@ -1,4 +1,4 @@
-"""What a model reads, and where in it the features that labeling functions inspect are found."""
+"""What a model reads, and which of its features a labeling function inspects."""
 
 from lol_lightning.features.bag_of_words import BagOfWords
 from lol_lightning.features.feature_space import FeatureSpace, register_feature_space

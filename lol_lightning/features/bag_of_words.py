@@ -16,7 +16,7 @@ from torch import Tensor
 from lol_lightning._files.plain import check_fields
 from lol_lightning._files.state import check_tensor
 from lol_lightning.exceptions import DataError, FeatureSpaceError
-from lol_lightning.features.feature_space import FeatureSpace, Matrix  # noqa: F401
+from lol_lightning.features.feature_space import FeatureSpace
 from lol_lightning.features.vectorizer_state import vectorizer_from_state, vectorizer_state
 from lol_lightning.features.vocabulary import FOREIGN, FeatureMatch, VocabularyIndex
 from lol_lightning.lfs.record import InspectedFeature
@@ -30,7 +30,7 @@ TOKEN_PATTERN = r"(?u)\d+(?:[.,]\d+)+|\w+(?:['\u2019]\w+)*|[$€£¥%!?]"
 """Numbers with their decimals, words of any length with their apostrophes, and the marks that LFs ask for."""
 
 VocabularySource = Literal["texts", "setting", "fitted"]
-"""Whether the vocabulary was learnt from the training texts, is a setting of the vectorizer, or came with it."""
+"""Where the vocabulary comes from: training texts, the vectorizer's setting, or a vectorizer that was fitted before."""
 
 _FREQUENCIES = ("observed_frequency", "document_frequency", "feature_scale")
 _FIELDS = {
@@ -78,7 +78,7 @@ class BagOfWords(FeatureSpace):
         if not isinstance(vectorizer, CountVectorizer):
             raise FeatureSpaceError(
                 f"BagOfWords needs a CountVectorizer or TfidfVectorizer, got {type(vectorizer).__name__}: "
-                "the words that LFs inspect can only be found in a vocabulary."
+                "the words that LFs inspect are looked up in its vocabulary."
             )
         self.vectorizer = vectorizer
         self.column = column

@@ -1,4 +1,4 @@
-"""FeatureSpace: what a model reads, and where in it the features that LFs inspect are found."""
+"""FeatureSpace: what a model reads, and which of its features an LF inspects."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ class FeatureSpace(ABC):
 def register_feature_space(cls: type[SpaceT]) -> type[SpaceT]:
     """Register a feature space, so that checkpoints and files can hold it; a decorator of the class.
 
-    The class is found by its name when a file is read: import its module before you load a model in another process.
+    A file names the class: import its module before you load a model in another process.
 
     Raises:
         ConfigurationError: if the class lacks ``state`` or ``from_state``, or another class has the same name.

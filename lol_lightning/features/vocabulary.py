@@ -65,7 +65,7 @@ class VocabularyIndex:
         self._text = _SEPARATOR + "".join(name + _SEPARATOR for name in names)
         self._starts = np.cumsum([1, *(len(name) + 1 for name in names)])
         self._borders = [_SEPARATOR, " "] if " " in self._text else [_SEPARATOR]
-        self._found: dict[tuple[str, bool, bool], tuple[int, ...]] = {}
+        self._matches: dict[tuple[str, bool, bool], tuple[int, ...]] = {}
         self._words = vectorizer.analyzer == "word"
         self._analyze = vectorizer.build_analyzer()
         self._preprocess = vectorizer.build_preprocessor()
@@ -110,10 +110,10 @@ class VocabularyIndex:
             # The open end of a phrase may cut a word, but one or two letters would touch half of the vocabulary.
             long = len(pieces[i]) >= _SHORT
             parts.append(self._find(pieces[i], long and open_left and i == 0, long and open_right and i == last))
-        found = tuple(part for part in parts if part)
-        if not found:
+        matched = tuple(part for part in parts if part)
+        if not matched:
             return FeatureMatch((), OUT)
-        return FeatureMatch(found, SPLIT if len(found) == len(parts) else f"{SPLIT}, some {OUT}")
+        return FeatureMatch(matched, SPLIT if len(matched) == len(parts) else f"{SPLIT}, some {OUT}")
 
     def _match_other(self, term: str) -> FeatureMatch:
         if entries := self._find(self._preprocess(term), True, True):
@@ -123,15 +123,15 @@ class VocabularyIndex:
 
     def _find(self, term: str, open_left: bool, open_right: bool) -> tuple[int, ...]:
         key = (term, open_left, open_right)
-        if key not in self._found:
+        if key not in self._matches:
             edges = product([""] if open_left else self._borders, [""] if open_right else self._borders)
             hits = [hit for left, right in edges for hit in self._search(left, term, right)]
-            self._found[key] = tuple(np.unique(np.searchsorted(self._starts, hits, side="right") - 1).tolist())
-        return self._found[key]
+            self._matches[key] = tuple(np.unique(np.searchsorted(self._starts, hits, side="right") - 1).tolist())
+        return self._matches[key]
 
     def _search(self, left: str, term: str, right: str) -> Iterator[int]:
-        wanted = left + term + right
-        hit = self._text.find(wanted)
+        bounded = left + term + right
+        hit = self._text.find(bounded)
         while hit >= 0:
             yield hit + len(left)
-            hit = self._text.find(wanted, hit + 1)
+            hit = self._text.find(bounded, hit + 1)

@@ -20,7 +20,7 @@ from lol_lightning._files.disk import reading
 from lol_lightning._files.plain import check_fields
 from lol_lightning._files.state import check_tensor, read_archive, write_archive
 from lol_lightning.exceptions import ConfigurationError, DataError, NotFittedError, VotesError
-from lol_lightning.features.bag_of_words import FeatureSpace
+from lol_lightning.features import FeatureSpace
 from lol_lightning.functional.gradient_targets import GradientTargets
 from lol_lightning.functional.votes import ABSTAIN
 from lol_lightning.label_model.end_model import EndModel, Training, classifier_options, train_end_model

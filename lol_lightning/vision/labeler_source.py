@@ -1,4 +1,4 @@
-"""Where the labelers of a task come from: given ones, ones that were kept in a file, or new ones."""
+"""Where the labelers of a task come from: the user, a file, or a training."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class LabelerSource:
 
     Args:
         labelers: labelers, or a file in which they are kept: it is read where it is there, and else written.
-        backbone: network under new labelers, which train a copy of it; ``None`` for given features.
+        backbone: network under new labelers, which train a copy of it; ``None`` where the inputs are features.
         freeze_backbone: train the heads alone.
         max_epochs: of the training.
         lr: learning rate of the training.
@@ -60,12 +60,12 @@ class LabelerSource:
     def __post_init__(self) -> None:
         check_calibration(self.calibration)
         if isinstance(self.labelers, AttributeLabelers) and (self.backbone is not None or self.freeze_backbone):
-            raise ConfigurationError("labelers that are given have their own backbone; drop backbone, freeze_backbone.")
+            raise ConfigurationError("the labelers have a backbone of their own; drop backbone and freeze_backbone.")
 
     def labelers_for(
         self, data: AttributeData, transform: Callable[[Tensor], Tensor], seed: int = 0
     ) -> AttributeLabelers:
-        """Return given labelers, or new ones that are not trained.
+        """Return the user's labelers, or new ones that are not trained.
 
         Args:
             data: whose attributes they know.
@@ -73,7 +73,7 @@ class LabelerSource:
             seed: of the first weights.
 
         Raises:
-            ConfigurationError: if given labelers are of other attributes, or the inputs are images without a backbone.
+            ConfigurationError: if the user's labelers have other attributes, or images come without a backbone.
             DataError: if no image can be decoded.
         """
         if isinstance(self.labelers, AttributeLabelers):
@@ -113,9 +113,9 @@ class LabelerSource:
         if not labelers.val_accuracies.isnan().all():
             return labelers.cpu()
         seen = [name for name, is_seen in zip(data.matrix.classes, data.seen.tolist(), strict=True) if is_seen]
-        if asked := [name for name in classes if name in seen]:
-            rank_zero_info(f"Labelers are not trained on {asked}, which are to be told apart.")
-            seen = [name for name in seen if name not in asked]
+        if overlap := [name for name in classes if name in seen]:
+            rank_zero_info(f"Labelers are not trained on {overlap}, which are to be told apart.")
+            seen = [name for name in seen if name not in overlap]
         names = ("max_epochs", "lr", "calibration", "freeze_backbone")
         settings = {"attributes": list(data.matrix.attributes), "seen": seen, "seed": seed}
         settings |= {name: getattr(self, name) for name in names}

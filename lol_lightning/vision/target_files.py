@@ -1,4 +1,4 @@
-"""Files of gradient targets of each example: written as a whole, mapped into memory, and told apart by digests."""
+"""Files of gradient targets of each example: written as a whole, mapped into memory, and identified by digests."""
 
 from __future__ import annotations
 

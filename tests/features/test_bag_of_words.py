@@ -6,7 +6,7 @@ import torch
 from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer, TfidfVectorizer
 
 from lol_lightning.exceptions import DataError, FeatureSpaceError, NotFittedError
-from lol_lightning.features.bag_of_words import BagOfWords, FeatureSpace
+from lol_lightning.features import BagOfWords, FeatureSpace
 from lol_lightning.lfs.record import InspectedFeature
 
 TEXTS = ["I can't pay £1.50 now!", "you pay, you pay", "song of the day"]
@@ -65,7 +65,7 @@ def test_inspected_words_join_the_vocabulary():
     assert space.observed_frequency[space.map_feature(inspected[0]).entries[0]] == 0
 
 
-def test_inspected_words_stay_out_when_told_so_and_of_a_given_vocabulary():
+def test_inspected_words_stay_out_by_a_setting_and_of_a_fixed_vocabulary():
     inspected = [InspectedFeature("subscribe", 1)]
     for space in (
         BagOfWords(add_inspected=False),
@@ -75,7 +75,7 @@ def test_inspected_words_stay_out_when_told_so_and_of_a_given_vocabulary():
         assert "subscribe" not in space.fit(TEXTS, inspected).feature_names
 
 
-def test_tfidf_gives_unseen_words_the_weight_of_scikit_learn():
+def test_tfidf_weighs_words_of_no_text_as_scikit_learn_does():
     space = BagOfWords(TfidfVectorizer())
     space.fit(TEXTS, [InspectedFeature("subscribe", 1)])
     oracle = TfidfVectorizer(vocabulary=space.feature_names).fit(TEXTS)

@@ -6,8 +6,7 @@ from snorkel.labeling import LabelingFunction
 
 from lol_lightning.data.datamodule import LoLDataModule
 from lol_lightning.exceptions import DataError, FeatureSpaceError, NotFittedError
-from lol_lightning.features.bag_of_words import FeatureSpace
-from lol_lightning.features.table import TableFeatures
+from lol_lightning.features import FeatureSpace, TableFeatures
 from lol_lightning.lfs.record import InspectedFeature, LFRecord
 
 TABLE = pd.DataFrame(
@@ -78,7 +77,7 @@ def test_data_module_on_a_table():
 def test_gold_labels_are_no_feature():
     table = TABLE.assign(gold=[0, 1, 1, 1])
     space = TableFeatures()
-    data = LoLDataModule(table, table, train_votes=[[1], [0], [1], [1]], label_column="gold", feature_space=space)
+    data = LoLDataModule(table, table, votes=[[1], [0], [1], [1]], label_column="gold", feature_space=space)
     data.setup("fit")
     assert "gold" not in space.feature_names
     np.testing.assert_array_equal(data.val_labels, [0, 1, 1, 1])

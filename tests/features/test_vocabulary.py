@@ -18,8 +18,8 @@ def space():
 
 
 def match(space, term, kind="substring", column=None):
-    found = space.map_feature(InspectedFeature(term, 1, kind, column=column))
-    return {space.feature_names[entry] for entry in found.entries}, found.remark
+    matched = space.map_feature(InspectedFeature(term, 1, kind, column=column))
+    return {space.feature_names[entry] for entry in matched.entries}, matched.remark
 
 
 @pytest.mark.parametrize(
@@ -75,8 +75,8 @@ def test_phrase_is_its_ngram_where_the_vocabulary_has_it():
 
 
 def test_parts_of_a_phrase_are_kept_apart(space):
-    found = space.map_feature(InspectedFeature("prime minister", 1))
-    assert [len(part) for part in found.parts] == [1, 2]
+    matched = space.map_feature(InspectedFeature("prime minister", 1))
+    assert [len(part) for part in matched.parts] == [1, 2]
 
 
 def test_stop_word_of_the_vectorizer_is_named():

@@ -309,7 +309,7 @@ def test_what_cannot_work_is_explained(changes, error, message):
         ({"silent": "dorp"}, "silent = 'dorp'"),
         ({"gradient_unit": "logodds"}, "gradient_unit = 'logodds'"),
         ({"labelers": None, "calibration": "plat"}, "calibration = 'plat'"),
-        ({"backbone": nn.Flatten()}, "have their own backbone"),
+        ({"backbone": nn.Flatten()}, "have a backbone of their own"),
         ({"matrix": "attributes.csv"}, "drop matrix"),
     ],
 )
