@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import Bool, Int
-from pytorch_lightning.utilities import rank_zero_info
 from torch import Tensor
 
 from lol_lightning._files.arrays import read_arrays
 from lol_lightning._files.disk import read_text, reading
+from lol_lightning._lightning import rank_zero_info
 from lol_lightning.exceptions import DataError
 from lol_lightning.vision.images import SIZE, ImageFiles, Inputs, OnCorrupt
 from lol_lightning.vision.matrices import ClassAttributeMatrix

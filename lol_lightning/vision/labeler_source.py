@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pytorch_lightning.utilities import rank_zero_info
-from pytorch_lightning.utilities.seed import isolate_rng
 from torch import Tensor, nn
 
 from lol_lightning._files.disk import reading
 from lol_lightning._files.plain import check_fields, check_list
 from lol_lightning._files.state import read_tensors, write_tensors
+from lol_lightning._lightning import isolate_rng, rank_zero_info
 from lol_lightning.exceptions import ConfigurationError, DataError
 from lol_lightning.functional.attributes import Calibration
 from lol_lightning.vision.awa import AttributeData
