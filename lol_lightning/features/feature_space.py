@@ -111,6 +111,9 @@ class FeatureSpace(ABC):
         """
         raise ConfigurationError(f"{cls.__name__} has no from_state; write it beside its state.")
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({f'{self.num_features} features' if self.is_fitted else 'not fitted'})"
+
     def _check_fitted(self) -> None:
         if not self.is_fitted:
             name = type(self).__name__

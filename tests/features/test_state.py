@@ -270,6 +270,11 @@ def test_an_unfitted_space_has_no_state():
             space.state()
 
 
+def test_repr_is_one_short_line():
+    assert repr(BagOfWords()) == "BagOfWords(not fitted)"
+    assert repr(TableFeatures().fit(TABLE)) == "TableFeatures(9 features)"
+
+
 def test_200_000_words_take_well_under_a_second():
     words = [f"w{i}" for i in range(200_000)]
     space = BagOfWords(TfidfVectorizer(stop_words=words[:1000])).fit([" ".join(words)])
