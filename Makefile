@@ -44,7 +44,7 @@ test: lint ## Check style and types, run the tests, the doctests and the noteboo
 	$(BIN)/pytest --nbmake notebooks
 
 bench: $(STAMP) ## Measure speed and memory, beside what is usual (ten minutes)
-	$(BIN)/python benchmarks/bench.py
+	$(BIN)/python benchmarks/speed/bench.py
 
 clean: ## Remove what the tools cached
 	rm -rf .mypy_cache .pytest_cache .ruff_cache build dist

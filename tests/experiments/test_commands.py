@@ -10,7 +10,7 @@ from lol_lightning.cli import main
 from lol_lightning.experiments.commands import benchmark, spelled
 from lol_lightning.experiments.methods import as_methods
 
-CONFIGS = sorted((Path(__file__).parents[2] / "configs" / "benchmark").glob("*.yaml"))
+CONFIGS = sorted((Path(__file__).parents[2] / "configs" / "experiments").glob("*.yaml"))
 TINY = ["--seeds", "1", "--trials", "2", "--epochs", "2", "--jobs", "1"]
 
 
@@ -86,7 +86,7 @@ def test_there_is_a_configuration_for_each_experiment():
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_configurations_can_be_read_and_name_their_command_and_output(path):
     text = path.read_text()
-    assert f"# lol-lightning benchmark --config configs/benchmark/{path.name}\n" in text
+    assert f"# lol-lightning benchmark --config configs/experiments/{path.name}\n" in text
     parser = ArgumentParser()
     parser.add_function_arguments(benchmark)
     given = parser.parse_string(text).as_dict()

@@ -1,0 +1,75 @@
+"""Sweeps over settings: they run in several processes, and go on from the CSV that they write."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from joblib import Parallel, delayed
+from pytorch_lightning.utilities.seed import isolate_rng
+from rich.progress import track
+
+from benchmarks.output import console
+from lol_lightning.data.datamodule import LoLDataModule
+from lol_lightning.experiments.training import quiet, trainer
+from lol_lightning.models.classifier import LoLClassifier
+
+SETS = ["youtube", "sms", "chemprot", "agnews_24k", "yelp_7.6k", "imdb"]
+
+Setting = dict[str, Any]
+
+
+def scores(
+    data: LoLDataModule, make_model: Callable[[], LoLClassifier], seed: int, max_epochs: int
+) -> dict[str, float]:
+    """Train, and return accuracies in percent; equal seeds give equal weights, order of rows and dropout."""
+    with quiet(), isolate_rng():
+        data.setup("fit")
+        data.setup("test")
+        torch.manual_seed(seed)
+        model = make_model()
+        trainer(max_epochs=max_epochs).fit(model, data.train_dataloader())
+        (validated,) = trainer().validate(model, data.val_dataloader(), verbose=False)
+        (tested,) = trainer().test(model, data.test_dataloader(), verbose=False)
+    return {
+        "val_accuracy": 100 * validated["val_accuracy"],
+        "test_accuracy": 100 * tested["test_accuracy"],
+        "test_macro_f1": 100 * tested["test_macro_f1"],
+    }
+
+
+def resume(
+    path: Path, groups: Iterable[list[Setting]], run: Callable[[list[Setting]], list[Setting]], jobs: int
+) -> pd.DataFrame:
+    """Run the settings that a CSV does not hold yet, append what comes out, and return the lines of all settings.
+
+    Args:
+        path: the CSV; made if missing.
+        groups: settings of equal keys; a group runs in one process, one after another.
+        run: from settings to lines, each a setting with its scores.
+        jobs: processes of one thread each.
+    """
+    groups = list(groups)
+    wanted = pd.DataFrame([setting for group in groups for setting in group])
+    keys = list(wanted.columns)
+    known = set(pd.read_csv(path)[keys].itertuples(index=False, name=None)) if path.exists() else set()
+    missing = [[s for s in group if tuple(s.values()) not in known] for group in groups]
+    missing = [group for group in missing if group]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    results = in_processes(run, missing, jobs, return_as="generator_unordered")
+    for lines in track(results, path.stem, len(missing), console=console, transient=True):
+        pd.DataFrame(lines).to_csv(path, mode="a", header=not path.exists(), index=False)
+    return pd.read_csv(path).merge(wanted, on=keys)
+
+
+def in_processes(function: Callable[[Any], Any], items: Iterable[Any], jobs: int, return_as: str = "list") -> Any:
+    """Call a function on each item in processes of one thread each; results come as joblib's ``return_as`` says."""
+
+    def in_one_thread(item: Any) -> Any:
+        torch.set_num_threads(1)
+        return function(item)
+
+    return Parallel(n_jobs=jobs, return_as=return_as)(delayed(in_one_thread)(item) for item in items)
