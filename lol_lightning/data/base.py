@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import copy
-from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from abc import abstractmethod
 from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 
-from lol_lightning._lightning import LightningDataModule
 from lol_lightning.data.dataset import LoLDataLoader, LoLDataset
 from lol_lightning.data.options import ClassShares, LoaderOptions, ModelDefaults
+from lol_lightning.data.shared_setup import SPLITS, SharedSetup
 from lol_lightning.exceptions import ConfigurationError, DataError, NotFittedError
 from lol_lightning.features.feature_space import FeatureSpace
 from lol_lightning.functional.example_targets import ExampleTargets
@@ -22,17 +20,11 @@ from lol_lightning.functional.votes import class_ids
 
 __all__ = ["BaseDataModule", "ClassShares", "LoaderOptions", "ModelDefaults"]
 
-SPLITS = ("train", "val", "test", "predict")
-_STAGES = {"fit": ("train", "val"), "validate": ("val",), "test": ("test",), "predict": ("predict",)}
 
-
-class BaseDataModule(LightningDataModule, ABC):
+class BaseDataModule(SharedSetup):
     """Rows with votes of LFs, as typed batches (``LoLBatch``), and all that a model may ask about them.
 
-    A subclass says how many rows each split has (``num_rows``), does the work that must be done once for all
-    processes (``_compute``), and makes the dataset of a split (``_make_dataset``). Datasets are made in ``setup`` and
-    then kept. What ``_compute`` stores in ``self._once`` is computed in ``prepare_data``, on the process of rank 0, and
-    sent to the others in ``setup``. A pickled data module carries it along.
+    A subclass says how many rows each split has (``num_rows``), and does what ``SharedSetup`` asks for.
 
     Args:
         batch_size: B.
@@ -46,11 +38,8 @@ class BaseDataModule(LightningDataModule, ABC):
         super().__init__()
         if batch_size < 1:
             raise ConfigurationError(f"batch_size = {batch_size} must be at least 1.")
-        self.prepare_data_per_node = False
         self.batch_size = batch_size
         self.loader = LoaderOptions() if loader is None else loader
-        self._datasets: dict[str, LoLDataset] = {}
-        self._once: dict[str, Any] = {}
 
     # What a subclass defines.
 
@@ -81,14 +70,6 @@ class BaseDataModule(LightningDataModule, ABC):
     def has_rows(self, split: str) -> bool:
         """Whether there is such a split."""
         return self.num_rows(split) > 0
-
-    @abstractmethod
-    def _compute(self, split: str) -> None:
-        """Do the work for a split that is done once for all processes; store it in ``self._once`` and skip it then."""
-
-    @abstractmethod
-    def _make_dataset(self, split: str) -> LoLDataset:
-        """Make the dataset of a split that has rows."""
 
     def _draw_train_rows(self, max_train_rows: int, seed: int) -> None:
         raise ConfigurationError(f"{type(self).__name__} cannot draw from its training rows.")
@@ -207,28 +188,6 @@ class BaseDataModule(LightningDataModule, ABC):
 
     # What Lightning calls.
 
-    def prepare_data(self) -> None:
-        """Do the work that is done once for all processes; Lightning calls this on rank 0."""
-        stage = None if self.trainer is None else self.trainer.state.fn
-        for split in self._needed(None if stage is None else str(stage.value)):
-            self._compute(split)
-
-    def setup(self, stage: str | None = None) -> None:
-        """Prepare the rows of a stage; what is ready is kept."""
-        splits = self._needed(stage)
-        trainer = self.trainer
-        # A trainer that has ended leaves processes behind that nobody else talks to.
-        if trainer is not None and (trainer.world_size == 1 or trainer.state.status.value != "running"):
-            trainer = None
-        if trainer is None or trainer.is_global_zero:
-            for split in splits:
-                self._compute(split)
-        if trainer is not None:
-            self._once = trainer.strategy.broadcast(self._once)
-        for split in splits:
-            if split not in self._datasets:
-                self._datasets[split] = self._make_dataset(split)
-
     def train_dataloader(self) -> LoLDataLoader:
         """Batches of training rows in random order, without gold labels."""
         return self._loader("train", shuffle=True, generator=torch.Generator().manual_seed(self.loader.seed))
@@ -245,23 +204,16 @@ class BaseDataModule(LightningDataModule, ABC):
         """Batches of the rows to predict."""
         return self._loader("predict")
 
-    def __getstate__(self) -> dict[str, Any]:
-        # Another process has a trainer of its own.
-        return {**self.__dict__, "trainer": None}
-
-    def __copy__(self) -> BaseDataModule:
-        return _twin(self, dict(self.__dict__))
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> BaseDataModule:
-        # A copy in one process needs none of what __getstate__ does for other processes.
-        return _twin(self, {name: copy.deepcopy(value, memo) for name, value in self.__dict__.items()})
+    def __repr__(self) -> str:
+        rows = {split: str(self.num_rows(split)) for split in SPLITS if self.has_rows(split)}
+        if "train" in self._datasets:
+            rows["train"] = f"{len(self._datasets['train'])} of {self.num_rows('train')}"
+        sizes = {name: _or_unknown(self, f"num_{name}") for name in ("lfs", "classes", "features")}
+        parts = {**rows, **sizes, "batch_size": self.batch_size}
+        return f"{type(self).__name__}({', '.join(f'{name}={part}' for name, part in parts.items())})"
 
     def __str__(self) -> str:
         return repr(self)
-
-    def _needed(self, stage: str | None) -> list[str]:
-        """Splits with rows that a stage needs."""
-        return [split for split in _STAGES.get(stage or "", SPLITS) if self.has_rows(split)]
 
     def _refuse_if_ready(self, method: str) -> None:
         if self._datasets:
@@ -291,7 +243,8 @@ class BaseDataModule(LightningDataModule, ABC):
         )
 
 
-def _twin(data: BaseDataModule, attributes: Mapping[str, Any]) -> BaseDataModule:
-    other = type(data).__new__(type(data))
-    other.__dict__.update(attributes)
-    return other
+def _or_unknown(data: BaseDataModule, name: str) -> Any:
+    try:
+        return getattr(data, name)
+    except NotFittedError:
+        return "?"

@@ -246,15 +246,6 @@ class LoLDataModule(BaseDataModule):
             state["_voters"] = self._voters.without_code()
         return state
 
-    def __repr__(self) -> str:
-        rows = {split: str(self.num_rows(split)) for split in self._rows}
-        if "train" in self._datasets:
-            rows["train"] = f"{len(self._datasets['train'])} of {self.num_rows('train')}"
-        sizes = {"lfs": self.num_lfs, "classes": self._num_classes or "?"}
-        sizes["features"] = self.num_features if self.feature_space.is_fitted else "?"
-        parts = {**rows, **sizes, "batch_size": self.batch_size}
-        return f"{type(self).__name__}({', '.join(f'{name}={part}' for name, part in parts.items())})"
-
     def _needed(self, stage: str | None) -> list[str]:
         splits = super()._needed(stage)
         if stage == "fit" and "train" not in self._rows:

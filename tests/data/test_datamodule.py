@@ -1,9 +1,4 @@
-import json
 import logging
-import pickle
-import subprocess
-import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -253,11 +248,6 @@ def test_lf_summary_equals_snorkel():
     assert summary.Targets.tolist() == [1, 1]
 
 
-def test_data_module_pickles_after_setup():
-    data = pickle.loads(pickle.dumps(ready()))
-    np.testing.assert_array_equal(data.train_votes, VOTES[[0, 1, 3, 4]])
-
-
 def test_trainer_fits_tests_and_predicts():
     data = data_module(test=VAL, predict=TRAIN, batch_size=2)
     trainer = pl.Trainer(
@@ -273,15 +263,6 @@ def test_trainer_fits_tests_and_predicts():
     trainer.fit(model, data)
     assert set(trainer.test(model, data, verbose=False)[0]) >= {"test_accuracy"}
     assert sum(len(batch) for batch in trainer.predict(model, data)) == len(TRAIN)
-
-
-@pytest.mark.ddp
-def test_two_processes_share_rows_and_agree_on_targets(tmp_path):
-    script = Path(__file__).parents[1] / "helpers" / "ddp_rows.py"
-    subprocess.run([sys.executable, str(script), str(tmp_path)], check=True, capture_output=True, timeout=240)
-    ranks = [json.loads((tmp_path / f"{rank}.json").read_text()) for rank in (0, 1)]
-    assert sorted(ranks[0]["rows"] + ranks[1]["rows"]) == list(range(40))
-    assert ranks[0]["targets"] == ranks[1]["targets"] != []
 
 
 def test_rows_on_the_device_are_cut_there_and_leave_workers_nothing_to_do():
