@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from lol_lightning._files.disk import reading
+from lol_lightning._files.plain import check_list, read_json
 from lol_lightning.data.datamodule import LoLDataModule
 from lol_lightning.data.inspecting import InspectMode, InspectOptions
 from lol_lightning.data.options import LoaderOptions
 from lol_lightning.data.voters import Records
-from lol_lightning.exceptions import DataError, LabelingFunctionError
+from lol_lightning.exceptions import DataError
 from lol_lightning.features.feature_space import FeatureSpace
 from lol_lightning.functional.gradient_targets import GradientTargets
 from lol_lightning.lfs.adapter import GradientLabelingFunction
 from lol_lightning.lfs.rules.rules import rules_lf
 
 __all__ = ["WrenchDataModule", "WrenchSplit", "read_wrench_lfs", "read_wrench_split"]
+
+_CURE = "A WRENCH directory holds train, valid, test and label .json. Was the download cut short?"
 
 
 class WrenchSplit(NamedTuple):
@@ -109,7 +112,7 @@ def read_wrench_split(path: str | Path) -> WrenchSplit:
         DataError: if the file is missing, is not JSON, or a row lacks one of the three or differs in its votes' number.
     """
     path = Path(path)
-    content = _read_json(path)
+    content = read_json(path, cure=_CURE)
     if not isinstance(content, dict) or not content:
         raise DataError(f"{path} must hold an object with one entry per row, got {type(content).__name__}.")
     texts, labels, votes = [], [], []
@@ -117,17 +120,19 @@ def read_wrench_split(path: str | Path) -> WrenchSplit:
         try:
             texts.append(row["data"]["text"])
             labels.append(row.get("label"))
-            votes.append([*row["weak_labels"]])
-        except (KeyError, TypeError, AttributeError) as error:
+            votes.append(check_list(row["weak_labels"], int | float, "weak_labels"))
+        except (KeyError, TypeError, AttributeError, DataError) as error:
             raise DataError(
-                f'row {name!r} of {path} is broken ({error!r}): expected {{"label": 0, "weak_labels": [0, -1], '
+                f'row {name!r:.80} of {path} is broken ({error!r}): expected {{"label": 0, "weak_labels": [0, -1], '
                 '"data": {"text": "..."}}.'
             ) from error
         if len(votes[-1]) != len(votes[0]):
             raise DataError(
-                f"row {name!r} of {path} has {len(votes[-1])} weak labels and the first row {len(votes[0])}."
+                f"row {name!r:.80} of {path} has {len(votes[-1])} weak labels and the first row {len(votes[0])}."
             )
-    return WrenchSplit(pd.DataFrame({"text": texts, "label": labels}, index=list(content)), np.array(votes))
+    rows = pd.DataFrame({"text": texts, "label": labels}, index=list(content))
+    with reading(path, "a file of a WRENCH directory", _CURE):
+        return WrenchSplit(rows, np.array(votes, dtype=np.int64))
 
 
 def read_wrench_lfs(path: str | Path) -> tuple[list[str], list[GradientLabelingFunction]]:
@@ -140,7 +145,7 @@ def read_wrench_lfs(path: str | Path) -> tuple[list[str], list[GradientLabelingF
         DataError: if the file is missing, is not JSON, or a rule is ill-defined.
     """
     path = Path(path)
-    content = _read_json(path)
+    content = read_json(path, cure=_CURE)
     if not isinstance(content, list):
         raise DataError(f"{path} must hold a list with one entry per LF, got {type(content).__name__}.")
     names, lfs = [], []
@@ -150,7 +155,7 @@ def read_wrench_lfs(path: str | Path) -> tuple[list[str], list[GradientLabelingF
             if item["rules"] is not None:
                 # A rule whose list of words is empty never hits.
                 lfs.append(rules_lf(item["name"], [rule for rule in item["rules"] if [] not in rule.values()]))
-        except (KeyError, TypeError, AttributeError, LabelingFunctionError) as error:
+        except Exception as error:  # The rules decide what is raised.
             raise DataError(
                 f'LF {column} of {path} is broken: {error}. Expected {{"name": ..., "rules": ...}}.'
             ) from error
@@ -158,17 +163,8 @@ def read_wrench_lfs(path: str | Path) -> tuple[list[str], list[GradientLabelingF
 
 
 def _read_label_names(path: Path) -> list[str]:
-    content = _read_json(path)
+    content = read_json(path, cure=_CURE)
     try:
-        return [content[str(i)] for i in range(len(content))]
-    except (KeyError, TypeError) as error:
+        return check_list([content[str(i)] for i in range(len(content))], str, "it")
+    except (KeyError, TypeError, DataError) as error:
         raise DataError(f'{path} must name the classes as {{"0": ..., "1": ...}}, got {content!r:.80}.') from error
-
-
-def _read_json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise DataError(f"{path} is missing. A WRENCH directory holds train, valid, test and label .json.") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} is not JSON: {error}. Was the download cut short?") from error

@@ -2,11 +2,14 @@ import json
 
 import numpy as np
 import pytest
+from broken_files import FUZZ, broken
+from hypothesis import given
+from hypothesis import strategies as st
 from jsonargparse import ArgumentParser
 
 from lol_lightning.data import LoaderOptions, LoLDataModule, WrenchDataModule
 from lol_lightning.data.wrench import read_wrench_lfs, read_wrench_split
-from lol_lightning.exceptions import ConfigurationError, DataError
+from lol_lightning.exceptions import ConfigurationError, DataError, LoLError
 from lol_lightning.lfs.apply import fast_apply
 
 ROWS = {
@@ -69,6 +72,20 @@ def test_max_train_rows_follows_the_seed(tmp_path):
     assert len(texts(0, rows=100)) == 6
     with pytest.raises(ConfigurationError, match="max_train_rows = 0"):
         WrenchDataModule(tmp_path, max_train_rows=0)
+
+
+@FUZZ
+@given(data=st.data())
+def test_broken_files_are_errors_or_a_set(tmp_path_factory, data):
+    directory = tmp_path_factory.getbasetemp() / "broken"
+    directory.mkdir(exist_ok=True)
+    path = write(directory) / f"{data.draw(st.sampled_from(['train', 'valid', 'test', 'label', 'lfs']))}.json"
+    path.write_bytes(data.draw(broken(path.read_bytes())))
+    try:
+        module = WrenchDataModule(directory)
+    except LoLError:
+        return
+    assert module.num_lfs == 3
 
 
 @pytest.mark.parametrize(
