@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from lol_lightning._files.packed import pack, unpack
 from lol_lightning._lightning import LightningModule, Trainer, rank_zero_info
 from lol_lightning.data.base import BaseDataModule, ModelDefaults
 from lol_lightning.data.batch import LoLBatch
@@ -178,12 +179,12 @@ class LoLLoss(nn.Module):
             "class_weights": self.class_weighting if self.class_weights is None else self.class_weights.tolist(),
         }
 
-    def get_extra_state(self) -> dict[str, Any]:
-        """Return what is in force and is no tensor: the penalty with its alpha and c."""
+    def get_extra_state(self) -> Tensor:
+        """Return what is in force and is no tensor, packed as bytes: the penalty with its alpha and c."""
         penalty = None if self.penalty is None else self.penalty.plain(in_force=self.is_configured)
-        return {"penalty": penalty, "is_configured": self.is_configured}
+        return pack({"penalty": penalty, "is_configured": self.is_configured})
 
-    def set_extra_state(self, state: dict[str, Any]) -> None:
+    def set_extra_state(self, state: Tensor) -> None:
         """Accept what ``get_extra_state`` returned; ``_make_room`` has taken it before the buffers were loaded."""
 
     def extra_repr(self) -> str:
@@ -229,8 +230,9 @@ class LoLLoss(nn.Module):
 
 def _make_room(module: LoLLoss, state_dict: Mapping[str, Any], prefix: str, *_: Any) -> None:
     """Take the penalty of a state dict, and make buffers of the sizes that it holds."""
-    extra = state_dict.get(prefix + "_extra_state")
-    if extra is not None:
+    packed = state_dict.get(prefix + "_extra_state")
+    if packed is not None:
+        extra = unpack(packed, "the state of LoLLoss")
         saved, module.is_configured = extra["penalty"], extra["is_configured"]
         if saved is None or module.penalty is None or saved != module.penalty.plain(in_force=module.is_configured):
             module.penalty = None if saved is None else as_penalty(saved, GradientPenalty)
@@ -243,7 +245,7 @@ def _make_room(module: LoLLoss, state_dict: Mapping[str, Any], prefix: str, *_: 
     for owner, name, path in owners:
         if owner is not None and (saved := state_dict.get(prefix + path + name)) is not None:
             setattr(owner, name, torch.empty_like(saved))
-        elif owner is not None and extra is not None:
+        elif owner is not None and packed is not None:
             setattr(owner, name, None)
 
 

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torchmetrics import MetricCollection
 
+from lol_lightning._files.packed import pack, unpack
 from lol_lightning._lightning import OptimizerLRScheduler
 from lol_lightning.data.base import BaseDataModule
 from lol_lightning.data.batch import LoLBatch
@@ -172,11 +173,14 @@ class LoLClassifier(Predictor):
         penalty = self.lol.penalty if isinstance(self.lol.penalty, GradientPenalty) else GradientPenalty()
         return penalty.input_gradient(self._network, batch, step)
 
-    def get_extra_state(self) -> dict[str, Any]:
-        """Return what is no tensor: the sizes and the feature space."""
-        return {"sizes": {name: self.hparams[name] for name in self._SIZES}, "feature_space": self._space_state}
+    def get_extra_state(self) -> Tensor:
+        """Return what is no tensor, packed as bytes: the sizes and the feature space."""
+        sizes = {name: self.hparams[name] for name in self._SIZES}
+        if self._packed is None or self._packed[0] != sizes:
+            self._packed = sizes, pack({"sizes": sizes, "feature_space": self._space_state})
+        return self._packed[1]
 
-    def set_extra_state(self, state: dict[str, Any]) -> None:
+    def set_extra_state(self, state: Tensor) -> None:
         """Accept what ``get_extra_state`` returned; ``_build_from`` has taken it before the weights were loaded."""
 
     @property
@@ -254,12 +258,13 @@ class LoLClassifier(Predictor):
 
 def _build_from(model: LoLClassifier, state_dict: Mapping[str, Any], prefix: str, *_: Any) -> None:
     """Take sizes and feature space of a state dict, and build the network that its weights are loaded into."""
-    extra = state_dict.get(prefix + "_extra_state")
-    if extra is None:
+    packed = state_dict.get(prefix + "_extra_state")
+    if packed is None:
         return
+    extra = unpack(packed, "the state of LoLClassifier")
     model.hparams.update({name: extra["sizes"][name] for name in model._SIZES})
     if not model._is_built:
         model._build()
     if extra["feature_space"] is not None:
-        model._space_state = extra["feature_space"]
+        model._space_state, model._packed = extra["feature_space"], None
         model.feature_space = feature_space_from_state(extra["feature_space"])

@@ -38,6 +38,7 @@ class Predictor(LightningModule):
         super().__init__()
         self.feature_space: FeatureSpace | None = None
         self._space_state: dict[str, Any] | None = None
+        self._packed: tuple[dict[str, Any], Tensor] | None = None
 
     def forward(self, features: Features) -> Float[Tensor, "batch cls"]:
         """Return the logits of a batch of features.
@@ -133,7 +134,7 @@ class Predictor(LightningModule):
     def _take_feature_space(self, space: FeatureSpace | None) -> None:
         if space is self.feature_space:
             return
-        self.feature_space = space
+        self.feature_space, self._packed = space, None
         try:
             self._space_state = None if space is None else space.state()
         except ConfigurationError as error:
