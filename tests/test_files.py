@@ -24,6 +24,7 @@ from lol_lightning._files.plain import check_fields, check_list, parse_json, rea
 from lol_lightning._files.state import (
     check_state,
     check_tensor,
+    load_checked,
     read_archive,
     read_tensors,
     write_archive,
@@ -348,6 +349,24 @@ def test_a_tensor_that_promises_more_than_its_file(tmp_path):
     torch.save({"a": torch.ones(1).expand(2**40)}, tmp_path / "a")
     with pytest.raises(DataError, match=r"a would need \d+ bytes that are not in the file"):
         read_tensors(tmp_path / "a")
+
+
+def test_a_checkpoint_may_hold_other_plain_types_and_no_code(tmp_path):
+    checkpoint = {"state": {0: (torch.ones(2), torch.float32)}, "nan": float("nan")}
+    torch.save(checkpoint, tmp_path / "a.ckpt")
+    read = load_checked(tmp_path / "a.ckpt", "a checkpoint")
+    assert read["state"][0][1] is torch.float32
+    with pytest.raises(DataError, match="the key 0"):
+        read_tensors(tmp_path / "a.ckpt")
+    content = bytearray((tmp_path / "a.ckpt").read_bytes())
+    content[content.index(torch.ones(2).numpy().tobytes())] += 1
+    (tmp_path / "a.ckpt").write_bytes(content)
+    with pytest.raises(DataError, match=r"a\.ckpt is not a checkpoint: .*data/0 in it is not what was written"):
+        load_checked(tmp_path / "a.ckpt", "a checkpoint")
+    torch.save({"code": Bomb(tmp_path / "exploded")}, tmp_path / "a.ckpt")
+    with pytest.raises(DataError, match=r"a\.ckpt is not a checkpoint: it holds other things than plain types and tensors"):
+        load_checked(tmp_path / "a.ckpt", "a checkpoint")
+    assert not (tmp_path / "exploded").exists()
 
 
 class TestArrays:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import secrets
 import stat
 from collections.abc import Iterator
@@ -164,6 +165,8 @@ def _reason(problem: Exception) -> str:
         return "it does not fit into memory"
     if isinstance(problem, RecursionError):
         return "it is nested too deeply"
+    if isinstance(problem, pickle.UnpicklingError):  # PyTorch's message tells how to run the code in the file.
+        return "it holds other things than plain types and tensors"
     if isinstance(problem, KeyError):
         return f"it lacks {problem}"
     text = str(problem).strip().splitlines()

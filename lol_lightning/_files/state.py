@@ -19,7 +19,15 @@ from lol_lightning._files.disk import reading, regular_size, write_bytes
 from lol_lightning._files.plain import MAX_DEPTH, parse_json
 from lol_lightning.exceptions import DataError
 
-__all__ = ["check_state", "check_tensor", "read_archive", "read_tensors", "write_archive", "write_tensors"]
+__all__ = [
+    "check_state",
+    "check_tensor",
+    "load_checked",
+    "read_archive",
+    "read_tensors",
+    "write_archive",
+    "write_tensors",
+]
 
 _JSON = "json"
 _MARK = "@tensor"
@@ -102,6 +110,21 @@ def read_tensors(
     Raises:
         DataError: if the file is missing, broken or something else, or holds a number that is not finite.
     """
+    state = load_checked(path, what, cure)
+    with reading(path, what, cure):
+        for place, value in _leaves(state, "the state"):
+            if isinstance(value, Tensor) and value.nbytes > _dense(value, place).untyped_storage().nbytes():
+                raise DataError(f"{place} would need {value.nbytes} bytes that are not in the file")
+        check_state(state, "the state", may_be_nan)
+        return state
+
+
+def load_checked(path: str | Path, what: str = "a file of tensors", cure: str = "") -> Any:
+    """Read a file of ``torch.save``, such as a Lightning checkpoint, whatever plain types and tensors it holds.
+
+    Raises:
+        DataError: if the file is missing, not what was written, or holds code.
+    """
     with reading(path, what, cure):
         size = regular_size(path)
         with zipfile.ZipFile(path) as archive:
@@ -109,12 +132,7 @@ def read_tensors(
                 raise DataError(f"its {size} bytes would unpack to more")
             if (broken := archive.testzip()) is not None:
                 raise DataError(f"{broken} in it is not what was written")
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        for place, value in _leaves(state, "the state"):
-            if isinstance(value, Tensor) and value.nbytes > _dense(value, place).untyped_storage().nbytes():
-                raise DataError(f"{place} would need {value.nbytes} bytes that are not in the file")
-        check_state(state, "the state", may_be_nan)
-        return state
+        return torch.load(path, map_location="cpu", weights_only=True)
 
 
 def check_state(state: Any, where: str, may_be_nan: Collection[str] = ()) -> None:
