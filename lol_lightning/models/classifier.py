@@ -204,9 +204,8 @@ class LoLClassifier(Predictor):
         self.test_metrics = metrics.clone(prefix="test_")
 
     def _take_sizes(self, data: BaseDataModule) -> None:
-        for name in self._SIZES:
-            if self.hparams[name] is None:
-                self.hparams[name] = getattr(data, name)
+        sizes = {"num_features": data.num_features, "num_classes": data.num_classes, "num_lfs": data.num_lfs}
+        self.hparams.update({name: sizes[name] for name in self._SIZES if self.hparams[name] is None})
         if data.num_classes != self.hparams["num_classes"]:
             raise ConfigurationError(
                 f"the model has num_classes = {self.hparams['num_classes']}, but the data module has "
