@@ -7,9 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
+from torch import Tensor
 
 from lol_lightning._files.disk import reading
+from lol_lightning._files.packed import unpack
+from lol_lightning._files.plain import check_fields
+from lol_lightning._files.state import load_checked
 from lol_lightning.data.options import Classes
 from lol_lightning.exceptions import ConfigurationError, DataError
 from lol_lightning.features import FeatureSpace, feature_space_from_state
@@ -19,6 +22,18 @@ __all__ = ["KIND", "arguments_of", "read_data_state", "restored_space", "state_o
 
 KIND = "lol_lightning data module"
 """Value of the entry "kind" by which the state of a data module is recognised, whatever its class is called."""
+
+_FIELDS: dict[str, Any] = {
+    "kind": str,
+    "feature_space": dict | None,
+    "label_names": list | None,
+    "num_classes": int | None,
+    "lf_names": list,
+    "records": list,
+    "text_column": object,
+    "label_column": object,
+    "batch_size": int,
+}
 
 
 def state_of_space(space: FeatureSpace) -> dict[str, Any] | None:
@@ -74,27 +89,29 @@ def read_data_state(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Read the state of the data module from a Lightning checkpoint; nothing in the file is executed.
 
     A checkpoint that was written where no data module was at hand, such as in the main process after ``ddp_spawn``,
-    still holds the model's classes and feature space; these are returned then.
+    still holds the number of classes and the feature space of a ``LoLClassifier``; these are returned then.
 
     Raises:
-        DataError: if the file is no checkpoint.
+        DataError: if the file is no checkpoint, or its state of a data module is broken.
     """
+    what, cure = "a checkpoint of Lightning", "Write it with Trainer.save_checkpoint."
     path = Path(path)
-    with reading(path, "a checkpoint of Lightning", "Write it with Trainer.save_checkpoint."):
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-        if not isinstance(checkpoint, Mapping):
-            raise DataError(f"it holds a {type(checkpoint).__name__}")
-        values = [value for value in checkpoint.values() if isinstance(value, Mapping)]
-        state = next((dict(value) for value in values if value.get("kind") == KIND), {"kind": KIND})
+    checkpoint = load_checked(path, what, cure)
+    with reading(path, what, cure):
+        if not isinstance(checkpoint, Mapping) or not isinstance(checkpoint.get("state_dict"), Mapping):
+            raise DataError("it has no state_dict")
+        mappings = [value for value in checkpoint.values() if isinstance(value, Mapping)]
+        own = next((value for value in mappings if value.get("kind") == KIND), None)
+        state = {} if own is None else check_fields(own, _FIELDS, "the state of the data module")
         if state.get("feature_space") is None:
-            state |= _state_of_model(checkpoint.get("state_dict"))
-    return state
+            state |= _state_of_model(checkpoint["state_dict"])
+        return state
 
 
-def _state_of_model(weights: Any) -> dict[str, Any]:
-    if not isinstance(weights, Mapping):
-        raise DataError("it has no state_dict")
-    extra = next((v for v in weights.values() if isinstance(v, Mapping) and v.get("feature_space") is not None), None)
-    if extra is None:
-        return {}
-    return {"feature_space": extra["feature_space"], "num_classes": extra.get("sizes", {}).get("num_classes")}
+def _state_of_model(weights: Mapping[str, Any]) -> dict[str, Any]:
+    for name, packed in weights.items():
+        if name.rpartition(".")[2] == "_extra_state" and isinstance(packed, Tensor):
+            extra = unpack(packed, "the state of the model")
+            if extra.get("feature_space") is not None:
+                return {"feature_space": extra["feature_space"], "num_classes": extra["sizes"]["num_classes"]}
+    return {}

@@ -154,10 +154,13 @@ def test_a_space_of_ones_own_class_needs_to_be_given_again(tmp_path):
 def test_files_that_are_no_checkpoints(tmp_path):
     (tmp_path / "text.ckpt").write_text("no checkpoint")
     torch.save([1, 2], tmp_path / "list.ckpt")
+    state = {"kind": "lol_lightning data module"}
+    torch.save({"state_dict": {}, "LoLDataModule": state}, tmp_path / "broken.ckpt")
     for name, message in {
         "missing.ckpt": "is missing. Write it with Trainer.save_checkpoint",
         "text.ckpt": "is not a checkpoint of Lightning",
-        "list.ckpt": "is not a checkpoint of Lightning: it holds a list",
+        "list.ckpt": "is not a checkpoint of Lightning: it has no state_dict",
+        "broken.ckpt": "is not a checkpoint of Lightning: the state of the data module lacks 'feature_space'",
     }.items():
         with pytest.raises(DataError, match=message):
             LoLDataModule.load_from_checkpoint(tmp_path / name, predict=NEW)
