@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import logging
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
-from pytorch_lightning.utilities import rank_zero_only
 
+from lol_lightning._lightning import rank_zero_only
 from lol_lightning.exceptions import TargetsError
-from lol_lightning.features.bag_of_words import FeatureSpace
-from lol_lightning.features.strengths import Finding, Key, strengths
+from lol_lightning.features.feature_space import FeatureSpace
+from lol_lightning.features.strengths import Key, MappedFeature, Strength, strengths
 from lol_lightning.features.vocabulary import SPLIT
 from lol_lightning.functional.gradient_targets import GradientTargets
 from lol_lightning.lfs.record import InspectedFeature, LFRecord, Source
 
-__all__ = ["records_to_targets"]
+__all__ = ["OVERRULED", "records_to_targets"]
 
 logger = logging.getLogger(__name__)
+
+OVERRULED = "overruled by a more trusted finding"
+"""Remark of the audit about a finding whose entries all have their value from a more trusted one."""
 
 _COLUMNS = ["lf", "inspected", "kind", "source", "label", "entries", "num_entries", "num_targets", "remark"]
 
@@ -39,10 +42,11 @@ def records_to_targets(
     .. math:: v \prod_{l \ne j} (1 - \phi_l)
 
     where :math:`l` runs over the entries that would keep the vote alive, the alternatives in the same group of the
-    same clause, and :math:`\phi` is the share of training rows that hold them. The words of a phrase are all needed,
-    so each keeps the full value. Probed and surrogate values are measured and used as they are. Where several findings
-    meet on one (LF, class, feature) the probed one wins over the declared or traced one and that over the surrogate's;
-    among equals the largest magnitude stays.
+    same clause, and :math:`\phi` is the proportion of training rows that hold them. The words of a phrase are all
+    needed, so each keeps the full value. Probed and surrogate values are measured and used as they are.
+
+    The findings that count are those of ``LFRecord.in_force``. Where several of them meet on one (LF, class, feature),
+    the same order of trust decides (``lol_lightning.lfs.record.TRUST``), and within one source the largest magnitude.
 
     A class probability cannot rise with a word for two classes at once. Where one LF asks for an entry on behalf of
     several classes, only the class that it mostly leads to keeps it, times the lead :math:`(w - w') / (w + w')`; the
@@ -60,10 +64,10 @@ def records_to_targets(
     Returns:
         The targets, and the audit: a DataFrame with one row for each inspected feature: ``lf``, ``inspected`` (the
         term), ``kind``, ``source``, ``label``, ``entries`` (names) and ``num_entries`` in the space, ``num_targets``
-        (how many of these are targets), ``remark``.
+        (how many targets have their value from this finding), ``remark``.
 
     Raises:
-        TargetsError: if a feature votes for a class outside [0, K).
+        TargetsError: if a feature speaks for a class outside [0, K).
 
     Example:
         >>> from lol_lightning.features.bag_of_words import BagOfWords
@@ -77,13 +81,16 @@ def records_to_targets(
         0    subscr  [subscribe]             mapped
         1       plz           []  out of vocabulary
     """
-    findings = []
+    mapped: list[MappedFeature] = []
     for lf, record in enumerate(records):
-        for feature in (record if sources is None else record.from_sources(sources)).features:
+        chosen = record if sources is None else record.from_sources(sources)
+        in_force = set(chosen.in_force())
+        for feature in chosen.features:
             _check_label(record, feature, num_classes)
-            findings.append(Finding(lf, feature, feature_space.map_feature(feature)))
+            mapped.append(MappedFeature(lf, feature, feature_space.map_feature(feature), feature in in_force))
     observed, smoothed = feature_space.observed_frequency, feature_space.document_frequency
-    entries = _strongest(strengths(findings, observed.double().numpy(), smoothed.double().numpy()), threshold, top_k)
+    strength = strengths(mapped, observed.double().numpy(), smoothed.double().numpy())
+    entries = _strongest(strength, threshold, top_k)
     scale = feature_space.feature_scale
     targets = GradientTargets.from_entries(
         entries,
@@ -93,14 +100,16 @@ def records_to_targets(
         document_frequency=smoothed,
         feature_scale=None if bool((scale == 1).all()) else scale,
     )
-    audit = _audit(findings, records, feature_space.feature_names, {entry[:3] for entry in entries})
+    audit = _audit(mapped, records, feature_space.feature_names, strength, [entry[:3] for entry in entries])
     _warn_of_splits(audit)
     return targets, audit
 
 
-def _strongest(values: dict[Key, float], threshold: float, top_k: int | None) -> list[tuple[int, int, int, float]]:
+def _strongest(
+    strength: Mapping[Key, Strength], threshold: float, top_k: int | None
+) -> list[tuple[int, int, int, float]]:
     by_lf: dict[int, list[tuple[int, int, int, float]]] = defaultdict(list)
-    for key, value in values.items():
+    for key, (value, _) in strength.items():
         if abs(value) > threshold:
             by_lf[key[0]].append((*key, value))
     kept = (sorted(entries, key=lambda entry: (-abs(entry[3]), entry))[:top_k] for entries in by_lf.values())
@@ -116,23 +125,37 @@ def _check_label(record: LFRecord, feature: InspectedFeature, num_classes: int) 
 
 
 def _audit(
-    findings: Sequence[Finding], records: Sequence[LFRecord], names: Sequence[str], kept: set[Key]
+    mapped: Sequence[MappedFeature],
+    records: Sequence[LFRecord],
+    names: Sequence[str],
+    strength: Mapping[Key, Strength],
+    kept: Sequence[Key],
 ) -> pd.DataFrame:
+    num_targets = Counter(strength[key].mapped for key in kept)
     rows = [
         (
-            records[lf].name,
-            feature.term,
-            feature.kind,
-            feature.source,
-            feature.label,
-            [names[entry] for entry in match.entries],
-            len(match.entries),
-            sum((lf, feature.label, entry) in kept for entry in match.entries),
-            match.remark,
+            records[one.lf].name,
+            one.feature.term,
+            one.feature.kind,
+            one.feature.source,
+            one.feature.label,
+            [names[entry] for entry in one.match.entries],
+            len(one.match.entries),
+            num_targets[number],
+            _remark(one, mapped, strength),
         )
-        for lf, feature, match in findings
+        for number, one in enumerate(mapped)
     ]
     return pd.DataFrame(rows, columns=_COLUMNS)
+
+
+def _remark(one: MappedFeature, mapped: Sequence[MappedFeature], strength: Mapping[Key, Strength]) -> str:
+    """Say how a finding was mapped, or that more trusted ones decide all its entries."""
+    keys = [(one.lf, one.feature.label, entry) for entry in one.match.entries]
+    sources = [mapped[strength[key].mapped].feature.source for key in keys if key in strength]
+    if not sources or (one.in_force and one.feature.source in sources):
+        return one.match.remark
+    return f"{OVERRULED}: {', '.join(dict.fromkeys(source for source in sources if source != one.feature.source))}"
 
 
 def _warn_of_splits(audit: pd.DataFrame) -> None:

@@ -8,17 +8,15 @@ from itertools import combinations
 
 import pandas as pd
 
-from lol_lightning.lfs.record import InspectedFeature, LFRecord
+from lol_lightning.lfs.record import TRUST, InspectedFeature, LFRecord
 
-__all__ = ["agreement", "best_findings", "opposed_pairs", "shows_in"]
+__all__ = ["agreement", "opposed_pairs", "ranked_findings", "shows_in"]
 
-PRIORITY = ("probed", "declared", "traced", "surrogate")
-"""Whose value counts where several sources found the same term."""
 OPPOSED_COLUMNS = ["feature", "lf", "label", "value", "other_lf", "other_label", "other_value"]
 
 
-def shows_in(stated: InspectedFeature, unit: InspectedFeature) -> bool:
-    """Tell whether a probed unit is one in which a stated feature shows, for the same class with the same sign.
+def shows_in(expected: InspectedFeature, unit: InspectedFeature) -> bool:
+    """Tell whether a probed unit is one in which an expected feature shows, for the same class with the same sign.
 
     Example:
         >>> link, stem = InspectedFeature("link", label=1), InspectedFeature("http", label=1)
@@ -26,58 +24,57 @@ def shows_in(stated: InspectedFeature, unit: InspectedFeature) -> bool:
         >>> shows_in(link, https), shows_in(stem, https)
         (False, True)
     """
-    if stated.label != unit.label or (stated.value > 0) != (unit.value > 0):
+    if expected.label != unit.label or (expected.value > 0) != (unit.value > 0):
         return False
-    term, found = stated.term.lower(), unit.term.lower()
-    if stated.kind == "column":
-        return term in (found, (unit.column or "").lower())
+    term, probed = expected.term.lower(), unit.term.lower()
+    if expected.kind == "column":
+        return term in (probed, (unit.column or "").lower())
     words = re.findall(r"\w+", term)
-    if stated.kind == "length" or not words:
-        return term == found
+    if expected.kind == "length" or not words:
+        return term == probed
     first, last = words[0], words[-1]
-    inner = found in words[1:-1]
-    if stated.kind == "prefix":
-        return found in words[:-1] or found.startswith(last)
-    if stated.kind == "suffix":
-        return found in words[1:] or found.endswith(first)
-    if stated.kind == "substring":
-        return inner or (found.endswith(first) or found.startswith(last) if len(words) > 1 else first in found)
-    return found in words or found == term
+    inner = probed in words[1:-1]
+    if expected.kind == "prefix":
+        return probed in words[:-1] or probed.startswith(last)
+    if expected.kind == "suffix":
+        return probed in words[1:] or probed.endswith(first)
+    if expected.kind == "substring":
+        return inner or (probed.endswith(first) or probed.startswith(last) if len(words) > 1 else first in probed)
+    return probed in words or probed == term
 
 
 def agreement(record: LFRecord) -> float | None:
-    """Share of the probed changes of the vote that the declared features explain, or the traced ones if none are.
+    """Fraction of the probed changes of the vote that the declared features explain, or the traced ones if none are.
 
-    Each probed unit counts by the number of votes that it decides. 1: the LF looks where it is said to look; 0, as
+    Each probed unit counts by the number of votes that it decides. 1: the LF looks where its record says; 0, as
     for a list that says ``link`` where the LF looks for ``http``: the list is wrong. ``None`` where either is missing.
 
     Example:
-        >>> said = InspectedFeature("link", label=1)
-        >>> seen = InspectedFeature("http", label=1, kind="token", source="probed", support=100)
-        >>> agreement(LFRecord("keyword_link", (said, seen)))
+        >>> declared = InspectedFeature("link", label=1)
+        >>> probed = InspectedFeature("http", label=1, kind="token", source="probed", support=100)
+        >>> agreement(LFRecord("keyword_link", (declared, probed)))
         0.0
     """
-    stated = record.from_sources(["declared"]).features or record.from_sources(["traced"]).features
+    expected = record.from_sources(["declared"]).features or record.from_sources(["traced"]).features
     probed = record.from_sources(["probed"]).features
-    total = sum(map(_decided, probed))
-    if not stated or not total:
+    total = sum(map(_num_decided, probed))
+    if not expected or not total:
         return None
-    return sum(_decided(unit) for unit in probed if any(shows_in(s, unit) for s in stated)) / total
+    return sum(_num_decided(unit) for unit in probed if any(shows_in(one, unit) for one in expected)) / total
 
 
-def best_findings(record: LFRecord) -> list[InspectedFeature]:
-    """One finding for each term and class, of the best source; the ones that decide most votes first.
+def ranked_findings(record: LFRecord) -> list[InspectedFeature]:
+    """Return the findings in force, each term with each of its values once; those that decide most votes first.
 
     Example:
         >>> traced = InspectedFeature("my", label=1, source="traced")
         >>> probed = InspectedFeature("my", label=1, kind="token", value=0.98, source="probed", support=306)
-        >>> [f.value for f in best_findings(LFRecord("keyword_my", (traced, probed)))]
+        >>> [f.value for f in ranked_findings(LFRecord("keyword_my", (traced, probed)))]
         [0.98]
     """
-    ranked = sorted(record.features, key=lambda f: (PRIORITY.index(f.source), -_decided(f)))
-    first: dict[tuple[str, int], InspectedFeature] = {}
-    for feature in ranked:
-        first.setdefault((feature.term.lower(), feature.label), feature)
+    first: dict[tuple[str, int, float], InspectedFeature] = {}
+    for feature in sorted(record.in_force(), key=lambda f: (TRUST.index(f.source), -_num_decided(f))):
+        first.setdefault((feature.term.lower(), feature.label, feature.value), feature)
     return list(first.values())
 
 
@@ -101,11 +98,11 @@ def opposed_pairs(records: Sequence[LFRecord], min_value: float = 0.1) -> pd.Dat
           feature lf  label  value other_lf  other_label  other_value
         0    song  a      1    1.0        b            0          1.0
     """
-    found = [[f for f in best_findings(record) if abs(f.value) >= min_value] for record in records]
+    strong = [[f for f in ranked_findings(record) if abs(f.value) >= min_value] for record in records]
     rows = [
         (f.term, records[a].name, f.label, f.value, records[b].name, other.label, other.value)
         for a, b in combinations(range(len(records)), 2)
-        for f, other in _common(found[a], found[b])
+        for f, other in _common(strong[a], strong[b])
         if (f.label == other.label) != ((f.value > 0) == (other.value > 0))
     ]
     rows.sort(key=lambda row: -min(abs(row[3]), abs(row[6])))
@@ -123,5 +120,5 @@ def _common(
             yield feature, other
 
 
-def _decided(feature: InspectedFeature) -> float:
+def _num_decided(feature: InspectedFeature) -> float:
     return abs(feature.value) * (feature.support or 1)

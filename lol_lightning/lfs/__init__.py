@@ -1,1 +1,53 @@
-"""Labeling functions: the Snorkel adapter and the record of the features that they inspect."""
+"""What a user writes: labeling functions, the record of what each inspects, and how they are applied."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__all__ = [
+    "GradientLabelingFunction",
+    "InspectedFeature",
+    "LFRecord",
+    "as_lfs",
+    "fast_apply",
+    "gradient_labeling_function",
+    "keyword_lf",
+    "regex_lf",
+    "rules_lf",
+    "validate_votes",
+]
+
+if TYPE_CHECKING:
+    from lol_lightning.lfs.adapter import GradientLabelingFunction, gradient_labeling_function
+    from lol_lightning.lfs.apply import fast_apply
+    from lol_lightning.lfs.lfs import as_lfs
+    from lol_lightning.lfs.matrix import validate_votes
+    from lol_lightning.lfs.record import InspectedFeature, LFRecord
+    from lol_lightning.lfs.rules import keyword_lf, regex_lf, rules_lf
+
+_HOMES = {
+    "GradientLabelingFunction": "adapter",
+    "InspectedFeature": "record",
+    "LFRecord": "record",
+    "as_lfs": "lfs",
+    "fast_apply": "apply",
+    "gradient_labeling_function": "adapter",
+    "keyword_lf": "rules",
+    "regex_lf": "rules",
+    "rules_lf": "rules",
+    "validate_votes": "matrix",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # Records and rows are read without Snorkel, which takes seconds to import.
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

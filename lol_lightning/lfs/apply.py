@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,8 +13,9 @@ from tqdm import tqdm  # type: ignore[import-untyped]
 
 from lol_lightning.exceptions import LabelingFunctionError
 from lol_lightning.functional.votes import ABSTAIN
+from lol_lightning.lfs.lfs import as_lfs
 from lol_lightning.lfs.matrix import validate_votes
-from lol_lightning.lfs.rules.corpus import TextBlock, text_blocks
+from lol_lightning.lfs.rules._corpus import TextBlock, text_blocks
 from lol_lightning.lfs.rules.rule_types import Rule, RuleFunction, read_text
 
 __all__ = ["fast_apply", "validate_votes"]
@@ -24,19 +24,19 @@ Votes = npt.NDArray[np.int64]
 
 
 def fast_apply(
-    lfs: Sequence[LabelingFunction],
+    lfs: Iterable[Any],
     data: pd.DataFrame | Sequence[Any],
     column: str = "text",
     progress_bar: bool = False,
 ) -> Votes:
     """Apply labeling functions; every vote is the one that Snorkel's applier gives.
 
-    LFs that consist of known rules (``keyword_lf``, ``regex_lf``, ``rules_lf``) and have no preprocessor are evaluated
+    LFs that consist of rules (``keyword_lf``, ``regex_lf``, ``rules_lf``) and have no preprocessor are evaluated
     over the whole corpus at once. All others go through ``PandasLFApplier`` or ``LFApplier``, row by row in order, so
     that side effects, caches and random numbers are as they are there.
 
     Args:
-        lfs: labeling functions with distinct names.
+        lfs: labeling functions with distinct names, Snorkel's or plain functions; see ``as_lfs``.
         data: a DataFrame, or a sequence of data points as ``LFApplier`` takes them. Plain texts stand for rows that
             have one column.
         column: the name of that one column; else not used, as every LF knows what it reads.
@@ -47,7 +47,8 @@ def fast_apply(
 
     Raises:
         LabelingFunctionError: if an LF raises, or its vote is no integer from -1 on. Snorkel too fails at ``None``; it
-            cuts 1.5 to 1 and takes -2 for an abstention, which here are errors. LF, row and cure are named.
+            cuts 1.5 to 1 and takes -2 for an abstention, which here are errors. LF, row and cure are named. Also if
+            ``as_lfs`` refuses one of ``lfs``.
 
     Example:
         >>> from lol_lightning.lfs.rules.rules import keyword_lf
@@ -55,9 +56,7 @@ def fast_apply(
         >>> fast_apply(lfs, ["Please listen to my song"])
         array([[1, 0]])
     """
-    counts = Counter(lf.name for lf in lfs)
-    if repeated := [name for name, count in counts.items() if count > 1]:
-        raise LabelingFunctionError(f"labeling functions need distinct names; {repeated[0]!r} is there twice.")
+    lfs = as_lfs(lfs)
     if not isinstance(data, pd.DataFrame) and len(data) and isinstance(next(iter(data)), str):
         data = pd.DataFrame({column: list(data)}, dtype=object)
     votes = np.full((len(data), len(lfs)), ABSTAIN, dtype=np.int64)
@@ -79,7 +78,8 @@ def fast_apply(
                 progress.update(len(block.texts))
     if others:
         applier = PandasLFApplier if isinstance(data, pd.DataFrame) else LFApplier
-        guarded = [_Guarded(lfs[i]) for i in others]
+        columns = list(map(str, data.columns)) if isinstance(data, pd.DataFrame) else None
+        guarded = [_Guarded(lfs[i], columns) for i in others]
         votes[:, others] = applier(guarded).apply(data, progress_bar=progress_bar)
     return votes
 
@@ -87,9 +87,9 @@ def fast_apply(
 class _Guarded(LabelingFunction):  # type: ignore[misc]
     """A labeling function whose failures name it and the row."""
 
-    def __init__(self, lf: LabelingFunction) -> None:
+    def __init__(self, lf: LabelingFunction, columns: list[str] | None) -> None:
         super().__init__(lf.name, lf)
-        self._row = -1
+        self._row, self._columns = -1, columns
 
     def __call__(self, x: Any) -> int:
         self._row += 1
@@ -98,18 +98,26 @@ class _Guarded(LabelingFunction):  # type: ignore[misc]
         except Exception as error:
             raise LabelingFunctionError(
                 f"labeling function {self.name!r} raised {type(error).__name__} at row {self._row}: {error}. "
-                f"Let it return {ABSTAIN} on rows that it cannot judge."
+                + self._cure(error)
             ) from error
         try:
             valid = int(vote) == vote and vote >= ABSTAIN
         except (TypeError, ValueError, OverflowError):
             valid = False
         if not valid:
+            cure = f" A function that ends without a return returns None: let it end with return {ABSTAIN}."
             raise LabelingFunctionError(
                 f"labeling function {self.name!r} voted {vote!r} at row {self._row}; "
-                f"a vote is a class from 0 on, or {ABSTAIN} to abstain."
+                f"a vote is a class from 0 on, or {ABSTAIN} to abstain." + cure * (vote is None)
             )
         return int(vote)
+
+    def _cure(self, error: Exception) -> str:
+        if isinstance(error, (AttributeError, KeyError)) and self._columns is not None:
+            return f"The rows have the columns {self._columns}; does it read one of these, and rightly?"
+        if isinstance(error, TypeError) and "expected string or bytes-like object" in str(error):
+            return "It searches in the row itself; let it search in a column of the row, such as x.text."
+        return f"Let it return {ABSTAIN} on rows that it cannot judge."
 
 
 def _has_only_rules(lf: LabelingFunction) -> bool:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Hashable, Iterable
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 from lol_lightning.exceptions import LabelingFunctionError
 
-__all__ = ["InspectedFeature", "Kind", "LFRecord", "Source"]
+__all__ = ["TRUST", "InspectedFeature", "Kind", "LFRecord", "Source", "most_trusted"]
+
+_T = TypeVar("_T")
+_Key = TypeVar("_Key", bound=Hashable)
 
 Kind = Literal["token", "prefix", "suffix", "substring", "entry", "column", "length"]
 """How a term is looked for.
@@ -21,13 +25,25 @@ data point; ``length``: the length of a text, which no bag of words holds.
 Source = Literal["declared", "traced", "probed", "surrogate"]
 """Where a finding comes from."""
 
+TRUST: tuple[Source, ...] = ("declared", "probed", "traced", "surrogate")
+"""The sources from the most to the least trusted: the one order of precedence for summaries, targets and oppositions.
+
+The user's declaration is authoritative for its term and class. A declared term without a value of its own has the value
+1, times the derivative of "any of" its alternatives, also where probing measured another value. To use measured values
+instead, leave the declared ones out: ``sources=["probed"]``. Among the rest, probing measured the LF on real documents,
+tracing saw one question of its code change its vote, and a surrogate only saw its votes.
+"""
+
+_KINDS_APART = ("column", "length")
+"""Kinds whose terms are no words: the column ``age`` is another thing than the word ``age``."""
+
 
 @dataclass(frozen=True)
 class InspectedFeature:
     """One feature that a labeling function inspects for one class.
 
     Features of one ``clause`` are what a single rule asks for. Within a clause, features of one ``group`` are
-    alternatives (any of them will do) and the groups must all be found: ``check.*(out|this)`` is one clause with the
+    alternatives (any of them will do) and every group must be present: ``check.*(out|this)`` is one clause with the
     groups ``{check}`` and ``{out, this}``.
 
     Args:
@@ -38,7 +54,7 @@ class InspectedFeature:
         source: where the finding comes from.
         clause: which rule of the LF it belongs to.
         group: which group of alternatives within the clause.
-        column: the column or attribute whose text is read, where that is known.
+        column: the column or attribute whose text is read; ``None`` where nobody said.
         std_error: standard error of a probed value.
         support: number of documents on which a probed value rests.
 
@@ -75,7 +91,7 @@ class LFRecord:
     Args:
         name: name of the labeling function.
         features: the findings, of every source.
-        columns: columns, attributes or keys of a data point that the LF reads, where that is known.
+        columns: columns, attributes or keys of a data point that the LF reads; empty where nobody said.
         notes: what a reader should know, such as "defeated tracing" or "not deterministic".
 
     Example:
@@ -103,13 +119,32 @@ class LFRecord:
         keep = set(sources)
         return replace(self, features=tuple(f for f in self.features if f.source in keep))
 
+    def in_force(self) -> tuple[InspectedFeature, ...]:
+        """Return the findings that count, in their order.
+
+        For each class and term these are the findings of the most trusted source that has one (see ``TRUST``). What
+        ``LFInspection.summary`` shows and what gradient targets are made of is chosen here and nowhere else.
+
+        Example:
+            >>> declared = InspectedFeature("http", label=1, value=0.2)
+            >>> traced = InspectedFeature("http", label=1, value=0.9, source="traced")
+            >>> [(f.source, f.value) for f in LFRecord("links", (traced, declared)).in_force()]
+            [('declared', 0.2)]
+        """
+        chosen = most_trusted((_term_key(feature), feature, i) for i, feature in enumerate(self.features))
+        return tuple(self.features[i] for i in sorted(i for places in chosen.values() for i in places))
+
     def to_dict(self) -> dict[str, Any]:
         """Return the record as plain types, ready for JSON."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> LFRecord:
-        """Build a record from what ``to_dict`` gave."""
+        """Build a record from what ``to_dict`` returned.
+
+        Raises:
+            LabelingFunctionError: if ``data`` does not have that form, or holds a feature that is ill-defined.
+        """
         try:
             features = tuple(InspectedFeature(**feature) for feature in data["features"])
             return cls(data["name"], features, tuple(data["columns"]), tuple(data["notes"]))
@@ -117,6 +152,32 @@ class LFRecord:
             raise LabelingFunctionError(
                 f"not a record of a labeling function: {error}. Expected what LFRecord.to_dict() returns."
             ) from error
+
+
+def most_trusted(candidates: Iterable[tuple[_Key, InspectedFeature, _T]]) -> dict[_Key, list[_T]]:
+    """Choose for each key the candidates whose finding has the most trusted source.
+
+    Args:
+        candidates: triples of a key, a finding, and what stands for it in the result.
+
+    Returns:
+        For each key, in order of appearance, the third members of its most trusted candidates, in their order.
+
+    Example:
+        >>> probed = InspectedFeature("win", label=1, source="probed")
+        >>> declared = InspectedFeature("win", label=1)
+        >>> most_trusted([("win", probed, "a"), ("win", declared, "b"), ("win", declared, "c")])
+        {'win': ['b', 'c']}
+    """
+    by_key: defaultdict[_Key, defaultdict[int, list[_T]]] = defaultdict(lambda: defaultdict(list))
+    for key, feature, item in candidates:
+        by_key[key][TRUST.index(feature.source)].append(item)
+    return {key: ranked[min(ranked)] for key, ranked in by_key.items()}
+
+
+def _term_key(feature: InspectedFeature) -> Hashable:
+    kind = feature.kind if feature.kind in _KINDS_APART else "text"
+    return feature.label, kind, feature.term.lower()
 
 
 def _distinct(items: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -61,16 +61,26 @@ def test_duplicates_keep_the_largest_magnitude(space):
     assert entries(targets, space) == {(0, 1, "my"): -0.9}
 
 
-def test_probed_wins_over_declared_and_declared_over_surrogate(space):
+def test_declared_wins_over_probed_over_traced_over_surrogate(space):
     features = (
-        InspectedFeature("my", 1),
+        InspectedFeature("my", 1, value=0.2),
         InspectedFeature("my", 1, "entry", value=0.3, source="probed"),
-        InspectedFeature("song", 1, clause=1),
-        InspectedFeature("song", 1, "entry", value=-0.4, source="surrogate"),
+        InspectedFeature("my", 1, value=0.9, source="traced"),
+        InspectedFeature("song", 1, "entry", value=-0.4, source="probed"),
+        InspectedFeature("song", 1, clause=1, source="traced"),
+        InspectedFeature("good", 1, clause=2, source="traced"),
+        InspectedFeature("good", 1, "entry", value=-0.4, source="surrogate"),
         InspectedFeature("now", 1, "entry", value=0.2, source="surrogate"),
     )
     targets, _ = records_to_targets([record(*features)], space, 2)
-    assert entries(targets, space) == {(0, 1, "my"): 0.3, (0, 1, "song"): 1.0, (0, 1, "now"): 0.2}
+    assert entries(targets, space) == {
+        (0, 1, "my"): 0.2,
+        (0, 1, "song"): -0.4,
+        (0, 1, "good"): 1.0,
+        (0, 1, "now"): 0.2,
+    }
+    measured, _ = records_to_targets([record(*features)], space, 2, sources=["probed", "traced"])
+    assert entries(measured, space)[0, 1, "my"] == 0.3
 
 
 def test_word_alone_decides_over_a_phrase_of_another_class(space):

@@ -1,6 +1,6 @@
 import pytest
 
-from lol_lightning.inspection.agreement import agreement, best_findings, opposed_pairs, shows_in
+from lol_lightning.inspection.agreement import agreement, opposed_pairs, ranked_findings, shows_in
 from lol_lightning.lfs.record import InspectedFeature, LFRecord
 
 
@@ -63,7 +63,7 @@ def test_no_agreement_without_two_sources():
 
 def test_the_findings_that_decide_most_votes_come_first():
     record = LFRecord("lf", (probed("rare", support=2), probed("often", value=0.5, support=100)))
-    assert [f.term for f in best_findings(record)] == ["often", "rare"]
+    assert [f.term for f in ranked_findings(record)] == ["often", "rare"]
 
 
 @pytest.mark.parametrize(
@@ -86,8 +86,11 @@ def test_weak_findings_oppose_nothing():
     assert len(opposed_pairs(records, min_value=0.01)) == 1
 
 
-def test_the_probed_value_counts():
-    declared = InspectedFeature("Song", 0)
-    records = [LFRecord("a", (probed("song"),)), LFRecord("b", (declared, probed("song", 0, 0.4)))]
+def test_the_most_trusted_value_counts():
+    traced, declared = InspectedFeature("Song", 0, source="traced"), InspectedFeature("Song", 0, value=0.9)
+    records = [LFRecord("a", (probed("song"),)), LFRecord("b", (traced, probed("song", 0, 0.4)))]
     [row] = opposed_pairs(records).itertuples()
     assert (row.lf, row.other_lf, row.other_value) == ("a", "b", 0.4)
+    records[1] = records[1].merge(LFRecord("b", (declared,)))
+    [row] = opposed_pairs(records).itertuples()
+    assert row.other_value == 0.9

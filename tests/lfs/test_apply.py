@@ -15,7 +15,7 @@ from snorkel.preprocess import preprocessor
 from lol_lightning.exceptions import LabelingFunctionError
 from lol_lightning.lfs.adapter import gradient_labeling_function
 from lol_lightning.lfs.apply import fast_apply
-from lol_lightning.lfs.rules import corpus
+from lol_lightning.lfs.rules import _corpus as corpus
 from lol_lightning.lfs.rules.rules import keyword_lf, regex_lf, rules_lf
 
 ODD = [
@@ -222,7 +222,7 @@ def test_a_missing_text_is_named_with_row_and_cure(data, message):
 
 
 def test_names_must_be_distinct():
-    with pytest.raises(LabelingFunctionError, match="'k' is there twice"):
+    with pytest.raises(LabelingFunctionError, match="two labeling functions are named 'k'"):
         fast_apply([keyword_lf("k", ["a"], 1), keyword_lf("k", ["b"], 1)], ["a"])
 
 

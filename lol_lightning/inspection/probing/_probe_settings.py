@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from lol_lightning.exceptions import ConfigurationError
-from lol_lightning.inspection.probing.calls import OnError
+from lol_lightning.inspection._votes import OnError
 
 __all__ = ["ProbeSettings", "Strategy"]
 
@@ -24,8 +24,9 @@ class ProbeSettings:
             same in the other half with fewer calls. A budget too small for this goes to halving at once. An LF that
             is not monotone on one document in twenty can slip through: for models, ``"every"`` is the exact choice.
         max_calls: budget of calls for each LF; ``None`` probes the whole corpus. Documents are taken in random order.
-        precision: stop probing a unit once its flip rate is known to within this (Wilson's 95% bound), and stop the
-            LF once all units found are known and new ones turn up on less than this share of the documents.
+        max_seconds: budget of seconds for each LF; a call that is running is waited for.
+        precision: stop probing a unit once its flip rate is certain to within this (Wilson's 95% bound), and stop the
+            LF once all units that flip are and new ones turn up on less than this fraction of the documents.
             0 probes every document. The bound holds for one look; the many looks of a long run make it optimistic.
         min_support: number of documents whose vote a unit must change to be kept.
         candidates: units that are also inserted, in front or at the end, into 50 texts on which the LF abstains.
@@ -38,6 +39,7 @@ class ProbeSettings:
 
     strategy: Strategy = "auto"
     max_calls: int | None = None
+    max_seconds: float | None = None
     precision: float = 0.0
     min_support: int = 2
     candidates: tuple[str, ...] = ()
@@ -50,6 +52,8 @@ class ProbeSettings:
                 raise ConfigurationError(f"{name} = {value!r} is not one of {allowed}.")
         if self.max_calls is not None and self.max_calls < 1:
             raise ConfigurationError(f"max_calls = {self.max_calls}; it must be at least 1, or None for no limit.")
+        if self.max_seconds is not None and not self.max_seconds > 0:
+            raise ConfigurationError(f"max_seconds = {self.max_seconds}; it must be positive, or None for no limit.")
         if not 0 <= self.precision < 1:
             raise ConfigurationError(f"precision = {self.precision}; it must lie in [0, 1).")
         if self.min_support < 1:

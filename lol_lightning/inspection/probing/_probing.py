@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from jaxtyping import Int
 from joblib import Parallel, delayed
-from rich.progress import track
-from snorkel.labeling import LabelingFunction
+from tqdm import tqdm  # type: ignore[import-untyped]
 
-from lol_lightning.inspection.probing.points import TextPoints
-from lol_lightning.inspection.probing.probe_settings import ProbeSettings
-from lol_lightning.inspection.probing.text_probe import probe_lf
-from lol_lightning.inspection.probing.units import TOKEN_PATTERN, TextUnits
+from lol_lightning.inspection.probing._points import TextPoints
+from lol_lightning.inspection.probing._probe_settings import ProbeSettings
+from lol_lightning.inspection.probing._text_probe import probe_lf
+from lol_lightning.inspection.probing._units import TOKEN_PATTERN, TextUnits
+from lol_lightning.lfs.isolated import isolated_copy
+from lol_lightning.lfs.lfs import as_lfs
 from lol_lightning.lfs.record import Kind, LFRecord
 
 __all__ = ["probe_lfs"]
 
 
 def probe_lfs(
-    lfs: Sequence[LabelingFunction],
+    lfs: Iterable[Any],
     data: Any,
     feature_space: Any = None,
     *,
@@ -42,11 +43,11 @@ def probe_lfs(
     removal brings up. Redundant triggers (two keywords in one text) lower it. Works for any black box.
 
     Args:
-        lfs: Snorkel labeling functions, plain ones too; those with known ``rules`` are applied in batches.
+        lfs: labeling functions of any make, see ``as_lfs``; those with ``rules`` are applied in batches.
         data: a DataFrame or a sequence of data points. They are never changed: an LF gets a shallow copy.
         feature_space: a fitted ``BagOfWords`` or vectorizer whose entries are the units; else tokens are.
         column: column or attribute of the text.
-        votes: int64 (n, m), the votes on ``data`` where they are known already.
+        votes: int64 (n, m), the votes on ``data``, if you have them.
         ngram_range: lengths of the n-grams that are units, without a feature space.
         token_pattern: what a token is, without a feature space.
         candidates: units that are also inserted where the LF abstains.
@@ -54,7 +55,7 @@ def probe_lfs(
             an LF that holds what cannot be pickled (a lock, a connection) use
             ``with joblib.parallel_config(backend="threading")``.
         progress_bar: show one.
-        **settings: the other fields of ``ProbeSettings``: strategy, budget, precision, seed, errors.
+        **settings: the other fields of ``ProbeSettings``: strategy, budget of each LF, precision, seed, errors.
 
     Returns:
         One record for each LF, ``source="probed"``, the strongest finding first.
@@ -75,14 +76,18 @@ def probe_lfs(
         >>> [(f.term, f.label, f.value, f.support) for f in record.features]
         [('http', 1, 1.0, 2)]
     """
+    functions = as_lfs(lfs)
     points = TextPoints(data, column)
     chosen = ProbeSettings(candidates=tuple(candidates), **settings)
     units = TextUnits(token_pattern, ngram_range=ngram_range)
     kind: Kind = "token"
     if feature_space is not None:
         units, kind = TextUnits.of_feature_space(feature_space), "entry"
-    columns = [None] * len(lfs) if votes is None else [votes[:, i] for i in range(len(lfs))]
-    jobs = (delayed(probe_lf)(lf, points, units, kind, chosen, known) for lf, known in zip(lfs, columns, strict=True))
+    by_lf = [None] * len(functions) if votes is None else list(votes.T)
+    jobs = (
+        delayed(probe_lf)(isolated_copy(lf), points, units, kind, chosen, own)
+        for lf, own in zip(functions, by_lf, strict=True)
+    )
     probes = Parallel(n_jobs=n_jobs, return_as="generator")(jobs)
-    shown = track(probes, "Probing the labeling functions", total=len(lfs), disable=not progress_bar)
+    shown = tqdm(probes, desc="Probing LFs", total=len(functions), disable=not progress_bar)
     return [probe.record for probe in shown]

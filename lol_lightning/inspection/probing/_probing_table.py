@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,8 +13,12 @@ from jaxtyping import Float, Int
 from snorkel.labeling import LabelingFunction
 
 from lol_lightning.exceptions import ConfigurationError, DataError
-from lol_lightning.inspection.probing.calls import UNKNOWN, OnError, vote_of
-from lol_lightning.inspection.probing.tally import VoteTally
+from lol_lightning.functional.votes import ABSTAIN
+from lol_lightning.inspection._budget import ENDED, Budget
+from lol_lightning.inspection._votes import NOT_CALLED, OnError, vote_of
+from lol_lightning.inspection.probing._tally import VoteTally
+from lol_lightning.lfs.isolated import isolated_copy
+from lol_lightning.lfs.lfs import as_lfs
 from lol_lightning.lfs.record import InspectedFeature, LFRecord
 
 __all__ = ["probe_table", "stein_gradient"]
@@ -36,7 +41,7 @@ def stein_gradient(
         - 1\{lf(x - \sigma \epsilon) = k\})\Big]
 
     Args:
-        plus: int64 (n, t), votes at ``x + sigma * noise``; ``UNKNOWN`` pairs are left out.
+        plus: int64 (n, t), votes at ``x + sigma * noise``; pairs with one below ``ABSTAIN`` are left out.
         minus: int64 (n, t), votes at ``x - sigma * noise``.
         noise: float (n, t, d), standard normal.
         label: the class k.
@@ -52,19 +57,20 @@ def stein_gradient(
         >>> bool(abs(value[0] - 1 / (0.5 * np.sqrt(2 * np.pi))) < 3 * error[0])
         True
     """
-    known = (plus != UNKNOWN) & (minus != UNKNOWN)
-    change = ((plus == label).astype(float) - (minus == label)) * known / (2 * sigma)
-    per_row = (change[..., None] * noise).sum(1) / np.maximum(known.sum(1), 1)[:, None]
-    per_row = per_row[known.any(1)]
+    valid = (plus >= ABSTAIN) & (minus >= ABSTAIN)
+    change = ((plus == label).astype(float) - (minus == label)) * valid / (2 * sigma)
+    per_row = (change[..., None] * noise).sum(1) / np.maximum(valid.sum(1), 1)[:, None]
+    per_row = per_row[valid.any(1)]
     if len(per_row) < 2:
         return np.zeros(noise.shape[-1]), np.full(noise.shape[-1], np.inf)
     return per_row.mean(0), per_row.std(0, ddof=1) / np.sqrt(len(per_row))
 
 
 def probe_table(
-    lfs: Sequence[LabelingFunction],
+    lfs: Iterable[Any],
     data: pd.DataFrame,
     *,
+    votes: Int[np.ndarray, "row lf"] | None = None,
     columns: Sequence[str] | None = None,
     numeric: Sequence[str] | None = None,
     categorical: Sequence[str] | None = None,
@@ -74,20 +80,23 @@ def probe_table(
     min_support: int = 2,
     significance: float = 3.0,
     on_error: OnError = "note",
+    max_calls: int | None = None,
+    max_seconds: float | None = None,
     seed: int = 0,
 ) -> list[LFRecord]:
     """Find out which columns of a table labeling functions look at.
 
     On the rows on which an LF votes, all numeric columns are shifted together by antithetic Gaussian noise, and the
     gradient of the smoothed vote is read off by Stein's identity; one unit is one standard deviation of the column. A
-    step seen by every row would have the value ``1 / (sigma sqrt(2 pi))``, 0.8 at the default width. Each category is
-    exchanged for every other of its column; the mean change of the vote is its discrete derivative.
+    step that every row meets would have the value ``1 / (sigma sqrt(2 pi))``, 0.8 at the default width. Each category
+    is exchanged for every other of its column; the mean change of the vote is its discrete derivative.
 
-    An LF that wants a column *between* two values has a mean gradient near 0, and is not found.
+    An LF that wants a column *between* two values has a mean gradient near 0, and does not show.
 
     Args:
-        lfs: Snorkel labeling functions.
+        lfs: labeling functions of any make, see ``as_lfs``.
         data: the table. It is never changed: an LF gets a copy of a row.
+        votes: int64 (n, m), the votes on ``data``, if you have them.
         columns: the columns from which numeric and categorical ones are taken by default; all of them if ``None``.
         numeric: numeric columns; by default all of number type. Missing values stay missing.
         categorical: columns of categories; by default those of text, bool or category type with at most 50 values.
@@ -97,6 +106,8 @@ def probe_table(
         min_support: number of exchanges of a category that must change the vote for it to be kept.
         significance: keep numeric columns whose value exceeds that many standard errors.
         on_error: ``"note"`` counts the vote of an LF that raises as unknown; ``"raise"`` raises.
+        max_calls: budget of calls for each LF; fewer rows are probed where it does not suffice.
+        max_seconds: budget of seconds for each LF.
         seed: of rows and noise.
 
     Returns:
@@ -130,7 +141,12 @@ def probe_table(
     if wrong := [name for name in numeric if not pd.api.types.is_numeric_dtype(data[name])]:
         raise DataError(f"column {wrong[0]!r} is of type {data[wrong[0]].dtype}, not numeric; name it as categorical.")
     options = _Options(num_pairs, sigma, max_rows, min_support, significance, on_error, seed)
-    return [_TableProbe(lf, data, options).run(numeric, categorical) for lf in lfs]
+    functions = as_lfs(lfs)
+    by_lf = [None] * len(functions) if votes is None else list(votes.T)
+    return [
+        _TableProbe(lf, data, options, Budget(max_calls, max_seconds)).run(numeric, categorical, own)
+        for lf, own in zip(functions, by_lf, strict=True)
+    ]
 
 
 @dataclass(frozen=True)
@@ -145,23 +161,45 @@ class _Options:
 
 
 class _TableProbe:
-    def __init__(self, lf: LabelingFunction, data: pd.DataFrame, options: _Options) -> None:
-        self.lf, self.data, self.options = lf, data, options
+    def __init__(self, lf: LabelingFunction, data: pd.DataFrame, options: _Options, budget: Budget) -> None:
+        self.lf, self.data, self.options, self.budget = isolated_copy(lf), data, options, budget
         self.rng = np.random.default_rng(options.seed)
         self.remarks: Counter[str] = Counter()
 
-    def run(self, numeric: list[str], categorical: list[str]) -> LFRecord:
-        chosen = self.data.iloc[self.rng.permutation(len(self.data))]
-        votes = self._votes(chosen)
+    def run(self, numeric: list[str], categorical: list[str], votes: Int[np.ndarray, " row"] | None = None) -> LFRecord:
+        order = self.rng.permutation(len(self.data))
+        chosen = self.data.iloc[order]
+        votes = self._votes(chosen) if votes is None else votes[order]
         voting = np.flatnonzero(votes >= 0)[: self.options.max_rows]
+        wanted, voting = len(voting), voting[: self._affordable(numeric, categorical)]
         rows, votes = chosen.iloc[voting], votes[voting]
         features = [*self._smooth(rows, votes, numeric), *self._exchange(rows, votes, categorical)]
-        notes = tuple(f"{remark} ({count} calls)" for remark, count in self.remarks.items())
-        return LFRecord(self.lf.name, tuple(sorted(features, key=lambda f: -abs(f.value))), (), notes)
+        notes = [f"{remark} ({count} calls)" for remark, count in self.remarks.items()]
+        if len(voting) < wanted or not self.budget.allows():
+            notes.append(f"{ENDED}: probed the columns on {len(voting)} rows with {self.budget.calls} calls")
+        return LFRecord(self.lf.name, tuple(sorted(features, key=lambda f: -abs(f.value))), (), tuple(notes))
+
+    def _affordable(self, numeric: list[str], categorical: list[str]) -> int:
+        """Return the number of rows for which the calls suffice."""
+        per_row = 2 * self.options.num_pairs * bool(numeric)
+        per_row += sum(max(0, self.data[name].nunique() - 1) for name in categorical)
+        left = self.budget.calls_left
+        return len(self.data) if left is None or not per_row else left // per_row
 
     def _votes(self, rows: pd.DataFrame) -> Int[np.ndarray, " row"]:
-        called = (vote_of(self.lf, x, f"row {i!r}", self.remarks, self.options.on_error) for i, x in rows.iterrows())
-        return np.fromiter(called, dtype=np.int64, count=len(rows))
+        return np.fromiter((self._vote(i, x) for i, x in rows.iterrows()), dtype=np.int64, count=len(rows))
+
+    def _vote(self, index: Any, row: Any) -> int:
+        if not self.budget.allows():
+            return NOT_CALLED
+        self.budget.spend()
+        return vote_of(self.lf, row, f"row {index!r}", self.remarks, self.options.on_error)
+
+    def _votes_of_pairs(self, plus: pd.DataFrame, minus: pd.DataFrame) -> Int[np.ndarray, "pair 2"]:
+        """Call the LF on one row of each table in turn, so that a budget that ends leaves whole pairs."""
+        both = zip(plus.iterrows(), minus.iterrows(), strict=True)
+        votes = (self._vote(*one) for pair in both for one in pair)
+        return np.fromiter(votes, dtype=np.int64, count=2 * len(plus)).reshape(-1, 2)
 
     def _smooth(
         self, rows: pd.DataFrame, votes: Int[np.ndarray, " row"], columns: list[str]
@@ -174,10 +212,8 @@ class _TableProbe:
         shift = (sigma * scale * noise).reshape(-1, len(columns))
         base = rows.iloc[np.repeat(np.arange(len(rows)), pairs)]
         values = base[columns].to_numpy(float, na_value=np.nan)
-        plus, minus = (
-            self._votes(base.assign(**dict(zip(columns, (values + sign * shift).T, strict=True)))).reshape(-1, pairs)
-            for sign in (1, -1)
-        )
+        shifted = (base.assign(**dict(zip(columns, (values + sign * shift).T, strict=True))) for sign in (1, -1))
+        plus, minus = self._votes_of_pairs(*shifted).T.reshape(2, -1, pairs)
         for label in np.unique(np.concatenate([plus, minus, votes[:, None]], axis=1)):
             if label < 0:
                 continue
@@ -198,7 +234,8 @@ class _TableProbe:
             tallies: defaultdict[object, VoteTally] = defaultdict(VoteTally)
             starts = np.cumsum([0, *lengths])
             for row, (value, vote) in enumerate(zip(rows[name].tolist(), votes.tolist(), strict=True)):
-                for after in exchanged[starts[row] : starts[row + 1]].tolist():
+                called = exchanged[starts[row] : starts[row + 1]]
+                for after in called[called != NOT_CALLED].tolist():
                     tallies[value].add(vote, {f"{name}={value}": after})
             for tally in tallies.values():
                 yield from tally.features(self.options.min_support, "column", name)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from lol_lightning.inspection.probing.calls import NOT_CALLED
-from lol_lightning.inspection.probing.units import Span, remove_spans, spans_of
+from lol_lightning.inspection._votes import NOT_CALLED
+from lol_lightning.inspection.probing._units import Span, remove_spans, spans_of
 
 __all__ = ["Document", "Group", "critical_units", "every_unit", "suspects_first"]
 
@@ -83,11 +83,11 @@ def critical_units(
         votes = call([(documents[d].row, documents[d].without(group)) for d, group in pending])
         halves: list[tuple[int, Group]] = []
         for (d, group), vote in zip(pending, votes, strict=True):
-            found = after[d]
-            if found is None or vote == NOT_CALLED:
+            answers = after[d]
+            if answers is None or vote == NOT_CALLED:
                 after[d] = None
             elif len(group) == 1 or vote == documents[d].vote:
-                found.update(dict.fromkeys(group, vote))
+                answers.update(dict.fromkeys(group, vote))
             else:
                 middle = len(group) // 2
                 halves += [(d, group[:middle]), (d, group[middle:])]

@@ -6,7 +6,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 
-from lol_lightning.inspection.probing.calls import UNKNOWN
+from lol_lightning.inspection._votes import UNKNOWN
 from lol_lightning.lfs.record import InspectedFeature, Kind
 
 __all__ = ["VoteTally", "half_width"]
@@ -63,15 +63,15 @@ class VoteTally:
         return flipping
 
     def flip_rate(self, unit: str) -> float:
-        """Share of the documents with the unit whose vote changes without it."""
+        """Proportion of the documents with the unit whose vote changes without it."""
         return self.flips[unit].total() / self.support[unit] if unit in self.flips else 0.0
 
     def suspects(self, min_rate: float) -> frozenset[str]:
         """Units whose removal changes the vote often enough to be tested by themselves."""
         return frozenset(unit for unit in self.flips if self.flip_rate(unit) >= min_rate)
 
-    def known(self, precision: float) -> frozenset[str]:
-        """Units whose flip rate is known to within ``precision`` at 95% confidence."""
+    def certain(self, precision: float) -> frozenset[str]:
+        """Units whose flip rate is certain to within ``precision`` at 95% confidence."""
         if precision <= 0:
             return frozenset()
         return frozenset(u for u, n in self.support.items() if n and half_width(self.flip_rate(u), n) <= precision)
@@ -80,9 +80,9 @@ class VoteTally:
         """Findings, the strongest first: units that change the vote for a class on ``min_support`` documents or more.
 
         The standard error counts two more documents that flip and two that do not (Agresti and Coull, 1998), so
-        that a value seen on two documents alone is not taken for certain.
+        that a value that rests on two documents alone is not taken for certain.
         """
-        found = [
+        features = [
             InspectedFeature(unit, label, kind, total / n, "probed", column=column, std_error=error, support=n)
             for unit, flips in self.flips.items()
             for label, (total, changed) in _by_class(flips).items()
@@ -90,7 +90,7 @@ class VoteTally:
             for n in [self.support[unit]]
             for error in [_std_error(total, changed, n)]
         ]
-        return sorted(found, key=lambda f: (-abs(f.value), -(f.support or 0), f.term, f.label))
+        return sorted(features, key=lambda f: (-abs(f.value), -(f.support or 0), f.term, f.label))
 
 
 def _by_class(flips: Mapping[tuple[int, int], int]) -> dict[int, tuple[int, int]]:

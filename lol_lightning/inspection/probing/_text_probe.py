@@ -11,12 +11,14 @@ from jaxtyping import Int
 from snorkel.labeling import LabelingFunction
 
 from lol_lightning.functional.votes import ABSTAIN
-from lol_lightning.inspection.probing.calls import NOT_CALLED, UNKNOWN, CountedCalls
-from lol_lightning.inspection.probing.points import TextPoints
-from lol_lightning.inspection.probing.probe_settings import ProbeSettings
-from lol_lightning.inspection.probing.removal import Document, critical_units, every_unit, suspects_first
-from lol_lightning.inspection.probing.tally import VoteTally, Z
-from lol_lightning.inspection.probing.units import TextUnits
+from lol_lightning.inspection._budget import ENDED, Budget
+from lol_lightning.inspection._votes import NOT_CALLED, UNKNOWN
+from lol_lightning.inspection.probing._calls import CountedCalls
+from lol_lightning.inspection.probing._points import TextPoints
+from lol_lightning.inspection.probing._probe_settings import ProbeSettings
+from lol_lightning.inspection.probing._removal import Document, critical_units, every_unit, suspects_first
+from lol_lightning.inspection.probing._tally import VoteTally, Z
+from lol_lightning.inspection.probing._units import TextUnits
 from lol_lightning.lfs.record import InspectedFeature, Kind, LFRecord
 
 __all__ = ["Probe", "probe_lf"]
@@ -40,7 +42,7 @@ class Probe:
         record: the findings, ``source="probed"``.
         calls: number of calls of the LF, equal ones counted once.
         documents: number of documents on which the LF votes that were probed.
-        strategy: ``"every"`` or ``"halving"``, the one that was come to in the end.
+        strategy: ``"every"`` or ``"halving"``, the one that was used in the end.
     """
 
     record: LFRecord
@@ -65,7 +67,7 @@ def probe_lf(
         units: cuts a text into what is removed.
         kind: kind of the findings.
         settings: how to probe.
-        votes: int64 (n,), the LF's votes where they are known already; they are checked on a sample.
+        votes: int64 (n,), the LF's votes if you have them; they are checked on a sample.
     """
     return _TextProbe(lf, points, units, settings or ProbeSettings(), votes).run(kind)
 
@@ -80,7 +82,8 @@ class _TextProbe:
         votes: Int[np.ndarray, " row"] | None,
     ) -> None:
         self.lf, self.points, self.units, self.settings, self.votes = lf, points, units, settings, votes
-        self.calls = CountedCalls(lf, points, settings.max_calls, settings.on_error)
+        self.budget = Budget(settings.max_calls, settings.max_seconds)
+        self.calls = CountedCalls(lf, points, self.budget, settings.on_error)
         self.tally, self.inserted = VoteTally(), VoteTally()
         self.strategy = settings.strategy
         self.noisy = False
@@ -88,7 +91,8 @@ class _TextProbe:
         self.abstaining: list[int] = []
         self.num_probed = self.num_explained = self.since_new = 0
         self.notes: list[str] = []
-        self.learned: list[tuple[Document, dict[str, int]]] = []
+        self.first: list[tuple[Document, dict[str, int]]] = []
+        """The first documents with what every unit does in them, on which halving is tried out."""
 
     def run(self, kind: Kind) -> Probe:
         order = np.random.default_rng(self.settings.seed).permutation(len(self.points)).tolist()
@@ -103,57 +107,65 @@ class _TextProbe:
             if not rows or not self._probe(rows):
                 break
             done += len(rows)
-            if not self._learning():
+            if not self._is_learning():
                 size = min(4 * size, LARGEST_CHUNK)
         self._insert()
         strategy = "every" if self.strategy == "every" else "halving"
         return Probe(self._record(kind, len(order) - done), self.calls.calls, self.num_probed, strategy)
 
     def _check_repeated_calls(self, order: list[int]) -> None:
-        """Call the LF twice on a few rows: is it deterministic, and are the given votes its own?"""
+        """Call the LF twice on a few rows: is it deterministic, and are ``votes`` its own?"""
         if getattr(self.lf, "rules", None):
             return
-        rows = order[:REPEATED_CALLS]
+        # At most a quarter of the budget.
+        number = min(REPEATED_CALLS, len(order) if self.budget.calls_left is None else self.budget.calls_left // 8)
+        rows = order[:number]
         if self.votes is not None:
             voting = [row for row in order if self.votes[row] != ABSTAIN]
-            rows = voting[: REPEATED_CALLS // 2] + rows[: REPEATED_CALLS // 2]
+            rows = voting[: (number + 1) // 2] + rows[: number // 2]
         tests = [(row, self.points.texts[row]) for row in rows]
         first, second = self.calls(tests), self.calls.fresh(tests)
-        changed = sum(a not in (b, NOT_CALLED) for a, b in zip(first, second, strict=True))
+        changed = sum(a != b for a, b in zip(first, second, strict=True) if NOT_CALLED not in (a, b))
         if changed:
             self.noisy, self.strategy, self.votes = True, "every", None
             self.notes.append(f"not deterministic: {changed} of {len(rows)} votes changed in a second call")
-        elif self.votes is not None and (wrong := sum(self.votes[r] != v for r, v in zip(rows, first, strict=True))):
-            self.votes = None
-            self.notes.append(f"the given votes are not this LF's: {wrong} of {len(rows)} differ, probed its own")
+        elif self.votes is not None:
+            wrong = sum(v not in (NOT_CALLED, self.votes[r]) for r, v in zip(rows, first, strict=True))
+            if wrong:
+                self.votes = None
+                self.notes.append(f"the votes passed are not this LF's: {wrong} of {len(rows)} differ, probed its own")
 
     def _plan(self, order: list[int]) -> None:
         """Guess what a document costs; where the budget does not allow learning, halve from the start."""
         sizes = [len(self.units(self.points.texts[row])) for row in order[:FIRST_CHUNK]]
         num_units = sum(sizes) / max(1, len(sizes))
-        limit = self.settings.max_calls
+        limit = self.budget.calls_left
         if self.strategy == "auto" and limit is not None and 4 * AUDITED * num_units > limit:
             self.strategy = "halving"
         self.guess = 1 + (4 * math.log2(1 + num_units) if self.strategy == "halving" else num_units)
 
     def _affordable(self, size: int, done: int) -> int:
-        if self.settings.max_calls is None:
-            return size
-        left = self.settings.max_calls - self.calls.calls
-        per_row = max(1.0, self.calls.calls / done) if done else self.guess
-        return max(1, min(size, int(left / per_row))) if left > 0 else 0
+        """Return how many rows the budget is likely to suffice for, at most ``size``."""
+        if not self.budget.allows():
+            return 0
+        if self.budget.calls_left is not None:
+            per_row = max(1.0, self.calls.calls / done) if done else self.guess
+            size = min(size, int(self.budget.calls_left / per_row))
+        if self.budget.seconds_left is not None and done:
+            size = min(size, int(self.budget.seconds_left * done / max(self.budget.seconds, 1e-9)))
+        return max(1, size)
 
     def _settled(self) -> bool:
         precision = self.settings.precision
         if precision <= 0 or self.since_new < math.ceil(Z**2 * (1 - precision) / precision):
             return False
-        found = {u for u, flips in self.tally.flips.items() if flips.total() >= self.settings.min_support}
-        return found <= self.tally.known(precision)
+        supported = {u for u, flips in self.tally.flips.items() if flips.total() >= self.settings.min_support}
+        return supported <= self.tally.certain(precision)
 
     def _probe(self, rows: list[int]) -> bool:
-        """Probe the rows on which the LF votes; return whether the calls sufficed."""
-        documents = self._documents(rows)
-        learning = self._learning()
+        """Probe the rows on which the LF votes; return whether the budget sufficed."""
+        documents, called = self._documents(rows)
+        learning = self._is_learning()
         if learning or self.strategy == "every":
             after = critical_units(self.calls, documents, [every_unit(document) for document in documents])
         else:
@@ -162,60 +174,64 @@ class _TextProbe:
         for document, changed in answered:
             self._count(document, changed)
         if learning:
-            self.learned += answered
-            if not self._learning():
+            self.first += answered
+            if not self._is_learning():
                 self._audit()
-        return len(answered) == len(documents)
+        return called and len(answered) == len(documents)
 
-    def _learning(self) -> bool:
-        return self.strategy == "auto" and len(self.learned) < AUDITED
+    def _is_learning(self) -> bool:
+        return self.strategy == "auto" and len(self.first) < AUDITED
 
     def _halve(self, documents: Sequence[Document], tally: VoteTally) -> list[dict[str, int] | None]:
         """Halve documents, suspects first; where that takes more calls than units, it is given up for good."""
         suspects = tally.suspects(SUSPECT_RATE)
-        asked = self.calls.asked
+        requests = self.calls.requests
         after = critical_units(self.calls, documents, [suspects_first(d, suspects) for d in documents])
-        if self.strategy == "auto" and self.calls.asked - asked > sum(len(d.units) for d in documents):
+        if self.strategy == "auto" and self.calls.requests - requests > sum(len(d.units) for d in documents):
             self.strategy = "every"
         return after
 
     def _audit(self) -> None:
         """Learn suspects from one half of the documents probed so far: does halving find all in the other half?"""
-        middle = len(self.learned) // 2
-        halves = self.learned[:middle], self.learned[middle:]
+        middle = len(self.first) // 2
+        halves = self.first[:middle], self.first[middle:]
         for taught, audited in (halves, halves[::-1]):
             tally = VoteTally()
             for document, changed in taught:
                 tally.add(document.vote, changed)
             halved = self._halve([document for document, _ in audited], tally)
-            if any(found not in (None, exact) for found, (_, exact) in zip(halved, audited, strict=True)):
+            if any(after not in (None, exact) for after, (_, exact) in zip(halved, audited, strict=True)):
                 self.strategy = "every"
 
-    def _documents(self, rows: list[int]) -> list[Document]:
+    def _documents(self, rows: list[int]) -> tuple[list[Document], bool]:
+        """Return the documents on which the LF votes, and whether the budget sufficed to see."""
         texts = self.points.texts
         if self.votes is None:
             votes = (self.calls.fresh if self.noisy else self.calls)([(row, texts[row]) for row in rows])
         else:
             votes = self.votes[rows].tolist()
-        known = self.tally.known(self.settings.precision)
+        certain = self.tally.certain(self.settings.precision)
         documents = []
         for row, vote in zip(rows, votes, strict=True):
             if vote == ABSTAIN:
                 self.abstaining.append(row)
             elif vote not in (UNKNOWN, NOT_CALLED):
                 units = self.units(texts[row])
-                documents.append(Document(row, texts[row], {u: s for u, s in units.items() if u not in known}, vote))
-        return documents
+                open_units = {u: spans for u, spans in units.items() if u not in certain}
+                documents.append(Document(row, texts[row], open_units, vote))
+        return documents, NOT_CALLED not in votes
 
     def _count(self, document: Document, after: dict[str, int]) -> None:
         before = document.vote
         if self.noisy:
             [before] = self.calls.fresh([(document.row, document.text)])
-        found = len(self.tally.flips)
+            if before == NOT_CALLED:
+                return
+        num_flipping = len(self.tally.flips)
         flipping = self.tally.add(before, after)
         self.num_probed += 1
         self.num_explained += bool(flipping)
-        self.since_new = 0 if len(self.tally.flips) > found else self.since_new + 1
+        self.since_new = 0 if len(self.tally.flips) > num_flipping else self.since_new + 1
 
     def _insert(self) -> None:
         for number, unit in enumerate(self.settings.candidates):
@@ -237,17 +253,18 @@ class _TextProbe:
         removed = {(f.term, f.label) for f in features}
         inserted = [f for f in self.inserted.features(least, kind, column) if (f.term, f.label) not in removed]
         if self.noisy:
-            features, inserted = ([f for f in found if _beyond_chance(f)] for found in (features, inserted))
+            features, inserted = ([f for f in each if _beyond_chance(f)] for each in (features, inserted))
         notes = [*self.notes, *self.calls.notes]
         if rows_left:
+            ended = "" if self._settled() else f"{ENDED}: "
             notes.append(
-                f"probed {self.num_probed} votes with {self.calls.calls} calls, {rows_left} rows not looked at"
+                f"{ended}probed {self.num_probed} votes with {self.calls.calls} calls, {rows_left} rows not looked at"
             )
         unexplained = self.num_probed - self.num_explained
         if unexplained and not self.settings.precision:
             notes.append(f"no single {kind} decides {unexplained} of {self.num_probed} probed votes")
         if inserted:
-            notes.append(f"found by insertion alone: {', '.join(f.term for f in inserted)}")
+            notes.append(f"shown by insertion alone: {', '.join(f.term for f in inserted)}")
         return LFRecord(self.lf.name, (*features, *inserted), (), tuple(notes))
 
 

@@ -50,9 +50,9 @@ class TextUnits:
 
     @classmethod
     def of_feature_space(cls, feature_space: Any) -> TextUnits:
-        """Units that are the entries of a bag of words, found through its vectorizer's own analyzer.
+        """Units that are the entries of a bag of words, cut by its vectorizer's own analyzer.
 
-        Each raw token of the text is given to the analyzer by itself, so lower case, accents, stop words, stemmers
+        Each raw token of the text goes through the analyzer by itself, so lower case, accents, stop words, stemmers
         and n-grams of characters all count; n-grams of words are joined from the tokens that the analyzer keeps.
 
         Args:
@@ -75,7 +75,7 @@ class TextUnits:
             single = type(vectorizer)(**(vectorizer.get_params() | {"ngram_range": (1, 1)})).build_analyzer()
         return cls(
             pattern or TOKEN_PATTERN,
-            _remembered(single),
+            _cached(single),
             vectorizer.ngram_range if of_words else (1, 1),
             frozenset(vocabulary),
         )
@@ -120,12 +120,12 @@ def _lowered(token: str) -> tuple[str, ...]:
     return (token.lower(),)
 
 
-def _remembered(analyzer: Callable[[str], Iterable[str]]) -> Callable[[str], tuple[str, ...]]:
-    known: dict[str, tuple[str, ...]] = {}
+def _cached(analyzer: Callable[[str], Iterable[str]]) -> Callable[[str], tuple[str, ...]]:
+    cache: dict[str, tuple[str, ...]] = {}
 
     def entries(token: str) -> tuple[str, ...]:
-        if token not in known:
-            known[token] = tuple(analyzer(token))
-        return known[token]
+        if token not in cache:
+            cache[token] = tuple(analyzer(token))
+        return cache[token]
 
     return entries

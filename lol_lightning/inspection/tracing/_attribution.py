@@ -7,17 +7,23 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from lol_lightning.exceptions import LoLError
 from lol_lightning.functional.votes import ABSTAIN
-from lol_lightning.inspection.tracing.queries import Length, Query, Trace
+from lol_lightning.inspection.tracing._queries import Length, Query, Trace
 
-__all__ = ["Answers", "Conjunction", "Evidence", "Explorer", "Runner"]
+__all__ = ["Answers", "BudgetEndedError", "Conjunction", "Evidence", "Explorer", "Runner"]
 
 Conjunction = frozenset[Query]
 """Queries that a vote rests on together: it leaves when any of them is answered with no."""
 
 Answers = Mapping[Query | Length, int]
 Runner = Callable[[Any, Answers], tuple[int, Trace] | None]
-"""Runs an LF on a point under given answers; ``None`` where the LF fails under them."""
+"""Runs an LF on a point under these answers; ``None`` where the LF fails under them."""
+
+
+class BudgetEndedError(LoLError):
+    """A runner's sign that its budget allows no more runs."""
+
 
 _TESTS_PER_QUERY = 3
 _TESTS_PER_LENGTH = 10
@@ -35,7 +41,7 @@ class Evidence:
         against: pairs of class and query whose positive answer takes the vote away.
         lengths: for each pair of class and length, the directions in which the length brings the vote.
         rows: number of rows that voted, by class.
-        unexplained: number of rows that voted on nothing that was seen.
+        unexplained: number of rows whose vote rests on no query.
         ambiguous: number of rows that voted otherwise than a row on which everything was answered alike.
         queries: everything that was asked, with the number of positive answers.
         looked_up: queries that came from look-ups in sets, dicts or counters.
@@ -52,8 +58,8 @@ class Evidence:
 
     def speaks(self, query: Query) -> bool:
         """Tell whether anything was learnt about a query."""
-        found = any(query in conjunction for each in self.conjunctions.values() for conjunction in each)
-        return found or any(query == other for _, other in self.against)
+        positive = any(query in conjunction for each in self.conjunctions.values() for conjunction in each)
+        return positive or any(query == other for _, other in self.against)
 
 
 class _VotedPath(NamedTuple):
@@ -74,11 +80,15 @@ class Explorer:
     Args:
         run: runs the LF on a data point under given answers.
         max_runs: bound on the number of runs.
+
+    Attributes:
+        ended: whether the budget of the runner ended during the last row, which then teaches nothing more.
     """
 
     def __init__(self, run: Runner, max_runs: int) -> None:
         self.evidence = Evidence()
         self.runs = 0
+        self.ended = False
         self._run_lf, self._max_runs = run, max_runs
         self._tested: Counter[tuple[Any, ...]] = Counter()
         self._paths: dict[tuple[Any, ...], bool] = {}
@@ -100,11 +110,15 @@ class Explorer:
             pivotal = self._turn_hits(point, vote, trace, {})
             redundant = frozenset() if pivotal else self._turn_together(point, vote, trace)
             turned = self._turn_misses(point, vote, trace, {})
+            if self.ended:
+                return
             fixed = hits & trace.fixed
             self._paths[path] = bool(pivotal or redundant or fixed or turned)
             if vote != ABSTAIN:
                 self._open.append(_VotedPath(vote, pivotal, redundant, fixed))
         by_length = self._turn_lengths(point, vote, trace)
+        if self.ended:
+            return
         if trace.columns and all(trace.columns.values()):
             if vote != ABSTAIN and not (self._paths[path] or by_length):
                 self.evidence.unexplained += 1
@@ -123,8 +137,8 @@ class Explorer:
                 conjunctions[path.vote][path.pivotal | needed] = None
         for path in self._open:
             alternatives = path.redundant or path.fixed
-            known = {query for conjunction in conjunctions[path.vote] for query in conjunction}
-            if not path.pivotal and not alternatives & known:
+            decisive = {query for conjunction in conjunctions[path.vote] for query in conjunction}
+            if not path.pivotal and not alternatives & decisive:
                 conjunctions[path.vote].update({frozenset({query}): None for query in alternatives})
         self._judge_absent_patterns()
         for votes in self._votes_by_answers.values():
@@ -133,10 +147,14 @@ class Explorer:
         return self.evidence
 
     def _run(self, point: Any, answers: Answers) -> tuple[int, Trace] | None:
-        if self.runs >= self._max_runs:
+        if self.ended or self.runs >= self._max_runs:
             return None
         self.runs += 1
-        return self._run_lf(point, answers)
+        try:
+            return self._run_lf(point, answers)
+        except BudgetEndedError:
+            self.ended = True
+            return None
 
     def _vote(self, point: Any, answers: Answers) -> int | None:
         result = self._run(point, answers)
@@ -192,7 +210,8 @@ class Explorer:
                 self.evidence.against[vote, query] = None
             else:
                 pivotal = self._turn_hits(point, other, after, turned) | {query}
-                self.evidence.conjunctions[other][pivotal] = None
+                if not self.ended:
+                    self.evidence.conjunctions[other][pivotal] = None
         return changed
 
     def _go_deeper(self, point: Any, vote: int, before: Trace, after: Trace, answers: Answers) -> None:
@@ -219,9 +238,9 @@ class Explorer:
         return changed or any((vote, length) in self.evidence.lengths for length in trace.lengths)
 
     def _is_needed(self, query: Query, vote: int, alone: bool) -> bool:
-        """Tell whether a fixed query was found on each row of this vote, and is more than always true."""
-        found, missed = self._fixed[query][True], self._fixed[query][False]
-        return found[vote] > 0 and missed[vote] == 0 and (alone or missed.total() > 0)
+        """Tell whether a fixed query holds on each row of this vote, and is more than always true."""
+        held, missed = self._fixed[query][True], self._fixed[query][False]
+        return held[vote] > 0 and missed[vote] == 0 and (alone or missed.total() > 0)
 
     def _judge_absent_patterns(self) -> None:
         voted = [label for label in self.evidence.rows if label != ABSTAIN]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from lol_lightning.inspection.probing.attribution import Conjunction, Evidence
-from lol_lightning.inspection.tracing.queries import Query
+from lol_lightning.inspection.tracing._attribution import Conjunction, Evidence
+from lol_lightning.inspection.tracing._queries import Query
 from lol_lightning.lfs.record import InspectedFeature
-from lol_lightning.lfs.rules.patterns import regex_features
+from lol_lightning.lfs.rules._patterns import regex_features
 
 __all__ = ["evidence_features", "merge_alternatives"]
 

@@ -186,7 +186,7 @@ def is_foreign(file: str, home: str | None = None) -> bool:
 @lru_cache(maxsize=1)
 def _library_folders() -> tuple[str, ...]:
     paths = sysconfig.get_paths()
-    return paths["stdlib"], paths["platstdlib"], str(Path(__file__).parents[1])
+    return paths["stdlib"], paths["platstdlib"], str(Path(__file__).parents[2])
 
 
 def _inside(file: str, folder: str) -> bool:

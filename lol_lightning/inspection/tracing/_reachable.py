@@ -12,7 +12,7 @@ from typing import Any
 
 from snorkel.labeling import LabelingFunction
 
-from lol_lightning.inspection.tracing.queries import is_foreign
+from lol_lightning.inspection.tracing._queries import is_foreign
 
 __all__ = ["Reachable", "code_home", "reach"]
 

@@ -12,8 +12,8 @@ from functools import lru_cache, wraps
 from types import FrameType
 from typing import Any
 
-from lol_lightning.inspection.tracing.queries import HOOK_FILES, Query, Trace, active_trace, recording
-from lol_lightning.inspection.tracing.traced_text import TracedStr
+from lol_lightning.inspection.tracing._queries import HOOK_FILES, Query, Trace, active_trace, recording
+from lol_lightning.inspection.tracing._traced_text import TracedStr
 
 __all__ = ["watch_calls"]
 

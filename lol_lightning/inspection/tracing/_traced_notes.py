@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from lol_lightning.functional.votes import ABSTAIN
-from lol_lightning.inspection.probing.attribution import Evidence
-from lol_lightning.inspection.tracing.queries import Query, Trace
+from lol_lightning.inspection.tracing._attribution import Evidence
+from lol_lightning.inspection.tracing._queries import Query, Trace
+from lol_lightning.inspection.tracing._reachable import Reachable
 from lol_lightning.lfs.record import InspectedFeature
-from lol_lightning.lfs.rules.reachable import Reachable
 
 __all__ = ["column_features", "trace_notes"]
 
@@ -102,7 +102,7 @@ def _defeats(
 
 
 def _without_literal(evidence: Evidence, features: Sequence[InspectedFeature]) -> list[str]:
-    from lol_lightning.lfs.rules.patterns import regex_features
+    from lol_lightning.lfs.rules._patterns import regex_features
 
     patterns: list[Query] = [q for q in evidence.queries if q.kind == "pattern" and evidence.speaks(q)]
     return [f"pattern {q.term!r} asks for no literal" for q in patterns if not regex_features(q.term, q.flags, label=0)]

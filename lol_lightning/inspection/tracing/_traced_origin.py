@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, SupportsIndex, TypeVar
 
-from lol_lightning.inspection.tracing.queries import HOOK_FILES, Form, Origin, active_trace
+from lol_lightning.inspection.tracing._queries import HOOK_FILES, Form, Origin, active_trace
 
 __all__ = ["CarriedStr"]
 
@@ -21,7 +21,7 @@ class CarriedStr(str):
 
     origin: Origin
 
-    def __new__(cls: type[_Carried], value: str, origin: Origin) -> _Carried:  # noqa: D102
+    def __new__(cls: type[_Carried], value: str, origin: Origin) -> _Carried:
         self = super().__new__(cls, value)
         self.origin = origin
         trace = active_trace()

@@ -10,8 +10,8 @@ from typing import Any, SupportsIndex
 
 import pandas as pd
 
-from lol_lightning.inspection.tracing.queries import HOOK_FILES, active_trace
-from lol_lightning.inspection.tracing.traced_text import TracedStr, TracedTokens, instrument_value
+from lol_lightning.inspection.tracing._queries import HOOK_FILES, active_trace
+from lol_lightning.inspection.tracing._traced_text import TracedStr, TracedTokens, instrument_value
 
 __all__ = ["field_names", "instrument_point", "plain_copy"]
 

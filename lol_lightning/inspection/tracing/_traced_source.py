@@ -17,8 +17,8 @@ from functools import lru_cache
 from types import CellType, CodeType, FunctionType
 from typing import Any
 
-from lol_lightning.inspection.tracing.queries import HOOK_FILES
-from lol_lightning.inspection.tracing.traced_text import TracedStr
+from lol_lightning.inspection.tracing._queries import HOOK_FILES
+from lol_lightning.inspection.tracing._traced_text import TracedStr
 
 __all__ = ["hook_source"]
 

@@ -6,8 +6,8 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, SupportsIndex
 
-from lol_lightning.inspection.tracing.queries import HOOK_FILES, Form, Length, Origin, Query, QueryKind, active_trace
-from lol_lightning.inspection.tracing.traced_origin import CarriedStr
+from lol_lightning.inspection.tracing._queries import HOOK_FILES, Form, Length, Origin, Query, QueryKind, active_trace
+from lol_lightning.inspection.tracing._traced_origin import CarriedStr
 
 __all__ = ["TracedStr", "TracedTokens", "instrument_value"]
 
@@ -76,10 +76,10 @@ class TracedStr(CarriedStr):
             trace.hashed = True
         return str.__hash__(self)
 
-    def startswith(self, prefix: str | tuple[str, ...], *span: Any) -> bool:  # noqa: D102
+    def startswith(self, prefix: str | tuple[str, ...], *span: Any) -> bool:
         return self._affix("prefix", str.startswith, prefix, span)
 
-    def endswith(self, suffix: str | tuple[str, ...], *span: Any) -> bool:  # noqa: D102
+    def endswith(self, suffix: str | tuple[str, ...], *span: Any) -> bool:
         return self._affix("suffix", str.endswith, suffix, span)
 
     def _affix(self, kind: QueryKind, method: Callable[..., bool], affix: Any, span: tuple[Any, ...]) -> bool:
@@ -87,38 +87,38 @@ class TracedStr(CarriedStr):
             return self.ask(kind, affix, method(self, affix, *span))
         return any([self.ask(kind, term, method(self, term, *span)) for term in affix])
 
-    def find(self, term: str, *span: Any) -> int:  # noqa: D102
+    def find(self, term: str, *span: Any) -> int:
         return self._position(str.find(self, term, *span), term)
 
-    def rfind(self, term: str, *span: Any) -> int:  # noqa: D102
+    def rfind(self, term: str, *span: Any) -> int:
         return self._position(str.rfind(self, term, *span), term)
 
-    def index(self, term: str, *span: Any) -> int:  # noqa: D102
+    def index(self, term: str, *span: Any) -> int:
         return _found(self.find(term, *span))
 
-    def rindex(self, term: str, *span: Any) -> int:  # noqa: D102
+    def rindex(self, term: str, *span: Any) -> int:
         return _found(self.rfind(term, *span))
 
     def _position(self, position: int, term: str) -> int:
         return max(position, 0) if self.ask("substring", term, position >= 0) else -1
 
-    def count(self, term: str, *span: Any) -> int:  # noqa: D102
+    def count(self, term: str, *span: Any) -> int:
         count = str.count(self, term, *span)
         return _overridden_count(count, self.ask("substring", term, count > 0))
 
-    def split(self, sep: str | None = None, maxsplit: SupportsIndex = -1) -> list[str]:  # noqa: D102
+    def split(self, sep: str | None = None, maxsplit: SupportsIndex = -1) -> list[str]:
         return self._cut(str.split(self, sep, maxsplit), sep)
 
-    def rsplit(self, sep: str | None = None, maxsplit: SupportsIndex = -1) -> list[str]:  # noqa: D102
+    def rsplit(self, sep: str | None = None, maxsplit: SupportsIndex = -1) -> list[str]:
         return self._cut(str.rsplit(self, sep, maxsplit), sep)
 
-    def splitlines(self, keepends: bool = False) -> list[str]:  # noqa: D102
+    def splitlines(self, keepends: bool = False) -> list[str]:
         return self.tokens(str.splitlines(self, keepends), "text")
 
-    def partition(self, sep: str) -> tuple[str, str, str]:  # noqa: D102
+    def partition(self, sep: str) -> tuple[str, str, str]:
         return self._part(str.partition(self, sep), sep, (self, "", ""))
 
-    def rpartition(self, sep: str) -> tuple[str, str, str]:  # noqa: D102
+    def rpartition(self, sep: str) -> tuple[str, str, str]:
         return self._part(str.rpartition(self, sep), sep, ("", "", self))
 
     def _cut(self, parts: list[str], sep: str | None) -> list[str]:
@@ -160,11 +160,11 @@ class TracedTokens(list[str]):
     def __contains__(self, term: object) -> bool:
         return self._ask(term, term in self._plain())
 
-    def count(self, term: str) -> int:  # noqa: D102
+    def count(self, term: str) -> int:
         count = self._plain().count(term)
         return _overridden_count(count, self._ask(term, count > 0))
 
-    def index(self, term: str, *span: Any) -> int:  # noqa: D102
+    def index(self, term: str, *span: Any) -> int:
         tokens = self._plain()
         if not self._ask(term, term in tokens):
             raise ValueError(f"{term!r} is not in list")

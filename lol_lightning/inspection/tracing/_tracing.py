@@ -1,35 +1,37 @@
-"""Tracing: what a plain labeling function inspects, found by running it on instrumented data points."""
+"""Tracing: what a plain labeling function inspects, from running it on instrumented data points."""
 
 from __future__ import annotations
 
-import copy
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from snorkel.labeling import LabelingFunction
-from snorkel.map import BaseMapper
 
 from lol_lightning.exceptions import DataError
-from lol_lightning.inspection.probing.attribution import Answers, Explorer
-from lol_lightning.inspection.probing.calls import UNKNOWN, as_vote
-from lol_lightning.inspection.tracing.queries import Trace, recording
-from lol_lightning.inspection.tracing.traced_calls import watch_calls
-from lol_lightning.inspection.tracing.traced_notes import column_features, trace_notes
-from lol_lightning.inspection.tracing.traced_point import field_names, instrument_point, plain_copy
-from lol_lightning.inspection.tracing.traced_source import hook_source
-from lol_lightning.inspection.tracing.traced_text import TracedStr
+from lol_lightning.inspection._budget import ENDED, Budget
+from lol_lightning.inspection._votes import UNKNOWN, as_vote
+from lol_lightning.inspection.tracing._attribution import Answers, BudgetEndedError, Explorer
+from lol_lightning.inspection.tracing._clauses import evidence_features
+from lol_lightning.inspection.tracing._queries import Trace, recording
+from lol_lightning.inspection.tracing._reachable import code_home, reach
+from lol_lightning.inspection.tracing._traced_calls import watch_calls
+from lol_lightning.inspection.tracing._traced_notes import column_features, trace_notes
+from lol_lightning.inspection.tracing._traced_point import field_names, instrument_point, plain_copy
+from lol_lightning.inspection.tracing._traced_source import hook_source
+from lol_lightning.inspection.tracing._traced_text import TracedStr
+from lol_lightning.lfs.isolated import isolated_copy
+from lol_lightning.lfs.lfs import as_lfs
 from lol_lightning.lfs.record import LFRecord
-from lol_lightning.lfs.rules.clauses import evidence_features
-from lol_lightning.lfs.rules.reachable import code_home, reach
 
 __all__ = ["Tracer", "run_traced", "trace_lf", "trace_lfs"]
 
 
 def trace_lfs(
-    lfs: Sequence[LabelingFunction],
+    lfs: Iterable[Any],
     data: pd.DataFrame | Sequence[Any],
     column: str | None = None,
     max_rows: int = 500,
@@ -39,23 +41,24 @@ def trace_lfs(
     """Trace several labeling functions; see ``trace_lf``.
 
     Args:
-        lfs: the m labeling functions.
+        lfs: the m labeling functions, of any make; see ``as_lfs``.
         data: the N data points.
         column: the only text to instrument; all texts by default.
         max_rows: number of rows that each LF is traced on.
-        votes: int (N, m), the votes of the LFs where they are known, to choose rows by.
+        votes: int (N, m), the votes of the LFs, if you have them, to choose rows by.
         max_runs: bound on the runs of each LF with single answers turned over.
 
     Raises:
         DataError: if the votes do not fit the data and the LFs.
     """
-    if votes is not None and np.shape(votes) != (len(data), len(lfs)):
+    functions = as_lfs(lfs)
+    if votes is not None and np.shape(votes) != (len(data), len(functions)):
         raise DataError(
-            f"votes have shape {np.shape(votes)}, but there are {len(data)} data points and {len(lfs)} LFs; "
+            f"votes have shape {np.shape(votes)}, but there are {len(data)} data points and {len(functions)} LFs; "
             "pass the matrix that the applier returned for this data."
         )
-    by_lf = [None] * len(lfs) if votes is None else list(np.asarray(votes).T)
-    return [trace_lf(lf, data, column, max_rows, own, max_runs) for lf, own in zip(lfs, by_lf, strict=True)]
+    by_lf = [None] * len(functions) if votes is None else list(np.asarray(votes).T)
+    return [trace_lf(lf, data, column, max_rows, own, max_runs) for lf, own in zip(functions, by_lf, strict=True)]
 
 
 def trace_lf(
@@ -65,6 +68,7 @@ def trace_lf(
     max_rows: int = 500,
     votes: np.ndarray | None = None,
     max_runs: int = 20_000,
+    budget: Budget | None = None,
 ) -> LFRecord:
     """Find out what a labeling function inspects by running it on instrumented copies of data points.
 
@@ -76,9 +80,10 @@ def trace_lf(
         lf: any labeling function of Snorkel, with or without preprocessors and resources.
         data: a DataFrame or a sequence of data points.
         column: the only text to instrument; all texts by default.
-        max_rows: number of rows to run on; they are spread evenly, over each class that votes where votes are given.
-        votes: int (N,), the LF's votes where they are known.
+        max_rows: number of rows to run on, see ``choose_rows``.
+        votes: int (N,), the LF's votes, if you have them; the rows are then balanced over the votes.
         max_runs: bound on the runs with single answers turned over.
+        budget: calls and seconds that all runs together may take; no limit by default.
 
     Returns:
         The record, with features of source "traced". Its notes say what tracing could not see, and start with
@@ -99,27 +104,37 @@ def trace_lf(
     """
     if votes is not None and len(votes) != len(data):
         raise DataError(f"{len(votes)} votes of LF {lf.name!r} were given for {len(data)} data points.")
-    tracer = Tracer(lf, column)
+    tracer = Tracer(lf, column, budget)
     explorer = Explorer(tracer.try_run, max_runs)
     before = tracer.reachable.snapshot()
     problems: Counter[str] = Counter()
-    seen: list[tuple[Any, int, Trace]] = []
-    for row in choose_rows(len(data), max_rows, votes):
+    runs: list[tuple[Any, int, Trace]] = []
+    rows = list(choose_rows(len(data), max_rows, votes))
+    rows_left = len(rows)
+    for row in rows:
+        if explorer.ended or not tracer.budget.allows(2 if votes is None else 1):
+            break
+        rows_left -= 1
         point = data.iloc[row] if isinstance(data, pd.DataFrame) else data[row]
-        known = None if votes is None else int(votes[row])
-        if (traced := tracer.checked_run(point, known, problems)) is not None:
+        own_vote = None if votes is None else int(votes[row])
+        if (traced := tracer.checked_run(point, own_vote, problems)) is not None:
             explorer.learn(point, *traced)
-            seen.append((point, *traced))
+            runs.append((point, *traced))
     evidence = explorer.conclude()
     features = evidence_features(evidence, tracer.reachable.word_sets)
     columns = tuple(
-        dict.fromkeys(name for point, _, trace in seen for name in trace.columns if name in field_names(point))
+        dict.fromkeys(name for point, _, trace in runs for name in trace.columns if name in field_names(point))
     )
-    features += column_features(seen, columns)
+    features += column_features(runs, columns)
     if problems["not deterministic"]:
         features = ()
     changed = [name for name, value in tracer.reachable.snapshot().items() if value != before[name]]
-    notes = trace_notes(tracer.reachable, evidence, [trace for *_, trace in seen], features, problems, changed)
+    notes = trace_notes(tracer.reachable, evidence, [trace for *_, trace in runs], features, problems, changed)
+    if rows_left or explorer.ended:
+        notes = (
+            f"{ENDED}: traced {len(rows) - rows_left} of {len(rows)} rows with {tracer.budget.calls} calls",
+            *notes,
+        )
     return LFRecord(lf.name, features, columns, notes)
 
 
@@ -132,7 +147,7 @@ def run_traced(
         lf: the labeling function.
         point: the data point; it is not changed.
         column: the only text to instrument; all texts by default.
-        answers: answers to queries to give in place of the true ones.
+        answers: answers to queries that replace the true ones.
 
     Returns:
         What the LF returned, and the trace of what it asked.
@@ -153,15 +168,15 @@ class Tracer:
     Args:
         lf: the labeling function.
         column: the only text to instrument; all texts by default.
+        budget: the calls that may be made, which are counted there; no limit by default.
     """
 
-    def __init__(self, lf: LabelingFunction, column: str | None = None) -> None:
+    def __init__(self, lf: LabelingFunction, column: str | None = None, budget: Budget | None = None) -> None:
         self.lf, self.column = lf, column
+        self.budget = Budget() if budget is None else budget
         self.reachable = reach(lf)
         self._home = code_home(lf._f)
-        self._isolated = copy.copy(lf)
-        self._isolated._pre = [_isolated_mapper(mapper) for mapper in lf._pre]
-        self._isolated._f = hook_source(lf._f)
+        self._isolated = isolated_copy(lf, hook_source)
 
     def run(self, point: Any, answers: Answers | None = None) -> tuple[Any, Trace]:
         """Return what the LF returns on an instrumented copy of the point, and the trace.
@@ -172,28 +187,35 @@ class Tracer:
         instrumented = instrument_point(point, self.column)
         if isinstance(instrumented, TracedStr):
             trace.columns[instrumented.origin.column] = True
+        self.budget.spend()
         with recording(trace), watch_calls(trace, compiled=not answers):
             vote = self._isolated(instrumented)
         return vote, trace
 
     def try_run(self, point: Any, answers: Answers) -> tuple[int, Trace] | None:
-        """Return the vote and trace under overridden answers; ``None`` if the LF raises on what cannot be."""
+        """Return the vote and trace under overridden answers; ``None`` if the LF raises on what cannot be.
+
+        Raises:
+            BudgetEndedError: if the budget allows no run.
+        """
+        if not self.budget.allows():
+            raise BudgetEndedError
         try:
             vote, trace = self.run(point, answers)
         except Exception:
             return None
         return None if as_vote(vote) == UNKNOWN else (as_vote(vote), trace)
 
-    def checked_run(self, point: Any, known: int | None, problems: Counter[str]) -> tuple[int, Trace] | None:
+    def checked_run(self, point: Any, own_vote: int | None, problems: Counter[str]) -> tuple[int, Trace] | None:
         """Return the vote and trace of a point, unless they cannot be trusted; what is wrong is counted.
 
         Args:
             point: the data point.
-            known: the LF's vote where it is known.
+            own_vote: the LF's vote; ``None`` calls the LF for it.
             problems: counts of what went wrong, added to.
         """
         try:
-            plain = self.lf(plain_copy(point)) if known is None else known
+            plain = self._plain_vote(point) if own_vote is None else own_vote
         except Exception as error:
             problems[f"raised {type(error).__name__} on its own"] += 1
             return None
@@ -213,9 +235,13 @@ class Tracer:
             return None
         return vote, trace
 
+    def _plain_vote(self, point: Any) -> Any:
+        self.budget.spend()
+        return self.lf(plain_copy(point))
+
     def _disagreement(self, point: Any, vote: int) -> str:
         try:
-            again = [as_vote(self.lf(plain_copy(point))) for _ in range(5)]
+            again = [as_vote(self._plain_vote(point)) for _ in range(5) if self.budget.allows()]
         except Exception:
             return "not deterministic"
         same = all(other == vote for other in again)
@@ -223,25 +249,27 @@ class Tracer:
 
 
 def choose_rows(num_rows: int, max_rows: int, votes: np.ndarray | None = None) -> Iterator[int]:
-    """Choose rows to trace on, spread evenly; each class that votes, and abstaining, gets an equal part.
+    """Choose rows to trace on, in an order of which every beginning is a good sample.
+
+    Each class that votes, and abstaining, gets an equal part of the rows and comes in turn, abstaining last, so that
+    a budget that ends early has met every class. The rows of each are spread evenly over the data.
 
     Example:
         >>> list(choose_rows(10, 5)), list(choose_rows(6, 4, np.array([-1, -1, -1, -1, -1, 1])))
-        ([0, 2, 4, 6, 8], [0, 2, 5])
+        ([0, 6, 2, 8, 4], [5, 0, 2])
     """
-    kinds = [np.arange(num_rows)] if votes is None else [np.flatnonzero(votes == kind) for kind in np.unique(votes)]
-    share = max(1, max_rows // max(1, len(kinds)))
-    chosen = [
-        rows[(np.arange(min(share, len(rows))) * len(rows)) // min(share, len(rows))] for rows in kinds if len(rows)
-    ]
-    return iter(np.sort(np.concatenate(chosen)).tolist()) if chosen else iter(())
+    kinds = [np.arange(num_rows)]
+    if votes is not None:
+        kinds = [np.flatnonzero(votes == kind) for kind in sorted(np.unique(votes), key=lambda kind: (kind < 0, kind))]
+    size = max(1, max_rows // max(1, len(kinds)))
+    chosen = [_spread(rows[(np.arange(min(size, len(rows))) * len(rows)) // min(size, len(rows))]) for rows in kinds]
+    in_turn = zip_longest(*(rows.tolist() for rows in chosen))
+    return (row for turn in in_turn for row in turn if row is not None)
 
 
-def _isolated_mapper(mapper: BaseMapper) -> BaseMapper:
-    """Copy a preprocessor with an empty cache, so that no instrumented point stays in the user's."""
-    fresh = copy.copy(mapper)
-    fresh.reset_cache()
-    fresh._pre = [_isolated_mapper(inner) for inner in mapper._pre]
-    if hasattr(mapper, "_f"):
-        fresh._f = hook_source(mapper._f)
-    return fresh
+def _spread(rows: np.ndarray) -> np.ndarray:
+    """Order rows so that any number of the first ones lies evenly among all: multiples of the golden ratio."""
+    ranks = np.argsort(np.arange(len(rows)) * ((np.sqrt(5) - 1) / 2) % 1, kind="stable")
+    order = np.empty(len(rows), dtype=np.int64)
+    order[ranks] = np.arange(len(rows))
+    return rows[order]

@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from lol_lightning.lfs.rules.literals import TEXT_EDGE, UNFAITHFUL, fold
+from lol_lightning.lfs.rules._literals import TEXT_EDGE, UNFAITHFUL, fold
 
 __all__ = ["Rows", "TextBlock", "TextIndex", "text_blocks"]
 

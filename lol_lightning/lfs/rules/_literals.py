@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 
-from lol_lightning.lfs.rules.regex_tree import BOUNDARY, END, MARKERS, START, Node, Piece, parse_pattern
+from lol_lightning.lfs.rules._regex_tree import BOUNDARY, END, MARKERS, START, Node, Piece, parse_pattern
 
 __all__ = ["TEXT_EDGE", "UNFAITHFUL", "Literals", "fold", "required_literals"]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import product
 
 from lol_lightning.lfs.record import InspectedFeature, Kind
-from lol_lightning.lfs.rules.regex_tree import MARKERS, Node, Piece, edge, parse_pattern
+from lol_lightning.lfs.rules._regex_tree import MARKERS, Node, Piece, edge, parse_pattern
 
 __all__ = ["literal_features", "regex_features"]
 

@@ -15,9 +15,9 @@ from lol_lightning.exceptions import LabelingFunctionError
 from lol_lightning.functional.votes import ABSTAIN
 from lol_lightning.lfs.adapter import check_label
 from lol_lightning.lfs.record import InspectedFeature
-from lol_lightning.lfs.rules.corpus import Rows, TextBlock
-from lol_lightning.lfs.rules.literals import required_literals
-from lol_lightning.lfs.rules.patterns import literal_features, regex_features
+from lol_lightning.lfs.rules._corpus import Rows, TextBlock
+from lol_lightning.lfs.rules._literals import required_literals
+from lol_lightning.lfs.rules._patterns import literal_features, regex_features
 
 __all__ = [
     "MaxWordsRule",

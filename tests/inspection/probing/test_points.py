@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from lol_lightning.exceptions import DataError
-from lol_lightning.inspection.probing.points import TextPoints
+from lol_lightning.inspection.probing._points import TextPoints
 
 Point = namedtuple("Point", ["text", "likes"])
 

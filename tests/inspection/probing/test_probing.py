@@ -8,11 +8,11 @@ from snorkel.labeling import LabelingFunction, labeling_function
 from snorkel.preprocess import preprocessor
 
 from lol_lightning.exceptions import ConfigurationError, DataError, LabelingFunctionError
-from lol_lightning.inspection.probing.points import TextPoints
-from lol_lightning.inspection.probing.probe_settings import ProbeSettings
-from lol_lightning.inspection.probing.probing import probe_lfs
-from lol_lightning.inspection.probing.text_probe import probe_lf
-from lol_lightning.inspection.probing.units import TextUnits
+from lol_lightning.inspection.probing._points import TextPoints
+from lol_lightning.inspection.probing._probe_settings import ProbeSettings
+from lol_lightning.inspection.probing._probing import probe_lfs
+from lol_lightning.inspection.probing._text_probe import probe_lf
+from lol_lightning.inspection.probing._units import TextUnits
 from lol_lightning.lfs.rules.rules import keyword_lf, rules_lf
 
 WORDS = "song video channel love great nice track beat watch like best really so the a of this that and it".split()
@@ -132,7 +132,7 @@ def test_the_budget_holds_and_is_told():
     calls = []
     lf = LabelingFunction("lf", lambda x: calls.append(1) or (1 if "http" in x.text else -1))
     [record] = probe_lfs([lf], data, max_calls=300)
-    assert len(calls) <= 300 + 32
+    assert len(calls) <= 300
     assert values(record)["http", 1] == 1.0
     assert any("rows not looked at" in note for note in record.notes)
 
@@ -163,7 +163,7 @@ def test_known_votes_save_calls_and_wrong_ones_are_found_out():
     assert helped.record.features == alone.record.features
     wrong = probe_lf(lf, points, TextUnits(), votes=1 - votes)
     assert wrong.record.features == alone.record.features
-    assert wrong.record.notes[0].startswith("the given votes are not this LF's")
+    assert wrong.record.notes[0].startswith("the votes passed are not this LF's")
 
 
 def test_known_rules_give_the_same_record():
@@ -188,7 +188,7 @@ def test_inserted_candidates_show_hidden_triggers():
     [record] = probe_lfs([lf], data, candidates=["win", "free", "song"])
     assert values(record) == {("win", 1): 1.0, ("free", 1): 1.0}
     assert record.features[0].support == 3
-    assert "found by insertion alone: free, win" in record.notes
+    assert "shown by insertion alone: free, win" in record.notes
 
 
 def test_entries_of_a_vectorizer_are_units():

@@ -4,7 +4,7 @@ import pytest
 from snorkel.labeling import LabelingFunction
 
 from lol_lightning.exceptions import ConfigurationError, DataError, LabelingFunctionError
-from lol_lightning.inspection.probing.probing_table import probe_table, stein_gradient
+from lol_lightning.inspection.probing._probing_table import probe_table, stein_gradient
 
 
 def table(num_rows=400, seed=0):

@@ -3,9 +3,9 @@ import random
 
 import pytest
 
-from lol_lightning.inspection.probing.calls import NOT_CALLED
-from lol_lightning.inspection.probing.removal import Document, critical_units, every_unit, suspects_first
-from lol_lightning.inspection.probing.units import TextUnits
+from lol_lightning.inspection._votes import NOT_CALLED
+from lol_lightning.inspection.probing._removal import Document, critical_units, every_unit, suspects_first
+from lol_lightning.inspection.probing._units import TextUnits
 
 
 def document(text: str, vote: int, row: int = 0) -> Document:

@@ -2,8 +2,8 @@ import math
 
 import pytest
 
-from lol_lightning.inspection.probing.calls import UNKNOWN
-from lol_lightning.inspection.probing.tally import VoteTally, half_width
+from lol_lightning.inspection._votes import UNKNOWN
+from lol_lightning.inspection.probing._tally import VoteTally, half_width
 
 
 def test_the_value_is_the_mean_change_for_each_class():
@@ -56,5 +56,5 @@ def test_known_units_are_within_the_precision():
     for _ in range(35):
         tally.add(1, {"word": -1})
     assert half_width(1.0, 35) < 0.05 < half_width(1.0, 34)
-    assert tally.known(0.05) == {"word"}
-    assert tally.known(0.04) == tally.known(0.0) == frozenset()
+    assert tally.certain(0.05) == {"word"}
+    assert tally.certain(0.04) == tally.certain(0.0) == frozenset()

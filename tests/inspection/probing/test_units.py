@@ -2,7 +2,7 @@ import pytest
 from sklearn.feature_extraction.text import CountVectorizer
 
 from lol_lightning.exceptions import ConfigurationError
-from lol_lightning.inspection.probing.units import TextUnits, remove_spans, spans_of
+from lol_lightning.inspection.probing._units import TextUnits, remove_spans, spans_of
 
 
 def without(units: TextUnits, text: str, name: str) -> str:

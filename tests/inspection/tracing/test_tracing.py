@@ -11,7 +11,7 @@ from snorkel.labeling import LabelingFunction, labeling_function
 from snorkel.preprocess import Preprocessor, preprocessor
 
 from lol_lightning.exceptions import DataError
-from lol_lightning.inspection.tracing.tracing import run_traced, trace_lf, trace_lfs
+from lol_lightning.inspection.tracing._tracing import run_traced, trace_lf, trace_lfs
 from lol_lightning.lfs.rules.rules import keyword_lf
 
 ABSTAIN, HAM, SPAM = -1, 0, 1

@@ -12,12 +12,12 @@ import pytest
 from snorkel.labeling import LabelingFunction
 from snorkel.preprocess import LambdaPreprocessor
 
-from lol_lightning.inspection.tracing.queries import Query, Trace, recording
-from lol_lightning.inspection.tracing.traced_calls import watch_calls
-from lol_lightning.inspection.tracing.traced_text import TracedStr, TracedTokens, instrument_value
-from lol_lightning.inspection.tracing.tracing import run_traced, trace_lf
-from lol_lightning.lfs.rules.clauses import merge_alternatives
-from lol_lightning.lfs.rules.reachable import reach
+from lol_lightning.inspection.tracing._clauses import merge_alternatives
+from lol_lightning.inspection.tracing._queries import Query, Trace, recording
+from lol_lightning.inspection.tracing._reachable import reach
+from lol_lightning.inspection.tracing._traced_calls import watch_calls
+from lol_lightning.inspection.tracing._traced_text import TracedStr, TracedTokens, instrument_value
+from lol_lightning.inspection.tracing._tracing import run_traced, trace_lf
 
 TEXT = "Check my song, check MY link"
 SONG, LINK, CASH = re.compile("song"), re.compile("link"), re.compile("cash")

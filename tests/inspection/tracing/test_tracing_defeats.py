@@ -11,7 +11,7 @@ import pytest
 from sklearn.feature_extraction.text import CountVectorizer
 from snorkel.labeling import LabelingFunction
 
-from lol_lightning.inspection.tracing.tracing import run_traced, trace_lf
+from lol_lightning.inspection.tracing._tracing import run_traced, trace_lf
 
 ABSTAIN, HAM, SPAM = -1, 0, 1
 TEXTS = ["free cash", "what a song", "check this out", "my free song", ""]

@@ -10,12 +10,12 @@ from types import SimpleNamespace
 import pytest
 from snorkel.labeling import labeling_function
 
-from lol_lightning.inspection.tracing.tracing import Tracer, trace_lfs
+from lol_lightning.inspection.tracing._tracing import Tracer, trace_lfs
 
 pytestmark = pytest.mark.wrench
 
 ABSTAIN, HAM, SPAM = -1, 0, 1
-FILE = Path(__file__).parents[3] / "benchmarks" / "inspected_literals.py"
+FILE = Path(__file__).parents[3] / "benchmarks" / "accuracy" / "inspected_literals.py"
 
 
 @pytest.fixture(scope="module")

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from lol_lightning.lfs.rules import corpus
-from lol_lightning.lfs.rules.corpus import TextBlock, text_blocks
+from lol_lightning.lfs.rules import _corpus as corpus
+from lol_lightning.lfs.rules._corpus import TextBlock, text_blocks
 
 TEXTS = ["abc", "", "c ab", "a", "xab c", "日本 ab"]
 

@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from lol_lightning.lfs.rules.corpus import TextBlock
-from lol_lightning.lfs.rules.literals import UNFAITHFUL, fold, required_literals
+from lol_lightning.lfs.rules._corpus import TextBlock
+from lol_lightning.lfs.rules._literals import UNFAITHFUL, fold, required_literals
 
 ALPHABET = "aAkKsSiIßéÉ\u017f\u0130\u0131\u212a b\n"
 ALL = "".join(chr(code) for code in range(0x110000) if not 0xD800 <= code < 0xE000)

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from lol_lightning.lfs.rules.patterns import literal_features, regex_features
+from lol_lightning.lfs.rules._patterns import literal_features, regex_features
 
 SUB, TOK, PRE, SUF = "substring", "token", "prefix", "suffix"
 
