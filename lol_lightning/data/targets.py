@@ -49,7 +49,7 @@ def map_records(
     rank_zero_info(describe_records(records))
     if unmapped := [records[i].name for i in targets.lfs_without_features if records[i].features]:
         rank_zero_info(
-            "Nothing that these LFs inspect became a gradient target (see audit), so they train with their votes alone: "
+            "Nothing that these LFs inspect became a gradient target (see audit); they train with their votes alone: "
             f"{unmapped}."
         )
     return targets, audit
