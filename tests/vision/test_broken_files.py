@@ -12,7 +12,7 @@ from toy_images import ATTRIBUTES, CLASSES, VALUES, perfect_labelers, toy_data, 
 
 from lol_lightning.exceptions import DataError
 from lol_lightning.vision.awa import read_awa, read_features
-from lol_lightning.vision.labeler_source import LabelerSource
+from lol_lightning.vision.labeler_training import LabelerTraining
 from lol_lightning.vision.matrices import ClassAttributeMatrix
 
 TEXTS = ("classes.txt", "predicates.txt", "predicate-matrix-binary.txt", "trainclasses.txt", "testclasses.txt")
@@ -31,10 +31,8 @@ def path(tmp_path_factory):
 
 def check(data):
     assert len(data.inputs) == len(data.labels)
-    assert (
-        data.matrix.values.shape == (len(data.matrix.classes), len(data.matrix.attributes)) == data.matrix.known.shape
-    )
-    assert len(data.seen) == len(data.matrix.classes)
+    assert data.matrix.values.shape == (len(data.matrix.classes), len(data.matrix.attributes))
+    assert len(data.is_seen) == len(data.matrix.classes)
     assert not len(data.labels) or 0 <= data.labels.min() <= data.labels.max() < len(data.matrix.classes)
 
 
@@ -94,8 +92,8 @@ def test_class_attribute_matrix(path, content):
 
 
 def trained_labelers(path):
-    source = LabelerSource(path, max_epochs=1)
-    return source.trained(source.labelers_for(TOY, torch.Tensor.float), TOY, [], torch.Tensor.float)
+    training = LabelerTraining(path=path, epochs=1)
+    return training.trained(training.untrained(TOY, torch.Tensor.float), TOY, [], torch.Tensor.float)
 
 
 @pytest.fixture(scope="module")
