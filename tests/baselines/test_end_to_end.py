@@ -24,7 +24,7 @@ def comments(rows=300):
     train = synthetic_comments(rows, seed=0).drop(columns="label")
     val = synthetic_comments(200, seed=1, videos=(4, 5, 6, 7))
     return LoLDataModule(
-        train, val, val, val, lfs=synthetic_lfs(), label_names=LABEL_NAMES, batch_size=32, progress_bar=False
+        train, val, val, val, lfs=synthetic_lfs(), classes=LABEL_NAMES, batch_size=32, progress_bar=False
     )
 
 

@@ -6,6 +6,7 @@ from snorkel.labeling import LabelingFunction
 
 from lol_lightning.data import InspectOptions, LoLDataModule
 from lol_lightning.exceptions import ConfigurationError
+from lol_lightning.features.table import TableFeatures
 from lol_lightning.lfs.adapter import GradientLabelingFunction
 from lol_lightning.lfs.record import InspectedFeature, LFRecord
 
@@ -86,6 +87,15 @@ def test_records_of_the_user_are_kept_and_the_others_inspected():
     data = ready(records=[LFRecord("song", (InspectedFeature("lovely", 0),))], inspect="traced")
     assert findings(data)["song"] == [("lovely", "declared")]
     assert findings(data)["win"] == [("win", "traced")]
+
+
+def test_columns_of_tables_are_traced():
+    table = pd.DataFrame({"age": [3.0, 30.0, 50.0, 9.0] * 5, "height": [90.0, 180.0, 170.0, 130.0] * 5})
+    adult = LabelingFunction("adult", lambda x: 1 if x.age >= 18 else 0)
+    data = LoLDataModule(table, lfs=adult, feature_space=TableFeatures(), inspect="all", progress_bar=False)
+    data.setup("fit")
+    assert ("age", "probed") in findings(data)["adult"]
+    assert set(data.gradient_targets.feature.tolist()) == {data.feature_space.feature_names.index("age")}
 
 
 @pytest.mark.parametrize("limit", [{"max_calls": 0}, {"max_seconds": 0.0}])
