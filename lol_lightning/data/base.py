@@ -171,7 +171,10 @@ class BaseDataModule(SharedSetup):
 
         Raises:
             ConfigurationError: if ``max_train_rows`` is below 1, or rows are ready.
+            DataError: if there are no training rows.
         """
+        if not self.has_rows("train"):
+            raise DataError("this data module has no train rows; give train=.")
         if max_train_rows < 1:
             raise ConfigurationError(f"max_train_rows = {max_train_rows} must be at least 1.")
         self._refuse_if_ready("draw_train_rows")

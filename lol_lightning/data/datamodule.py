@@ -238,11 +238,12 @@ class LoLDataModule(BaseDataModule):
 
     def __getstate__(self) -> dict[str, Any]:
         splits = [split for split in VOTING if split in self._rows]
-        if any(split not in self._once for split in splits) and not self._voters.can_travel():
+        needed = {*splits, "records"} if "train" in splits else set(splits)
+        if not needed <= set(self._once) and not self._voters.can_travel():
             for split in splits:
                 self._compute(split)
         state = super().__getstate__()
-        if all(split in self._once for split in splits):
+        if needed <= set(self._once):
             state["_voters"] = self._voters.without_code()
         return state
 
@@ -259,12 +260,13 @@ class LoLDataModule(BaseDataModule):
                 raise DataError("there are no training rows.")
             self._once[split] = self._voters.vote(self._rows[split], split, self.progress_bar)
         if split == "train" and "records" not in self._once:
-            rows, votes = self._rows["train"], self._once["train"]
-            self._once["records"] = self._voters.records
+            records = self._voters.records
             if self._ready_targets is None:
-                self._once["records"] = inspect_bare_lfs(
+                rows, votes = self._rows["train"], self._once["train"]
+                records = inspect_bare_lfs(
                     self._voters, rows, votes, self._inspect, self.text_column, self.progress_bar
                 )
+            self._once["records"] = records
 
     def _make_dataset(self, split: str) -> LoLDataset:
         if split == "train":

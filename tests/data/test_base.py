@@ -6,6 +6,7 @@ import torch
 from lol_lightning.data import BaseDataModule, Classes, ClassShares, LoaderOptions, LoLDataModule, ModelDefaults
 from lol_lightning.data.dataset import LoLDataset
 from lol_lightning.exceptions import ConfigurationError, DataError, NotFittedError
+from lol_lightning.features.bag_of_words import BagOfWords
 from lol_lightning.functional.gradient_targets import GradientTargets
 from lol_lightning.lfs.record import InspectedFeature, LFRecord
 from lol_lightning.lfs.rules import keyword_lf
@@ -91,6 +92,12 @@ def test_rows_that_are_absent_or_not_ready():
     with pytest.raises(DataError, match="no nonsense rows"):
         data.dataset("nonsense")
     assert data.val_dataloader() == []
+
+
+def test_no_rows_are_drawn_where_there_are_none():
+    data = LoLDataModule(predict=TEXTS, feature_space=BagOfWords().fit(TEXTS))
+    with pytest.raises(DataError, match="no train rows; give train="):
+        data.draw_train_rows(1, seed=0)
 
 
 @pytest.mark.parametrize("stage", ["fit", "test"])

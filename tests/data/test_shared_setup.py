@@ -14,6 +14,7 @@ from toy import trainer_options
 
 from lol_lightning.data import LoLDataModule
 from lol_lightning.exceptions import LabelingFunctionError
+from lol_lightning.lfs.record import InspectedFeature, LFRecord
 from lol_lightning.lfs.rules import keyword_lf
 
 TEXTS = ["nice song", "a prize", "what a day", "song of mine"]
@@ -60,6 +61,17 @@ def test_what_was_traced_travels():
     other.setup("fit")
     assert [[f.term for f in record.features] for record in other.records] == [["song"], ["prize"]]
     assert len(other.gradient_targets) == 2
+
+
+def test_records_taken_after_the_votes_are_inspected_before_they_travel():
+    data, _ = counting()
+    traced = LoLDataModule(TEXTS, lfs=data.lfs, inspect="traced", progress_bar=False)
+    traced.prepare_data()
+    traced.use_records([LFRecord("song", (InspectedFeature("nice", 0),))])
+    other = through_pickle(traced)
+    assert other.lfs == []
+    other.setup("fit")
+    assert [[f.term for f in record.features] for record in other.records] == [["nice"], ["prize"]]
 
 
 def test_lfs_that_pickle_travel_and_run_on_the_other_side():
