@@ -14,17 +14,16 @@ import math
 from functools import partial
 from itertools import product
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 from jsonargparse import auto_cli
-from pytorch_lightning.utilities.seed import isolate_rng
 
 from benchmarks.accuracy.image_sets import RESNET_EPOCHS, STEM, Pair, awa1_pair, cifar10_pair, train_cifar10
 from benchmarks.accuracy.sweep import Setting, in_processes, resume
 from benchmarks.output import RESULTS, show, vision_root
+from lol_lightning._lightning import isolate_rng
 from lol_lightning.experiments.data import Prepared
 from lol_lightning.experiments.methods import METHODS
 from lol_lightning.experiments.plan import Budget
@@ -53,7 +52,7 @@ def run(root: str, cache: str, settings: list[Setting]) -> list[Setting]:
     with quiet():
         data = _data(root, cache, first)
         data.setup()
-    prepared: Any = Prepared(data)  # type: ignore[arg-type]
+    prepared = Prepared(data)
     val = data.dataset("val")
     method = METHODS["lol"].resolve(prepared, np.arange(len(val)))
     checked, tested = (evaluation_batches(rows, np.arange(len(rows))) for rows in (val, data.dataset("test")))

@@ -1,4 +1,4 @@
-"""The pairs of classes of the measurements on images: awa1's given features, and CIFAR-10 by a ResNet18 of its own."""
+"""The pairs of classes of the measurements on images: awa1's own features, and CIFAR-10 by a ResNet18."""
 
 from __future__ import annotations
 
@@ -16,9 +16,12 @@ from lol_lightning.vision.awa import AttributeData, read_features
 from lol_lightning.vision.backbones import Stem
 from lol_lightning.vision.datamodule import LoLImageDataModule
 from lol_lightning.vision.images import Standardise
-from lol_lightning.vision.labelers import AttributeLabelers, ResNet18AttributeLabelers
+from lol_lightning.vision.labeler_training import LabelerTraining, train_labelers
+from lol_lightning.vision.labelers import AttributeLabelers
 from lol_lightning.vision.matrices import ClassAttributeMatrix
-from lol_lightning.vision.seen_classes import SeenClasses, train_labelers
+from lol_lightning.vision.options import SplitOptions
+from lol_lightning.vision.resnet18_labelers import ResNet18AttributeLabelers
+from lol_lightning.vision.seen_classes import SeenClasses
 from lol_lightning.vision.task_rows import divide
 
 Pair = tuple[str, str]
@@ -27,7 +30,8 @@ AWA1: list[Pair] = [("seal", "humpback+whale"), ("raccoon", "rat"), ("humpback+w
 AWA1_UNSEEN = "chimpanzee giant+panda hippopotamus humpback+whale leopard persian+cat pig raccoon rat seal".split()
 CIFAR10: list[Pair] = [("deer", "truck"), ("bird", "horse"), ("cat", "frog")]
 
-VAL_PER_CLASS, TEST_SHARE = 50, 0.3
+VAL_PER_CLASS = 50
+SPLIT = SplitOptions(None, VAL_PER_CLASS, test_fraction=0.3)
 
 RESNET_EPOCHS = 8
 STEM: Stem = "imagenet"
@@ -61,7 +65,8 @@ CIFAR10_ATTRIBUTES = {
 
 def awa1_pair(root: str, pair: Sequence[str], seed: int) -> LoLImageDataModule:
     """Return the rows of a pair or of more classes, and those of the 40 seen classes to train labelers on."""
-    return LoLImageDataModule(awa1_features(root), pair, labeler_epochs=5, val_per_class=VAL_PER_CLASS, seed=seed)
+    labelers, split = LabelerTraining(epochs=5), SplitOptions(None, VAL_PER_CLASS)
+    return LoLImageDataModule(awa1_features(root), pair, labelers=labelers, split=split, seed=seed)
 
 
 @lru_cache(maxsize=1)
@@ -75,17 +80,16 @@ def blended_pair(root: str, pair: Pair, quality: float, seed: int) -> LoLImageDa
     seen, other = (_trained(root, kind, pair, seed) for kind in ("seen", "all" if quality > 0 else "shuffled"))
     data = awa1_features(root)
     labelers = AttributeLabelers(list(data.matrix.attributes), num_features=data.inputs.shape[1])  # type: ignore[union-attr]
-    share = abs(quality)
+    fraction = abs(quality)
     with torch.no_grad():
         for name in ("weight", "bias"):
-            mixed = (1 - share) * getattr(seen.heads, name) + share * getattr(other.heads, name)
+            mixed = (1 - fraction) * getattr(seen.heads, name) + fraction * getattr(other.heads, name)
             getattr(labelers.heads, name).copy_(mixed)
         # Each is calibrated on seen classes as it is: a spoilt labeler does not know that it is.
         for name in ("slope", "intercept", "thresholds", "val_accuracies"):
-            mixed = (1 - share) * getattr(seen, name) + share * getattr(other, name)
+            mixed = (1 - fraction) * getattr(seen, name) + fraction * getattr(other, name)
             getattr(labelers, name).copy_(mixed)
-    sizes = {"val_per_class": VAL_PER_CLASS, "test_share": TEST_SHARE}
-    return LoLImageDataModule(data, pair, labelers=labelers.eval(), **sizes, seed=seed)  # type: ignore[arg-type]
+    return LoLImageDataModule(data, pair, labelers=labelers.eval(), split=SPLIT, seed=seed)
 
 
 @lru_cache(maxsize=16)
@@ -99,7 +103,7 @@ def _trained(root: str, kind: str, pair: Pair, seed: int) -> AttributeLabelers:
     if kind == "all":
         # The rows that the pair is tested on stay out of it.
         test = torch.zeros(len(data.labels), dtype=torch.bool)
-        test[divide(data, pair, VAL_PER_CLASS, TEST_SHARE, None, seed)["test"]] = True
+        test[divide(data, pair, SPLIT, seed)["test"]] = True
         data = AttributeData(data.inputs, data.labels, data.matrix, data.seen, test)
         rows = [name for name, seen in zip(names, data.seen.tolist(), strict=True) if seen or name in pair]
     torch.manual_seed(seed)
@@ -161,7 +165,7 @@ def cifar10_pair(
     data = AttributeData(kept["features"], kept["labels"], whole.matrix, whole.seen, kept["test"])
     labelers = AttributeLabelers(list(whole.matrix.attributes), num_features=kept["features"].shape[1])
     labelers.load_state_dict(kept["state"])
-    return LoLImageDataModule(data, pair, labelers=labelers.eval(), val_per_class=val_per_class, seed=seed)
+    return LoLImageDataModule(data, pair, labelers=labelers.eval(), split=SplitOptions(None, val_per_class), seed=seed)
 
 
 def _kept(cache: str, pair: Pair) -> Path:

@@ -4,7 +4,7 @@
     python benchmarks/accuracy/images.py --sets '[awa1]' --seeds 2 --trials 4
     python benchmarks/accuracy/images.py --sets '[awa1-10]' --methods '[lol-simple, lol]' --train_rows 100
 
-Labelers are trained on the classes that are not to be told apart: linear ones on awa1's given features, anew for each
+Labelers are trained on the classes that are not to be told apart: linear ones on awa1's own features, anew for each
 seed, and a ResNet18 with one head for each attribute on CIFAR-10, once for each pair. Every method gets as many trials;
 one is chosen on the labeled validation rows, and the test rows are read once. Interrupted, it goes on where it stopped.
 """
@@ -29,6 +29,7 @@ from benchmarks.accuracy.image_sets import (
 )
 from benchmarks.accuracy.sweep import in_processes
 from benchmarks.output import RESULTS, console, show, vision_root
+from lol_lightning.experiments.plan import Budget
 from lol_lightning.experiments.report import print_results, write_report
 from lol_lightning.experiments.run import run_benchmark
 from lol_lightning.vision.backbones import Stem
@@ -86,7 +87,7 @@ def main(
         show(f"ResNet18, {resnet_epochs} epochs over eight classes of CIFAR-10", steps)
         pairs |= {f"cifar10 {a} v. {b}": partial(cifar10_pair, root, cache, (a, b)) for a, b in CIFAR10}
     size = int(train_rows) if train_rows.isdecimal() else train_rows
-    options: dict[str, Any] = {"variants": VARIANTS, "seeds": seeds, "trials": trials, "train_rows": size}
+    options: dict[str, Any] = {"variants": VARIANTS, "seeds": seeds, "budget": Budget(trials), "train_rows": size}
     frame = run_benchmark(
         pairs, methods, **options, jobs=jobs, output=output, storage=trial_storage(cache), console=console
     )

@@ -21,6 +21,7 @@ from jsonargparse import auto_cli
 from benchmarks.accuracy.image_sets import AWA1, Pair, blended_pair
 from benchmarks.accuracy.images import VARIANTS, trial_storage
 from benchmarks.output import RESULTS, console, vision_root
+from lol_lightning.experiments.plan import Budget
 from lol_lightning.experiments.run import run_benchmark
 from lol_lightning.experiments.training import quiet
 
@@ -100,9 +101,9 @@ def main(
     sets = {f"{a} v. {b}, quality {q:g}": ((a, b), q) for a, b in pairs for q in qualities}
     makers: dict[str, Any] = {name: partial(blended_pair, root, pair, q) for name, (pair, q) in sets.items()}
     results = Path(output).with_name(f"{Path(output).stem}_results.csv")
-    options: dict[str, Any] = {"variants": VARIANTS, "seeds": seeds, "trials": trials, "train_rows": list(rows)}
-    options |= {"jobs": jobs, "output": results, "storage": trial_storage(cache), "console": console}
-    frame = run_benchmark(makers, METHODS, **options)
+    options: dict[str, Any] = {"variants": VARIANTS, "seeds": seeds, "train_rows": list(rows), "jobs": jobs}
+    options |= {"output": results, "storage": trial_storage(cache), "console": console}
+    frame = run_benchmark(makers, METHODS, budget=Budget(trials), **options)
     known = [
         {"dataset": name, "seed": seed, "quality": q, "accuracy": 100 * labeler_accuracy(root, pair, q, seed)}
         for name, (pair, q) in sets.items()

@@ -1,4 +1,4 @@
-"""What the penalty should be by default: validation accuracy of LoL by unit, reduction, shares, alpha and c.
+"""What the penalty should be by default: validation accuracy of LoL by unit, reduction, factors, alpha and c.
 
     python benchmarks/accuracy/penalty_grid.py
     python benchmarks/accuracy/penalty_grid.py --sets '[youtube]' --rows '[100]' --seeds 1
@@ -16,10 +16,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from jsonargparse import auto_cli
-from pytorch_lightning.utilities.seed import isolate_rng
 
 from benchmarks.accuracy.sweep import SETS, Setting, resume
 from benchmarks.output import RESULTS, show, wrench_root
+from lol_lightning._lightning import isolate_rng
 from lol_lightning.data.wrench import WrenchDataModule
 from lol_lightning.experiments.plan import Budget
 from lol_lightning.experiments.training import evaluation_batches, fit, quiet
@@ -33,7 +33,7 @@ GRIDS = {
     ("log-odds", "sum", "equal"): {"alpha": (0.003, 0.03, 0.3), "c": (1.0, 3.0, 9.0)},
     ("log-odds", "sum", "votes"): {"alpha": (0.003, 0.03, 0.3), "c": (1.0, 3.0, 9.0)},
 }
-NO_PENALTY = {"gradient_unit": "none", "penalty_reduction": "none", "penalty_shares": "none", "alpha": 0.0, "c": 1.0}
+NO_PENALTY = {"unit": "none", "reduction": "none", "factors": "none", "alpha": 0.0, "c": 1.0}
 OPTIONS = list(NO_PENALTY)
 
 
@@ -46,14 +46,15 @@ def run(settings: list[Setting]) -> list[Setting]:
             wrench_root() / first["dataset"], max_train_rows=first["rows"] or None, seed=first["seed"]
         )
         data.setup("fit")
-    train = data.train_dataloader().dataset
-    validation = evaluation_batches(data.val_dataloader().dataset, np.arange(len(data.val_labels)))
+    train, val = data.dataset("train"), data.dataset("val")
+    validation = evaluation_batches(val, np.arange(len(val)))
     lines = []
     for setting in settings:
         options = {name: setting[name] for name in OPTIONS if setting[name] != "none"}
         with quiet(), isolate_rng():
             torch.manual_seed(setting["seed"])
-            model = LoLClassifier(None, data.num_features, data.num_classes, seed=setting["seed"], **options)
+            penalty = {**options, "seed": setting["seed"]}
+            model = LoLClassifier(None, data.num_features, data.num_classes, penalty=penalty)
             result = fit(model, train, validation, budget.batch_size_of(len(train)), budget.check_steps(len(train)))
         lines.append({**setting, "best": 100 * max(result.accuracies), "last": 100 * result.accuracies[-1]})
     return lines
@@ -76,8 +77,8 @@ def main(
         output: CSV.
     """
     grid = [NO_PENALTY]
-    for (unit, reduction, shares), ranges in GRIDS.items():
-        kind = {"gradient_unit": unit, "penalty_reduction": reduction, "penalty_shares": shares}
+    for (unit, reduction, factors), ranges in GRIDS.items():
+        kind = {"unit": unit, "reduction": reduction, "factors": factors}
         grid += [{**kind, "alpha": alpha, "c": c} for alpha, c in product(*ranges.values())]
     groups = [
         [{"dataset": name, "rows": number, "seed": seed, **point} for point in grid]

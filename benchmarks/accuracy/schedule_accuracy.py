@@ -3,7 +3,7 @@
     python benchmarks/accuracy/schedule_accuracy.py
     python benchmarks/accuracy/schedule_accuracy.py --sets '[youtube]' --seeds 1 --rows '[100]'
 
-Every ``penalty_every`` meets every ``num_samples``, all else by default, with few unlabeled rows (batches of 32, 50
+Every ``every`` meets every ``num_samples``, all else by default, with few unlabeled rows (batches of 32, 50
 epochs) and with all (batches of 128, 10 epochs). Defaults are to be chosen by validation accuracy; test accuracy is
 shown beside it. Interrupted, it goes on where it stopped.
 """
@@ -24,8 +24,8 @@ from lol_lightning.experiments.training import quiet
 from lol_lightning.models.classifier import LoLClassifier
 
 ROWS = [100, 0]
-PENALTY_EVERY, NUM_SAMPLES = [1, 2, 4, 8], [2, 5, 10, 20]
-OPTIONS = ["penalty_every", "num_samples"]
+EVERY, NUM_SAMPLES = [1, 2, 4, 8], [2, 5, 10, 20]
+OPTIONS = ["every", "num_samples"]
 
 
 def run(settings: list[Setting]) -> list[Setting]:
@@ -43,7 +43,8 @@ def run(settings: list[Setting]) -> list[Setting]:
     lines = []
     for setting in settings:
         options = {name: setting[name] for name in OPTIONS}
-        make = partial(LoLClassifier, None, data.num_features, data.num_classes, seed=setting["seed"], **options)
+        penalty = {**options, "seed": setting["seed"]}
+        make = partial(LoLClassifier, None, data.num_features, data.num_classes, penalty=penalty)
         lines.append({**setting, **scores(data, make, setting["seed"], max_epochs=50 if few else 10)})
     return lines
 
@@ -59,14 +60,14 @@ def summary(frame: pd.DataFrame) -> list[Setting]:
             index=["dataset", "seed"], columns=OPTIONS, values=["val_accuracy", "test_accuracy"]
         )
         val, test = table["val_accuracy"], table["test_accuracy"]
-        dearest = (frame["penalty_every"].min(), frame["num_samples"].max())
+        dearest = (frame["every"].min(), frame["num_samples"].max())
         for every, samples in val.columns:
             chosen = every, samples
             difference = val[chosen] - val[dearest]
             lines.append(
                 {
                     "rows": rows or "all",
-                    "penalty_every": every,
+                    "every": every,
                     "num_samples": samples,
                     "validation": val[chosen].mean(),
                     "test": test[chosen].mean(),
@@ -96,8 +97,8 @@ def main(
     """
     groups = [
         [
-            {"dataset": name, "rows": number, "seed": seed, "penalty_every": every, "num_samples": samples}
-            for every, samples in product(PENALTY_EVERY, NUM_SAMPLES)
+            {"dataset": name, "rows": number, "seed": seed, "every": every, "num_samples": samples}
+            for every, samples in product(EVERY, NUM_SAMPLES)
         ]
         for number, seed, name in product(rows, range(seeds), sets)
     ]

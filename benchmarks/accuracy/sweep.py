@@ -9,10 +9,10 @@ from typing import Any
 import pandas as pd
 import torch
 from joblib import Parallel, delayed
-from pytorch_lightning.utilities.seed import isolate_rng
 from rich.progress import track
 
 from benchmarks.output import console
+from lol_lightning._lightning import isolate_rng
 from lol_lightning.data.datamodule import LoLDataModule
 from lol_lightning.experiments.training import quiet, trainer
 from lol_lightning.models.classifier import LoLClassifier

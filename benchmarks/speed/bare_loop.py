@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import pytorch_lightning as pl
 import torch
 
 from benchmarks.speed.timing import CLOCK
+from lol_lightning._lightning import pl
 from lol_lightning.data.batch import LoLBatch
 from lol_lightning.data.dataset import LoLDataLoader, LoLDataset
 from lol_lightning.data.synthetic import synthetic_votes_and_rows

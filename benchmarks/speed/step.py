@@ -30,8 +30,8 @@ from lol_lightning.experiments.environment import cpu_model
 SIZES, CLASSES = [5_000, 50_000, 200_000], [2, 10]
 METHODS: dict[str, dict[str, Any]] = {
     "LoL-simple": {"method": "lol-simple"},
-    "LoL": {"penalty_every": 1},
-    "LoL, penalty in every 4th step": {"penalty_every": 4},
+    "LoL": {"penalty": {"every": 1}},
+    "LoL, penalty in every 4th step": {"penalty": {"every": 4}},
 }
 GOALS = {"LoL": 1.5, "LoL, penalty in every 4th step": 1.15}
 GOAL_SIZE = 50_000

@@ -5,25 +5,25 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, TypeAlias, cast
 
 from torch import Tensor
 
+from lol_lightning.data.base import BaseDataModule
 from lol_lightning.data.batch import SparseRows
 from lol_lightning.data.datamodule import LoLDataModule
 from lol_lightning.data.dataset import LoLDataset
 from lol_lightning.data.wrench import WrenchDataModule
 from lol_lightning.exceptions import ConfigurationError, DataError
-from lol_lightning.inspection.inspect_lfs import inspect_lfs
+from lol_lightning.inspection import inspect_lfs
 from lol_lightning.lfs.record import LFRecord, Source
-from lol_lightning.losses.resolve import defaults_of
 
 __all__ = ["BenchmarkSet", "Datasets", "Prepared", "as_sets", "forget", "prepare"]
 
-MakeDataModule: TypeAlias = Callable[[int], LoLDataModule]
+MakeDataModule: TypeAlias = Callable[[int], BaseDataModule]
 """From a seed to the data module of that seed, not set up."""
 
 Datasets: TypeAlias = "Mapping[str, str | Path | MakeDataModule] | Iterable[str | Path]"
@@ -53,27 +53,27 @@ class Prepared:
 
     Args:
         data: the data module.
-        told: the data module's own records where ``data`` holds those of an inspection; ``None`` else.
+        own_records: the data module's own records where ``data`` holds those of an inspection; ``None`` else.
     """
 
-    data: LoLDataModule
-    told: list[LFRecord] | None = None
+    data: BaseDataModule
+    own_records: list[LFRecord] | None = None
 
     @property
     def train(self) -> LoLDataset:
         """Training rows on which some LF votes, with the LFs' votes and gradient targets."""
-        return cast(LoLDataset, self.data.train_dataloader().dataset)
+        return self.data.dataset("train")
 
     @property
     def val(self) -> LoLDataset:
         """Validation rows with their labels."""
-        return cast(LoLDataset, cast(Any, self.data.val_dataloader()).dataset)
+        return self.data.dataset("val")
 
     def train_with(self, sources: tuple[Source, ...] | None) -> LoLDataset:
         """Return the training rows with the gradients of an inspection's sources, or by default the data's own."""
-        if self.told is None:
+        if self.own_records is None or not isinstance(self.data, LoLDataModule):
             return self.train
-        targets = self.data.targets_from(self.told if sources is None else self.data.records, sources)
+        targets = self.data.targets_from(self.own_records if sources is None else self.data.records, sources)
         return LoLDataset(self.train.features, self.train.votes, targets)
 
 
@@ -99,15 +99,15 @@ def as_sets(datasets: Datasets) -> list[BenchmarkSet]:
     names = [name for name, _ in named]
     if len(set(names)) < len(names):
         raise DataError(f"two sets have the same name: {names}. Give them names of their own in a mapping.")
-    return [_as_set(name, given) for name, given in named]
+    return [_as_set(name, dataset) for name, dataset in named]
 
 
-def _as_set(name: str, given: str | Path | MakeDataModule) -> BenchmarkSet:
-    if callable(given):
-        return BenchmarkSet(name, _fingerprint_of_module(given(0)), given)
-    root = Path(given)
+def _as_set(name: str, dataset: str | Path | MakeDataModule) -> BenchmarkSet:
+    if callable(dataset):
+        return BenchmarkSet(name, _fingerprint_of_module(dataset(0)), dataset)
+    root = Path(dataset)
     if not root.is_dir():
-        raise DataError(f"there is no WRENCH directory {str(given)!r}; it would hold train.json, valid.json, ...")
+        raise DataError(f"there is no WRENCH directory {str(dataset)!r}; it would hold train.json, valid.json, ...")
     digest = hashlib.sha256()
     for path in sorted(root.glob("*.json")):
         digest.update(path.name.encode() + path.read_bytes())
@@ -118,16 +118,14 @@ def _wrench(root: str, seed: int) -> LoLDataModule:
     return WrenchDataModule(root, seed=seed, progress_bar=False)
 
 
-def _fingerprint_of_module(data: LoLDataModule) -> str:
+def _fingerprint_of_module(data: BaseDataModule) -> str:
     data.setup("fit")
     data.setup("test")
-    val = data.val_dataloader()
-    if isinstance(val, list):
+    if not data.has_rows("val"):
         raise DataError("the data module has no validation rows; trials are chosen on them. Give val=.")
     digest = hashlib.sha256()
-    # Asking for the test rows tells now, and not after the trials, if their labels are missing.
-    for loader in (data.train_dataloader(), val, data.test_dataloader()):
-        dataset = cast(LoLDataset, loader.dataset)
+    # Its test loader raises now, and not after the trials, if labels are missing.
+    for dataset in (data.dataset("train"), data.dataset("val"), cast(LoLDataset, data.test_dataloader().dataset)):
         features = dataset.features
         if isinstance(features, SparseRows):
             _update(digest, features.indices, features.offsets, features.values)
@@ -136,10 +134,9 @@ def _fingerprint_of_module(data: LoLDataModule) -> str:
         _update(digest, dataset.votes, dataset.labels)
         if (own := dataset.example_targets) is not None:
             _update(digest, own.index, own.value, own.scale)
-    if defaults := defaults_of(data):
-        digest.update(json.dumps(defaults, sort_keys=True).encode())
-    targets = data.gradient_targets
-    _update(digest, targets.lf, targets.cls, targets.feature, targets.value)
+    digest.update(json.dumps(asdict(data.model_defaults), sort_keys=True).encode())
+    if (targets := data.gradient_targets) is not None:
+        _update(digest, targets.lf, targets.cls, targets.feature, targets.value)
     return digest.hexdigest()
 
 
@@ -157,8 +154,11 @@ def prepare(
         dataset: what to prepare.
         train_rows: number of unlabeled rows to draw with ``seed``, ``None`` for all.
         seed: of the rows.
-        inspect: find out what the LFs inspect by every means, not only what they tell.
+        inspect: find out what the LFs inspect by every means, not only what they declare.
         inspected_rows: number of unlabeled rows to inspect the LFs on, the training rows if ``None``.
+
+    Raises:
+        ConfigurationError: if LFs are to be inspected and the data module is no ``LoLDataModule``.
     """
     drawn = train_rows is not None or inspected_rows is not None
     return _prepare(dataset, train_rows, seed if drawn or dataset.seeded else 0, inspect, inspected_rows)
@@ -172,24 +172,26 @@ def _prepare(
     if not inspect:
         data.setup("fit")
         return Prepared(data)
-    looked_at = _drawn(dataset, inspected_rows or train_rows, seed)
-    looked_at.setup("fit")
-    known = {lf.name: lf for lf in looked_at.lfs}
-    found = inspect_lfs(
-        [known.get(name, name) for name in looked_at.lf_names],
-        looked_at.train_rows,
-        looked_at.feature_space,
-        votes=looked_at.train_votes,
-        column=looked_at.text_column,
+    inspected = _drawn(dataset, inspected_rows or train_rows, seed)
+    if not (isinstance(data, LoLDataModule) and isinstance(inspected, LoLDataModule)):
+        raise ConfigurationError(f"variants with `sources` need a LoLDataModule; {dataset.name!r} is of another kind.")
+    inspected.setup("fit")
+    by_name = {lf.name: lf for lf in inspected.lfs}
+    findings = inspect_lfs(
+        [by_name.get(name, name) for name in inspected.lf_names],
+        inspected.train_rows,
+        inspected.feature_space,
+        votes=inspected.train_votes,
+        column=inspected.text_column,
         progress_bar=False,
     )
-    told = data.records
-    data.use_records([own.merge(record) for own, record in zip(told, found.records, strict=True)])
+    own_records = data.records
+    data.use_records([own.merge(record) for own, record in zip(own_records, findings.records, strict=True)])
     data.setup("fit")
-    return Prepared(data, told)
+    return Prepared(data, own_records)
 
 
-def _drawn(dataset: BenchmarkSet, train_rows: int | None, seed: int) -> LoLDataModule:
+def _drawn(dataset: BenchmarkSet, train_rows: int | None, seed: int) -> BaseDataModule:
     data = dataset.make(seed)
     if train_rows is not None:
         data.draw_train_rows(train_rows, seed)

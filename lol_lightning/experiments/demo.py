@@ -8,9 +8,11 @@ from pathlib import Path
 from rich.console import Console
 
 from lol_lightning.data.datamodule import LoLDataModule
+from lol_lightning.data.options import LoaderOptions
 from lol_lightning.data.synthetic import LABEL_NAMES, synthetic_comments, synthetic_lfs
 from lol_lightning.exceptions import ConfigurationError
 from lol_lightning.experiments.data import Datasets
+from lol_lightning.experiments.plan import Budget
 from lol_lightning.experiments.plots import plot_results
 from lol_lightning.experiments.report import print_results
 from lol_lightning.experiments.run import run_benchmark
@@ -26,7 +28,7 @@ def demo(
     """Compare majority vote, Snorkel, LoL-simple and LoL on few unlabeled rows, each with as many trials.
 
     Args:
-        data: a WRENCH directory; a generated corpus of comments if not given.
+        data: a WRENCH directory; by default a generated corpus of comments.
         rows: number of unlabeled training rows.
         seeds: number of repetitions, each with other rows, trials and networks.
         trials: hyperparameters tried for each method and seed, of which the best on validation is tested.
@@ -39,8 +41,9 @@ def demo(
     name = Path(data).name if data else "generated comments"
     sets: Datasets = [data] if data else {name: partial(generated_rows, rows)}
     console.print(f"{name}: {seeds} seeds, {trials} trials a method and seed, chosen on validation")
+    size = rows if data else "all"
     frame = run_benchmark(
-        sets, METHODS, seeds=seeds, trials=trials, train_rows=rows if data else "all", jobs=jobs, console=console
+        sets, METHODS, budget=Budget(trials), seeds=seeds, train_rows=size, jobs=jobs, console=console
     ).assign(train_rows=str(rows))
     print_results(frame, console)
     frame.to_csv(f"{output}.csv", index=False)
@@ -52,4 +55,5 @@ def generated_rows(rows: int, seed: int) -> LoLDataModule:
     """Generate unlabeled comments, and labeled ones below other videos for validation and test."""
     train = synthetic_comments(rows, seed=3 * seed).drop(columns="label")
     val, test = (synthetic_comments(size, seed=3 * seed + i, videos=(4, 5, 6, 7)) for i, size in ((1, 200), (2, 1000)))
-    return LoLDataModule(train, val, test, lfs=synthetic_lfs(), label_names=LABEL_NAMES, progress_bar=False, seed=seed)
+    loader = LoaderOptions(seed=seed)
+    return LoLDataModule(train, val, test, lfs=synthetic_lfs(), classes=LABEL_NAMES, loader=loader, progress_bar=False)

@@ -1,4 +1,4 @@
-"""The demo on images: strokes of eight hand-written digits are learnt, and tell the other two digits apart."""
+"""The demo on images: labelers learn strokes on eight hand-written digits, and vote on the other two."""
 
 from __future__ import annotations
 
@@ -11,13 +11,16 @@ from rich.table import Table
 from torch import Tensor
 
 from lol_lightning.exceptions import ConfigurationError
+from lol_lightning.experiments.plan import Budget
 from lol_lightning.experiments.report import print_results
 from lol_lightning.experiments.run import run_benchmark
 from lol_lightning.experiments.training import quiet, trainer
-from lol_lightning.losses.weighting import VotesForWeights, lf_weights
+from lol_lightning.losses.weights import LabeledVotes, lf_weights
 from lol_lightning.models.classifier import LoLClassifier
 from lol_lightning.vision.datamodule import LoLImageDataModule
 from lol_lightning.vision.digits import digits_data
+from lol_lightning.vision.labeler_training import LabelerTraining
+from lol_lightning.vision.options import SplitOptions
 from lol_lightning.vision.plots import plot_heat_maps
 
 if TYPE_CHECKING:
@@ -54,7 +57,7 @@ def image_demo(
     Labelers of strokes ("closed loop", "ink at the top") are trained on the eight other digits, anew for each seed.
 
     Args:
-        digits: the two digits to tell apart; no labeler has seen them.
+        digits: the two digits to tell apart; no labeler is trained on them.
         rows: number of unlabeled training rows.
         seeds: number of repetitions, each with other labelers, rows, trials and networks.
         trials: hyperparameters tried for each method and seed, of which the best on validation is tested.
@@ -71,15 +74,14 @@ def image_demo(
         f"{name}: {seeds} seeds, {trials} trials a method and seed, chosen on {2 * VAL_PER_CLASS} labeled rows"
     )
     make = cast("MakeDataModule", partial(digit_rows, digits, rows))
-    found = run_benchmark(
-        {name: make}, list(VARIANTS), variants=VARIANTS, seeds=seeds, trials=trials, jobs=jobs, console=console
-    ).assign(train_rows=str(rows))
+    options: dict[str, Any] = {"variants": VARIANTS, "budget": Budget(trials), "seeds": seeds, "jobs": jobs}
+    results = run_benchmark({name: make}, list(VARIANTS), **options, console=console).assign(train_rows=str(rows))
     data = digit_rows(digits, rows, seed=0)
     with quiet():
         data.setup()
     print_labelers(console, data)
-    print_results(found, console)
-    found.to_csv(f"{output}.csv", index=False)
+    print_results(results, console)
+    results.to_csv(f"{output}.csv", index=False)
     draw(data, f"{output}.png")
     console.print(f"All results: {output}.csv, gradients before and after training: {output}.png")
 
@@ -87,15 +89,15 @@ def image_demo(
 def digit_rows(digits: tuple[int, int], rows: int, seed: int) -> LoLImageDataModule:
     """Return two digits, and the strokes of all digits to train labelers on."""
     names = [str(digit) for digit in digits]
-    return LoLImageDataModule(
-        digits_data(digits), names, labeler_epochs=20, max_train_rows=rows, val_per_class=VAL_PER_CLASS, seed=seed
-    )
+    split = SplitOptions(max_train_rows=rows, val_per_class=VAL_PER_CLASS)
+    labelers = LabelerTraining(epochs=20)
+    return LoLImageDataModule(digits_data(digits), names, labelers=labelers, split=split, seed=seed)
 
 
 def print_labelers(console: Console, data: LoLImageDataModule) -> None:
     """Print how often each labeler is right on the rows to train on, whose classes no training reads."""
     right = (data.train_votes == data.train_classes.numpy()[:, None]).mean(0)
-    table = Table(title="Labelers of seed 0, on the two digits that they have not seen", title_justify="left")
+    table = Table(title="Labelers of seed 0, on the two digits that they were not trained on", title_justify="left")
     table.add_column("stroke")
     table.add_column("accuracy %", justify="right")
     for lf in right.argsort()[::-1]:
@@ -110,7 +112,7 @@ def draw(data: LoLImageDataModule, path: str) -> None:
     with quiet():
         trainer(max_epochs=30, limit_val_batches=0).fit(model, datamodule=data)
     batch = next(iter(data.train_dataloader()))
-    weights = lf_weights("above-chance", cast(VotesForWeights, VotesForWeights.of(data, 2)))
+    weights = lf_weights("above-chance", LabeledVotes.of(data))
     networks: dict[str, Any] = {"before": before.network, "after": model.network}
     pixels = (cast(Tensor, batch.features).reshape(-1, 1, 8, 8) + 1) / 2
     lfs = weights.argsort()[::-1][:PICTURED].tolist()

@@ -1,4 +1,4 @@
-"""Which labeled rows a study may see, and how a method that trains on labels splits them."""
+"""Which labeled rows a study may read, and how a method that trains on labels splits them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["labeled_rows", "split_80_20"]
 def labeled_rows(
     labels: np.ndarray | None, per_class: int | None, num_classes: int, seed: int, whole_small_classes: bool = False
 ) -> np.ndarray:
-    """Draw the validation rows that a study may see.
+    """Draw the validation rows whose labels a study may read.
 
     Args:
         labels: int64 (n,), of the validation rows.
@@ -32,7 +32,7 @@ def labeled_rows(
         array([0, 1, 2, 4])
     """
     if labels is None or not len(labels):
-        raise DataError("the validation rows have no labels, and trials are chosen on them. Give labeled rows.")
+        raise DataError("the validation rows have no labels, and trials are chosen on them. Add labels.")
     if per_class is None:
         return np.arange(len(labels))
     counts = np.bincount(labels, minlength=num_classes)
@@ -51,7 +51,7 @@ def split_80_20(labels: np.ndarray, rows: np.ndarray, seed: int) -> tuple[np.nda
 
     Args:
         labels: int64 (n,), of the validation rows.
-        rows: those of them that are seen.
+        rows: those of them whose labels may be read.
         seed: of the split.
 
     Returns:

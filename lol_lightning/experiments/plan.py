@@ -10,7 +10,7 @@ from typing import Any
 
 from lol_lightning.exceptions import ConfigurationError
 from lol_lightning.experiments.data import BenchmarkSet
-from lol_lightning.experiments.methods import Method
+from lol_lightning.experiments.method import Method
 from lol_lightning.experiments.training import check_steps
 
 __all__ = ["Budget", "Outcome", "StudyPlan"]
@@ -106,7 +106,7 @@ class Outcome:
     """What came out of a study.
 
     Args:
-        metrics: shares in [0, 1] of the chosen trial, ``test_accuracy``, ``test_macro_f1`` and ``val_accuracy``.
+        metrics: of the chosen trial, in [0, 1]: ``test_accuracy``, ``test_macro_f1`` and ``val_accuracy``.
         seconds: all trials and the test together.
         trial: number of the chosen trial, from 0.
         check: after which of its checks its weights were taken, from 0.

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import numpy as np
 import pandas as pd
 
+from lol_lightning._files.disk import read_text, reading, write_text
+from lol_lightning._files.plain import check_list, read_json, write_json
 from lol_lightning.exceptions import ConfigurationError, DataError
 from lol_lightning.experiments.environment import PACKAGES, command_line, environment
 from lol_lightning.experiments.plan import Outcome, StudyPlan
@@ -18,6 +21,8 @@ __all__ = ["COLUMNS", "KEY", "Finished", "ResultFiles", "read_results", "results
 
 KEY = ["dataset", "method", "seed", "train_rows", "val_per_class"]
 """Columns that name a study."""
+_CURE = "`lol-lightning benchmark` writes one; give another output, or delete that one."
+_WHAT, _WHAT_BESIDE = "a CSV of results", "the JSON beside a CSV of results"
 COLUMNS = [*KEY, "metric", "value", "trials", "seconds"]
 
 Finished: TypeAlias = tuple[StudyPlan, Outcome]
@@ -49,17 +54,17 @@ def read_results(path: str | Path) -> pd.DataFrame:
     Raises:
         DataError: if there is no such file, or it lacks a column or has no rows.
     """
-    try:
-        frame = pd.read_csv(path, dtype={"train_rows": str, "val_per_class": str})
-    except FileNotFoundError as error:
-        raise DataError(f"there is no file {str(path)!r}; `lol-lightning benchmark` writes one.") from error
-    except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} is not a CSV of results: {error}.") from error
-    if missing := [name for name in COLUMNS if name not in frame.columns]:
-        raise DataError(f"{path} lacks the column {missing[0]!r}; results have {', '.join(COLUMNS)}.")
-    if frame.empty:
-        raise DataError(f"{path} holds no results.")
-    return _in_order(frame)
+    text = read_text(path, _WHAT, _CURE)
+    with reading(path, _WHAT, _CURE):
+        frame = pd.read_csv(io.StringIO(text), dtype={"train_rows": str, "val_per_class": str})
+        if missing := [name for name in COLUMNS if name not in frame.columns]:
+            raise DataError(f"it lacks the column {missing[0]!r}; results have {', '.join(COLUMNS)}")
+        if frame.empty:
+            raise DataError("it holds no results")
+        for name in ("value", "trials", "seconds"):
+            if not np.isfinite(frame[name].to_numpy(dtype=float)).all():
+                raise DataError(f"the column {name!r} holds a number that is missing or not finite")
+        return _in_order(frame)
 
 
 class ResultFiles:
@@ -85,7 +90,7 @@ class ResultFiles:
         self._chosen: list[dict[str, Any]] = []
         if self.path.exists():
             self._frame = read_results(self.path)
-            self._take_over(json.loads(self.beside.read_text()) if self.beside.exists() else {})
+            self._take_over(self._described() if self.beside.exists() else {})
 
     def write(self, finished: Sequence[Finished]) -> pd.DataFrame:
         """Write all that is known, each file in one go, and return it."""
@@ -102,19 +107,29 @@ class ResultFiles:
             "chosen": _sorted(chosen),
         }
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        _replace(self.path, frame.to_csv(index=False))
-        _replace(self.beside, json.dumps(described, indent=1) + "\n")
+        write_text(self.path, frame.to_csv(index=False))
+        write_json(self.beside, described, indent=1)
         return frame
 
+    def _described(self) -> dict[str, Any]:
+        described = read_json(self.beside, _WHAT_BESIDE, _CURE)
+        with reading(self.beside, _WHAT_BESIDE, _CURE):
+            described = {"settings": {}, "methods": {}, "chosen": [], **described}
+            check_list([described["settings"], described["methods"]], dict, "settings and methods")
+            for line in check_list(described["chosen"], dict, "chosen"):
+                if missing := [name for name in KEY if name not in line]:
+                    raise DataError(f"a line of chosen trials lacks {missing[0]!r}")
+            return {**described, "chosen": _sorted(described["chosen"])}
+
     def _take_over(self, described: dict[str, Any]) -> None:
-        known = described.get("methods", {})
-        same = all(known[name] == method for name, method in self._methods.items() if name in known)
+        methods = described.get("methods", {})
+        same = all(methods[name] == method for name, method in self._methods.items() if name in methods)
         if described.get("settings") != self._settings or not same:
             raise ConfigurationError(
                 f"{self.path} holds results of other settings or methods, see {self.beside.name}. "
                 "Give another output, or delete it."
             )
-        self._methods = {**known, **self._methods}
+        self._methods = {**methods, **self._methods}
         self._chosen = described.get("chosen", [])
 
 
@@ -146,9 +161,3 @@ def _sorted(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _plain(value: Any) -> Any:
     return json.loads(json.dumps(value))
-
-
-def _replace(path: Path, text: str) -> None:
-    draft = path.with_name(f".{path.name}.draft")
-    draft.write_text(text, encoding="utf-8")
-    os.replace(draft, path)

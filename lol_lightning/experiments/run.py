@@ -37,49 +37,43 @@ def run_benchmark(
     datasets: Datasets,
     methods: Sequence[str] | None = None,
     *,
+    budget: Budget | None = None,
     seeds: int | Sequence[int] = 5,
-    trials: int = 15,
     train_rows: Size | Sequence[Size] = "all",
     val_per_class: Size | Sequence[Size] = "all",
     whole_small_classes: bool = False,
-    jobs: int = 1,
-    output: str | Path | None = None,
-    storage: str | Path | None = None,
     variants: Mapping[str, Mapping[str, Any]] | None = None,
     ranges: Mapping[str, Sequence[float]] | None = None,
     inspected_rows: int | None = None,
-    epochs: int = 50,
-    max_steps: int = 1500,
-    checks: int = 10,
-    batch_size: int | None = None,
+    jobs: int = 1,
+    output: str | Path | None = None,
+    storage: str | Path | None = None,
     console: Console | None = None,
 ) -> pd.DataFrame:
     """Compare methods with equal budgets, chosen on validation accuracy alone, the test rows read once for each study.
 
-    A study is a method on a set and seed. Each runs as many trials; a trial is ``min(epochs * batches, max_steps)``
-    steps of the same network, evaluated ``checks`` times on the validation rows. See ``run_study`` for how trials are
-    drawn and chosen. Nothing depends on how many processes run, or on where an earlier run was interrupted.
+    A study is a method on a set and seed. Each spends the same ``budget`` on trials, which train the same network and
+    are evaluated on the validation rows. See ``run_study`` for how trials are drawn and chosen. Nothing depends on how
+    many processes run, or on where an earlier run was interrupted.
 
     Args:
-        datasets: WRENCH directories, or by name WRENCH directories and functions from a seed to a ``LoLDataModule``.
-        methods: keys of ``METHODS`` or ``variants``; by default the variants, or all methods but "valsup".
-        seeds: how many, 0, 1, ..., or which.
-        trials: of each study.
+        datasets: WRENCH directories, or by name WRENCH directories and functions from a seed to a data module.
+        methods: keys of ``METHODS`` (mv, snorkel, t-mean, t-median, e2e, dawid-skene, lol-simple, lol, lol-sw, valsup)
+            or of ``variants``; by default the variants, or all methods but "valsup".
+        budget: what every method may spend on a study, see ``Budget``.
+        seeds: how many, 0, 1, ..., or which; each has rows, trials and networks of its own.
         train_rows: number of unlabeled rows, drawn by the seed, or "all"; or several of these.
         val_per_class: number of labeled rows of each class, drawn by the seed, or "all" of the validation split; or
             several of these. Methods choose trials on them; "valsup" trains on 80% and chooses on 20% of them.
         whole_small_classes: let a class with fewer than ``val_per_class`` rows give all it has; an error otherwise.
-        jobs: processes of one thread each.
-        output: CSV to write after each study, with a JSON beside it.
-        storage: SQLite file of the trials, from which a run goes on; by default beside ``output``, none without it.
-        variants: methods with other options, see ``as_methods``.
+        variants: methods with other options by name, see ``as_methods``.
         ranges: where to search, for all methods that tune an argument, such as ``{"lr": [1e-4, 1e-2]}``.
         inspected_rows: where a variant names ``sources``: number of unlabeled rows that the LFs are inspected on, the
             training rows by default.
-        epochs: passes over the training rows.
-        max_steps: most steps of a trial.
-        checks: evaluations of a trial.
-        batch_size: rows of a step, by default 32 up to 1,000 training rows and 128 above.
+        jobs: processes of one thread each.
+        output: CSV to write after each study, with a JSON beside it: command, versions, machine, chosen settings.
+        storage: SQLite file of the trials, from which an interrupted run goes on; by default beside ``output``, none
+            without it.
         console: shows the progress; nothing is shown without it.
 
     Returns:
@@ -95,8 +89,9 @@ def run_benchmark(
     Example:
         >>> results = run_benchmark(["wrench/youtube"], ["mv", "lol"], train_rows=100)  # doctest: +SKIP
         >>> results = run_benchmark({"mine": lambda seed: LoLDataModule(train, val, test, lfs=lfs)})  # doctest: +SKIP
+        >>> results = run_benchmark(["wrench/sms"], ["lol"], budget=Budget(trials=1, epochs=10))  # doctest: +SKIP
     """
-    budget = Budget(trials, epochs, max_steps, checks, batch_size)
+    budget = Budget() if budget is None else budget
     chosen, seeds = as_methods(None if methods is None else list(methods), variants, ranges), _seeds(seeds)
     if jobs < 1:
         raise ConfigurationError(f"jobs = {jobs} must be at least 1.")

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
-from pytorch_lightning.utilities.seed import isolate_rng
 
+from lol_lightning._lightning import isolate_rng
 from lol_lightning.data.batch import LoLBatch
 from lol_lightning.data.dataset import LoLDataLoader, LoLDataset
 from lol_lightning.experiments.data import Prepared, prepare
@@ -40,15 +40,15 @@ def run_study(plan: StudyPlan, store: TrialStore, after_trial: Callable[[], None
 
     Args:
         plan: what to run.
-        store: trials that are known already, and where new ones go.
+        store: holds earlier trials, and takes new ones.
         after_trial: called before a trial is kept.
 
     Returns:
-        The outcome, from the store where it is known.
+        The outcome, from the store where it holds one.
     """
-    known = store.outcome(plan.name, plan.budget.trials)
-    if known is not None:
-        return Outcome(**known)
+    stored = store.outcome(plan.name, plan.budget.trials)
+    if stored is not None:
+        return Outcome(**stored)
     start = time.perf_counter()
     with quiet(), isolate_rng():
         rows = _StudyRows(plan)
@@ -122,13 +122,14 @@ class _StudyRows:
         self.plan = plan
         self.prepared: Prepared = prepare(plan.dataset, plan.train_rows, plan.seed, plan.inspect, plan.inspected_rows)
         data = self.prepared.data
-        seen = labeled_rows(data.val_labels, plan.val_per_class, data.num_classes, plan.seed, plan.whole_small_classes)
-        labeled = np.empty(0, int)
+        labels = data.val_labels
+        chosen_on = labeled_rows(labels, plan.val_per_class, data.num_classes, plan.seed, plan.whole_small_classes)
+        trained_on = np.empty(0, int)
         if plan.method.trains_on == "labels":
-            labeled, seen = split_80_20(cast(np.ndarray, data.val_labels), seen, plan.seed)
-        self.method = plan.method.resolve(self.prepared, seen, drawn_by_class=plan.val_per_class is not None)
-        self.train: LoLDataset = self.method.train_data(self.prepared, labeled, plan.seed)
-        self.validation: list[LoLBatch] = evaluation_batches(self.prepared.val, seen)
+            trained_on, chosen_on = split_80_20(cast(np.ndarray, labels), chosen_on, plan.seed)
+        self.method = plan.method.resolve(self.prepared, chosen_on, drawn_by_class=plan.val_per_class is not None)
+        self.train: LoLDataset = self.method.train_data(self.prepared, trained_on, plan.seed)
+        self.validation: list[LoLBatch] = evaluation_batches(self.prepared.val, chosen_on)
         # The same number and size of steps for every method, also for those that train on other rows.
         num_rows = len(self.prepared.train)
         self.batch_size, self.at = plan.budget.batch_size_of(num_rows), plan.budget.check_steps(num_rows)

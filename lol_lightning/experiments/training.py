@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import logging
 import signal
@@ -13,11 +14,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import pytorch_lightning as pl
 import torch
-from torch import Tensor
 from torch.utils.data import Sampler
 
+from lol_lightning._lightning import BACKEND, LightningModule, Trainer, pl
 from lol_lightning.data.batch import LoLBatch
 from lol_lightning.data.dataset import LoLDataLoader, LoLDataset
 from lol_lightning.models.classifier import LoLClassifier
@@ -27,7 +27,7 @@ __all__ = ["EVALUATION_BATCH", "Fit", "check_steps", "evaluation_batches", "fit"
 EVALUATION_BATCH = 2048
 """Rows of a batch of validation or test; a few large ones cost least."""
 
-_LOGGERS = ("pytorch_lightning", "lol_lightning")
+_LOGGERS = (BACKEND, "lol_lightning")
 
 
 @dataclass
@@ -36,14 +36,14 @@ class Fit:
 
     Args:
         model: with the weights of its last step; ``restore_best`` gives it those of its best check.
-        accuracies: share in [0, 1] of the validation rows that were classified correctly, for each check.
+        accuracies: fraction of the validation rows that were classified correctly, for each check.
         stopped: whether ``on_check`` ended it before its last step.
     """
 
     model: LoLClassifier
     accuracies: list[float] = field(default_factory=list)
     stopped: bool = False
-    _weights: dict[str, Tensor] = field(default_factory=dict, init=False, repr=False)
+    _weights: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def best_check(self) -> int:
@@ -54,7 +54,7 @@ class Fit:
         """Add a check, and keep the weights where it is the best so far."""
         self.accuracies.append(accuracy)
         if self.best_check == len(self.accuracies) - 1:
-            self._weights = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
+            self._weights = copy.deepcopy(self.model.state_dict())
 
     def restore_best(self) -> LoLClassifier:
         """Return the model with the weights of its best check."""
@@ -85,14 +85,14 @@ class _Passes(Sampler[list[int]]):
 
 
 class _Checks(pl.Callback):
-    """Evaluates after the given numbers of steps."""
+    """Evaluates after certain numbers of steps."""
 
     def __init__(
         self, result: Fit, batches: Sequence[LoLBatch], at: Sequence[int], on_check: Callable[[int, float], bool]
     ) -> None:
         self.result, self.batches, self.at, self.on_check = result, batches, set(at), on_check
 
-    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
         if trainer.global_step not in self.at:
             return
         self.result.note(accuracy(pl_module, self.batches))
@@ -144,14 +144,14 @@ def check_steps(num_steps: int, num_checks: int) -> list[int]:
 
 
 def evaluation_batches(dataset: LoLDataset, rows: np.ndarray) -> list[LoLBatch]:
-    """Cut the given rows of a dataset into few large batches, once for many evaluations."""
+    """Cut rows of a dataset into few large batches, once for many evaluations."""
     parts = (rows[start : start + EVALUATION_BATCH] for start in range(0, len(rows), EVALUATION_BATCH))
     return [dataset.__getitems__(part.tolist()) for part in parts]
 
 
 @torch.no_grad()
-def accuracy(model: pl.LightningModule, batches: Sequence[LoLBatch]) -> float:
-    """Share of rows that are classified correctly in evaluation mode."""
+def accuracy(model: LightningModule, batches: Sequence[LoLBatch]) -> float:
+    """Fraction of rows that are classified correctly in evaluation mode."""
     was_training = model.training
     model.eval()
     correct = sum(int((model(batch.features).argmax(-1) == batch.labels).sum()) for batch in batches)
@@ -159,9 +159,9 @@ def accuracy(model: pl.LightningModule, batches: Sequence[LoLBatch]) -> float:
     return correct / sum(len(batch) for batch in batches)
 
 
-def trainer(**options: Any) -> pl.Trainer:
+def trainer(**options: Any) -> Trainer:
     """Return a Trainer without what costs time in a fit of a second."""
-    return pl.Trainer(
+    return Trainer(
         accelerator="cpu",
         devices=1,
         logger=False,

@@ -3,11 +3,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
-from jsonargparse import ArgumentParser
 from tiny_benchmark import write_wrench
 
 from lol_lightning.cli import main
-from lol_lightning.experiments.commands import benchmark, spelled
+from lol_lightning.experiments.commands import benchmark_parser, spelled
 from lol_lightning.experiments.methods import as_methods
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs" / "experiments").glob("*.yaml"))
@@ -50,6 +49,7 @@ def test_options_of_a_configuration_can_be_changed(directory, tmp_path):
         (["--methods", "mean"], "lol-lightning benchmark: method 'mean' is not one of "),
         (["--data", "nowhere"], "lol-lightning benchmark: there is no WRENCH directory 'nowhere'"),
         (["--train-rows", "0"], "lol-lightning benchmark: train_rows = 0 must be a number from 1 on"),
+        (["--trials", "0"], "lol-lightning benchmark: trials = 0 must be at least 1"),
     ],
 )
 def test_bad_input_is_one_line(options, message, directory, tmp_path, capsys):
@@ -87,12 +87,10 @@ def test_there_is_a_configuration_for_each_experiment():
 def test_configurations_can_be_read_and_name_their_command_and_output(path):
     text = path.read_text()
     assert f"# lol-lightning benchmark --config configs/experiments/{path.name}\n" in text
-    parser = ArgumentParser()
-    parser.add_function_arguments(benchmark)
-    given = parser.parse_string(text).as_dict()
-    assert given["output"] == f"benchmarks/results/{path.stem}.csv"
-    assert len(given["data"]) == 6
+    options = benchmark_parser().parse_string(text).as_dict()
+    assert options["output"] == f"benchmarks/results/{path.stem}.csv"
+    assert len(options["data"]) == 6
     trials = {"untuned": 1, "figure2": 3, "table1": 10, "table3": 10}.get(path.stem, 15)
-    assert (given["seeds"], given["trials"]) == (3 if path.stem == "figure2" else 5, trials)
-    methods = as_methods(given["methods"], given["variants"], given["ranges"])
+    assert (options["seeds"], options["trials"]) == (3 if path.stem == "figure2" else 5, trials)
+    methods = as_methods(options["methods"], options["variants"], options["ranges"])
     assert {"lol-simple", "lol"} <= {method.name for method in methods}

@@ -3,6 +3,7 @@ import torch
 from tiny_benchmark import comments, write_wrench
 
 from lol_lightning.data.datamodule import LoLDataModule
+from lol_lightning.data.options import ModelDefaults
 from lol_lightning.exceptions import ConfigurationError, DataError
 from lol_lightning.experiments.data import as_sets, forget, prepare
 
@@ -13,8 +14,9 @@ def directory(tmp_path):
     forget()
 
 
-def with_defaults(data, model_defaults):
-    data.model_defaults = model_defaults
+def with_defaults(data, **defaults):
+    base = type(data)
+    data.__class__ = type("WithDefaults", (base,), {"model_defaults": property(lambda self: ModelDefaults(**defaults))})
     return data
 
 
@@ -32,8 +34,12 @@ def test_functions_are_known_by_what_they_return(tmp_path):
     (first,), (again,) = as_sets({"mine": make}), as_sets({"mine": make})
     assert first == again
     assert as_sets({"mine": lambda seed: make(seed + 1)})[0] != first
-    told = lambda seed: with_defaults(make(seed), {"alpha": 0.5})  # noqa: E731
-    assert as_sets({"mine": told})[0] not in (first, as_sets({"mine": lambda seed: with_defaults(told(seed), {})})[0])
+    strong, none = (
+        as_sets({"mine": lambda seed, defaults=defaults: with_defaults(make(seed), **defaults)})[0]
+        for defaults in ({"alpha": 0.5}, {})
+    )
+    assert strong not in (first, none)
+    assert none == first
     make.lfs = make.lfs[:3]
     assert as_sets({"mine": make})[0] != first
 
@@ -71,11 +77,11 @@ def test_rows_are_drawn_by_the_seed_and_prepared_once(directory, tmp_path):
 def test_sources_share_features_and_differ_in_gradients(directory):
     (dataset,) = as_sets([directory])
     prepared = prepare(dataset, None, seed=0, inspect=True)
-    told, declared, probed = (prepared.train_with(sources) for sources in (None, ("declared",), ("probed",)))
+    own, declared, probed = (prepared.train_with(sources) for sources in (None, ("declared",), ("probed",)))
     plain = prepare(dataset, None, seed=0)
-    assert len(told.gradient_targets) == len(declared.gradient_targets) == len(plain.train.gradient_targets)
-    assert 0 < len(probed.gradient_targets) <= len(told.gradient_targets)
-    torch.testing.assert_close(told.features.to_dense(), probed.features.to_dense())
+    assert len(own.gradient_targets) == len(declared.gradient_targets) == len(plain.train.gradient_targets)
+    assert 0 < len(probed.gradient_targets) <= len(own.gradient_targets)
+    torch.testing.assert_close(own.features.to_dense(), probed.features.to_dense())
     assert plain.train_with(None) is plain.train
 
 

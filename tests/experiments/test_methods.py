@@ -1,16 +1,20 @@
+import copy
+
 import numpy as np
 import pytest
 import torch
 from tiny_benchmark import write_wrench
 
 from lol_lightning.baselines.pseudolabels import PSEUDOLABELS, pseudolabels
+from lol_lightning.data.options import ModelDefaults
 from lol_lightning.exceptions import ConfigurationError
-from lol_lightning.experiments.data import as_sets, forget, prepare
+from lol_lightning.experiments.data import Prepared, as_sets, forget, prepare
 from lol_lightning.experiments.methods import METHODS, as_methods
-from lol_lightning.losses.class_balance import balancing_weights
-from lol_lightning.losses.weighting import VotesForWeights
+from lol_lightning.losses import ExamplePenalty, GradientPenalty, LabeledVotes
+from lol_lightning.losses.weights import lf_weights
+from lol_lightning.losses.weights.class_balance import balancing_weights
 
-SEEN = np.arange(20, 60)
+LABELED = np.arange(20, 60)
 
 
 @pytest.fixture(scope="module")
@@ -35,16 +39,16 @@ def test_every_method_that_trains_one_network_tunes_the_optimizer_in_the_same_ra
 
 @pytest.mark.parametrize("name", METHODS)
 def test_what_a_method_trains_on(name, prepared):
-    method, data = METHODS[name].resolve(prepared, SEEN), prepared.data
-    train = method.train_data(prepared, SEEN[:5], seed=0)
+    method, data = METHODS[name].resolve(prepared, LABELED), prepared.data
+    train = method.train_data(prepared, LABELED[:5], seed=0)
     if name in PSEUDOLABELS:
-        shares = (np.bincount(data.val_labels[SEEN]) + 1) / (len(SEEN) + 2) if name == "snorkel" else None
+        shares = (np.bincount(data.val_labels[LABELED]) + 1) / (len(LABELED) + 2) if name == "snorkel" else None
         expected = pseudolabels(name, data.train_votes, data.num_classes, seed=0, class_balance=shares)
         np.testing.assert_array_equal(train.votes[:, 0], expected)
         assert train.gradient_targets is None
     elif name == "valsup":
-        assert train.votes[:, 0].tolist() == data.val_labels[SEEN[:5]].tolist()
-        expected = prepared.val.__getitems__(SEEN[:5].tolist()).features
+        assert train.votes[:, 0].tolist() == data.val_labels[LABELED[:5]].tolist()
+        expected = prepared.val.__getitems__(LABELED[:5].tolist()).features
         torch.testing.assert_close(train.features.to_dense(), expected.to_dense())
     else:
         assert train is prepared.train
@@ -54,7 +58,7 @@ def test_what_a_method_trains_on(name, prepared):
 def test_models_of_a_seed_start_from_the_same_weights(name, prepared):
     def weights(method):
         torch.manual_seed(3)
-        method = method.resolve(prepared, SEEN)
+        method = method.resolve(prepared, LABELED)
         model = method.make_model(prepared, method.defaults, seed=3)
         return model, torch.cat([parameter.flatten() for parameter in model.network.parameters()])
 
@@ -65,43 +69,45 @@ def test_models_of_a_seed_start_from_the_same_weights(name, prepared):
     assert model.hparams["lr"] == METHODS[name].defaults["lr"]
 
 
-def test_lf_weights_are_computed_once_from_the_rows_that_may_be_seen(prepared):
+def test_lf_weights_are_computed_once_from_the_labeled_rows_of_the_study(prepared):
     (method,) = as_methods(["lol-accuracy"], {"lol-accuracy": {"method": "lol", "lf_weights": "accuracy"}})
-    weights = method.resolve(prepared, SEEN).options["lf_weights"]
-    votes, labels = prepared.data.val_votes[SEEN], prepared.data.val_labels[SEEN]
+    weights = method.resolve(prepared, LABELED).options["lf_weights"]
+    votes, labels = prepared.data.val_votes[LABELED], prepared.data.val_labels[LABELED]
     voted = votes != -1
     expected = ((voted & (votes == labels[:, None])).sum(0) + 1) / (voted.sum(0) + 2)
-    np.testing.assert_allclose(weights, expected / expected.mean())
-    assert len(METHODS["lol-sw"].resolve(prepared, SEEN).options["lf_weights"]) == prepared.data.num_lfs
+    np.testing.assert_allclose(weights, expected / expected.mean(), rtol=1e-6)
+    assert len(METHODS["lol-sw"].resolve(prepared, LABELED).options["lf_weights"]) == prepared.data.num_lfs
 
 
-def test_shares_of_classes_come_from_the_rows_that_may_be_seen(prepared):
-    labels = prepared.data.val_labels[SEEN]
-    snorkel = METHODS["snorkel"].resolve(prepared, SEEN)
-    np.testing.assert_allclose(snorkel.class_balance, (np.bincount(labels) + 1) / (len(SEEN) + 2))
-    lol = METHODS["lol"].resolve(prepared, SEEN)
-    soft = VotesForWeights(prepared.data.train_votes, 2).soft_votes()
-    expected = balancing_weights(soft, np.bincount(labels) / len(SEEN), len(SEEN))
-    np.testing.assert_allclose(lol.options["class_weights"], expected)
+def test_class_shares_come_from_the_labeled_rows_of_the_study(prepared):
+    labels = prepared.data.val_labels[LABELED]
+    snorkel = METHODS["snorkel"].resolve(prepared, LABELED)
+    np.testing.assert_allclose(snorkel.class_balance, (np.bincount(labels) + 1) / (len(LABELED) + 2))
+    lol = METHODS["lol"].resolve(prepared, LABELED)
+    soft = LabeledVotes(prepared.data.train_votes, 2).soft_votes()
+    expected = balancing_weights(soft, np.bincount(labels) / len(LABELED), len(LABELED))
+    np.testing.assert_allclose(lol.options["class_weights"], expected, rtol=1e-6)
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_shares_of_classes_are_not_known_from_rows_drawn_class_by_class(name, prepared):
-    method = METHODS[name].resolve(prepared, SEEN, drawn_by_class=True)
+def test_rows_drawn_class_by_class_tell_no_class_shares(name, prepared):
+    method = METHODS[name].resolve(prepared, LABELED, drawn_by_class=True)
     assert method.class_balance is None
-    assert method.options.get("class_weights") is None
+    assert method.options.get("class_weights") in (None, [1.0, 1.0])
 
 
 def test_shares_must_be_resolved_before_votes_are_fused(prepared):
-    with pytest.raises(ConfigurationError, match="'snorkel' are not known yet"):
-        METHODS["snorkel"].train_data(prepared, SEEN, seed=0)
+    with pytest.raises(ConfigurationError, match="'snorkel' are not counted yet"):
+        METHODS["snorkel"].train_data(prepared, LABELED, seed=0)
 
 
 def test_variants_change_options_ranges_and_starts():
-    given = {"method": "lol", "gradient_unit": "probability", "c": 0.2, "ranges": {"c": [0.05, 0.4], "alpha": None}}
-    (method,) = as_methods(None, {"lol-probability": given})
-    assert method.name == "lol-probability"
-    assert method.options["gradient_unit"] == "probability"
+    penalty = {"unit": "log-odds", "c": 0.2}
+    (method,) = as_methods(
+        None, {"lol-log-odds": {"method": "lol", "penalty": penalty, "ranges": {"c": [0.05, 0.4], "alpha": None}}}
+    )
+    assert method.name == "lol-log-odds"
+    assert method.options["penalty"] == penalty
     assert method.ranges == {**METHODS["lol-simple"].ranges, "c": (0.05, 0.4)}
     assert method.defaults["c"] == 0.2
     assert "alpha" not in method.defaults
@@ -124,9 +130,10 @@ def test_ranges_hold_for_all_methods_that_tune_the_argument_but_variants_with_th
 
 def test_settings_tell_every_argument_so_that_a_changed_default_is_another_method():
     settings = METHODS["lol"].settings()
-    assert settings["options"]["num_samples"] == 10
+    assert settings["options"]["penalty"]["init_args"]["num_samples"] == 10
     assert settings["first_trial"]["lr"] == METHODS["lol"].defaults["lr"]
     assert not {"seed", "network", "alpha", "lr"} & set(settings["options"])
+    assert not {"seed", "alpha", "c"} & set(settings["options"]["penalty"]["init_args"])
 
 
 def test_default_methods():
@@ -139,8 +146,13 @@ def test_default_methods():
         (["mean"], None, "method 'mean' is not one of .*lol-simple, lol, lol-sw, valsup"),
         (["lol", "lol"], None, "each of them once"),
         ([], None, "name at least one"),
-        (None, {"x": {"penalty": "linear"}}, "variant 'x' needs a `method`"),
-        (None, {"x": {"method": "lol", "penality": "linear"}}, "sets 'penality', which LoLClassifier has not"),
+        (None, {"x": {"penalty": {"hinge": "linear"}}}, "variant 'x' needs a `method`"),
+        (None, {"x": {"method": "lol", "penality": {}}}, "sets 'penality', which LoLClassifier has not"),
+        (None, {"x": {"method": "lol", "penalty": {"hing": 1}}}, "variant 'x': GradientPenalty: .*hing"),
+        (None, {"x": {"method": "lol", "penalty": {"hinge": "round"}}}, "variant 'x': hinge = 'round'"),
+        (None, {"x": {"method": "lol-simple", "alpha": 1.0}}, "sets 'alpha', which LoLClassifier has not"),
+        (None, {"x": {"method": "lol", "penalty": "linear"}}, "penalty = 'linear': write its arguments"),
+        (None, {"x": {"method": "mv", "penalty": {}}}, "sets 'penalty', which LoLClassifier has not"),
         (None, {"x": {"method": "lol", "ranges": {"c": [2, 1]}}}, r"the range of 'c' in variant 'x' is \[2, 1\]"),
         (None, {"x": {"method": "lol", "sources": ["guessed"]}}, "has the source 'guessed'"),
     ],
@@ -150,11 +162,45 @@ def test_bad_names_and_variants(names, variants, message):
         as_methods(names, variants)
 
 
-def test_settings_tell_numbers_that_the_data_decide_from_the_same_numbers_asked_for():
+def test_settings_tell_numbers_that_the_data_decide_from_the_same_numbers_of_a_variant():
     fixed = {"ranges": {"alpha": None, "c": None}}
-    by_data, asked = as_methods(
-        None, {"by-data": {"method": "lol", **fixed}, "asked": {"method": "lol", "alpha": 1.0, "c": 0.2, **fixed}}
+    by_data, by_variant = as_methods(
+        None, {"by-data": {"method": "lol", **fixed}, "fixed": {"method": "lol", "alpha": 1.0, "c": 0.2, **fixed}}
     )
-    assert by_data.settings()["options"]["alpha"] == "the data module's, else 1.0"
-    assert asked.settings()["options"]["alpha"] == 1.0
+    numbers = [method.settings()["options"]["penalty"]["init_args"]["alpha"] for method in (by_data, by_variant)]
+    assert numbers == ["the data module's, else 1.0", 1.0]
     assert METHODS["lol"].settings()["first_trial"]["c"] == "the data module's, else 0.2"
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_penalty_by_class_path_takes_tuned_numbers(nested, prepared):
+    penalty = {"hinge": "linear", "weights": "accuracy"}
+    if nested:
+        penalty = {"class_path": "lol_lightning.losses.GradientPenalty", "init_args": penalty}
+    (method,) = as_methods(None, {"x": {"method": "lol", "penalty": penalty, "c": 0.3}})
+    assert method.defaults["c"] == 0.3
+    resolved = method.resolve(prepared, LABELED)
+    assert resolved.defaults["alpha"] == 1.0
+    model = resolved.make_model(prepared, {**resolved.defaults, "alpha": 2.5}, seed=7)
+    arguments = model.lol.penalty.init_args()
+    assert (arguments["hinge"], arguments["alpha"], arguments["c"], arguments["seed"]) == ("linear", 2.5, 0.3, 7)
+    votes = LabeledVotes.of(prepared.data).restricted_to(LABELED, drawn_by_class=False)
+    np.testing.assert_allclose(arguments["weights"], lf_weights("accuracy", votes, scaled=False), rtol=1e-6)
+
+
+def test_targets_of_each_row_get_the_penalty_that_reads_them_and_the_data_modules_numbers(prepared):
+    class Images(type(prepared.data)):
+        has_example_targets = True
+        model_defaults = ModelDefaults(alpha=0.7, c=0.4, lf_weights="coverage", penalty_weights="uniform")
+
+    data = copy.copy(prepared.data)
+    data.__class__ = Images
+    images = Prepared(data)
+    method = METHODS["lol"].resolve(images, LABELED)
+    model = method.make_model(images, method.defaults, seed=0)
+    assert isinstance(model.lol.penalty, ExamplePenalty)
+    assert (model.lol.penalty.alpha, model.lol.penalty.c) == (0.7, 0.4)
+    assert model.lol.penalty.weights == [1.0] * data.num_lfs
+    assert len(set(method.options["lf_weights"])) > 1
+    plain = METHODS["lol"].resolve(prepared, LABELED).make_model(prepared, METHODS["lol"].defaults, seed=0)
+    assert isinstance(plain.lol.penalty, GradientPenalty)

@@ -18,7 +18,7 @@ def test_a_name_for_all_that_a_trial_depends_on(tmp_path):
         replace(plan, method=METHODS["lol-sw"]),
         replace(plan, budget=replace(plan.budget, max_steps=9)),
         replace(plan, dataset=replace(plan.dataset, fingerprint="other")),
-        replace(plan, method=replace(plan.method, options={**plan.method.options, "penalty": "linear"})),
+        replace(plan, method=replace(plan.method, options={**plan.method.options, "penalty": {"hinge": "linear"}})),
     ]
     assert len({other.name for other in others} | {plan.name}) == len(others) + 1
 

@@ -3,9 +3,12 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
+from broken_files import FUZZ, broken
+from hypothesis import given
+from hypothesis import strategies as st
 from tiny_benchmark import plan_of, write_wrench
 
-from lol_lightning.exceptions import ConfigurationError, DataError
+from lol_lightning.exceptions import ConfigurationError, DataError, LoLError
 from lol_lightning.experiments.plan import Outcome
 from lol_lightning.experiments.results import COLUMNS, ResultFiles, read_results, results_of
 
@@ -47,7 +50,7 @@ def test_files_tell_results_and_circumstances(plans, tmp_path):
     assert "optuna" in described["versions"]
     (chosen,) = described["chosen"]
     assert (chosen["seed"], chosen["train_rows"], chosen["trial"], chosen["lr"]) == (9, "9", 1, 0.1)
-    assert not list((tmp_path / "deep").glob("*.draft"))
+    assert not list((tmp_path / "deep").glob(".*"))
 
 
 def test_a_run_adds_to_results_of_the_same_settings(plans, tmp_path):
@@ -73,17 +76,37 @@ def test_results_of_other_settings_are_not_touched(plans, tmp_path):
 
 
 def test_files_that_are_no_results(tmp_path):
-    with pytest.raises(DataError, match="there is no file"):
+    with pytest.raises(DataError, match=r"none\.csv is missing\. `lol-lightning benchmark` writes one"):
         read_results(tmp_path / "none.csv")
     path = tmp_path / "r.csv"
     path.write_text("dataset,method,seed,train_rows,val_per_class,metric,value,trials\n")
     with pytest.raises(DataError, match="lacks the column 'seconds'"):
         read_results(path)
     path.write_text("dataset,method,seed,train_rows,val_per_class,metric,value,trials,seconds\n")
-    with pytest.raises(DataError, match="holds no results"):
+    with pytest.raises(DataError, match="it holds no results"):
         read_results(path)
     path.write_text("")
     with pytest.raises(DataError, match="is not a CSV of results"):
         read_results(path)
+    path.write_text(",".join(COLUMNS) + "\nyoutube,lol,0,all,all,test_accuracy,nan,1,1\n")
+    with pytest.raises(DataError, match=r"r\.csv is not a CSV of results: the column 'value' holds a number that"):
+        read_results(path)
     with pytest.raises(ConfigurationError, match=r"must not end in \.json"):
         files(tmp_path / "r.json")
+
+
+@FUZZ
+@given(data=st.data())
+def test_broken_files_are_errors_or_results(plans, tmp_path_factory, data):
+    path = tmp_path_factory.getbasetemp() / "results.csv"
+    path.unlink(missing_ok=True)
+    path.with_suffix(".json").unlink(missing_ok=True)
+    files(path).write([(plans[0], OUTCOME), (plans[9], OUTCOME)])
+    chosen = path.with_suffix(data.draw(st.sampled_from([".csv", ".json"])))
+    chosen.write_bytes(data.draw(broken(chosen.read_bytes())))
+    try:
+        frame = files(path).write([(plans[10], OUTCOME)])
+    except LoLError:
+        return
+    assert frame["value"].notna().all()
+    assert len(frame) >= 2

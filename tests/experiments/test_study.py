@@ -8,10 +8,10 @@ from tiny_benchmark import comments, plan_of, spoiled, write_wrench
 
 from lol_lightning.exceptions import ConfigurationError
 from lol_lightning.experiments.data import as_sets, forget
+from lol_lightning.experiments.method import PENALTY_NUMBERS
 from lol_lightning.experiments.methods import METHODS
 from lol_lightning.experiments.store import TrialStore
 from lol_lightning.experiments.study import run_study
-from lol_lightning.losses.resolve import PENALTY_DEFAULTS
 
 MANY = {"trials": 7, "epochs": 2, "checks": 4}
 NOWHERE = TrialStore(None)
@@ -48,7 +48,7 @@ def test_the_first_trial_has_the_defaults_and_the_others_lie_in_range(directory,
     plan = plan_of(directory, "lol", budget=MANY)
     run_study(plan, store)
     first, *rest = [trial.user_attrs["hyperparameters"] for trial in store.trials(plan.name)]
-    assert first == {**METHODS["lol"].defaults, **PENALTY_DEFAULTS}
+    assert first == {**METHODS["lol"].defaults, **PENALTY_NUMBERS}
     assert first["weight_decay"] == 0
     for name, (low, high) in METHODS["lol"].ranges.items():
         values = [hyperparameters[name] for hyperparameters in rest]

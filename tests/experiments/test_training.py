@@ -6,6 +6,7 @@ import pytest
 import torch
 from toy import toy_problem, toy_targets
 
+from lol_lightning._lightning import BACKEND
 from lol_lightning.data.dataset import LoLDataset
 from lol_lightning.experiments.training import check_steps, evaluation_batches, fit, quiet
 from lol_lightning.models.classifier import LoLClassifier
@@ -78,7 +79,7 @@ def test_interrupting_ends_in_the_usual_error_and_leaves_ctrl_c_as_it_was(rows, 
 
 
 def test_quiet_only_within():
-    logger = logging.getLogger("pytorch_lightning")
+    logger = logging.getLogger(BACKEND)
     level = logger.level
     with quiet():
         assert logger.level == logging.ERROR

@@ -1,10 +1,11 @@
-"""Small data and budgets for tests of the benchmark: comments whose LFs are known, as data modules and on disk."""
+"""Small data and budgets for tests of experiments: comments with LFs of known rules, as data modules and on disk."""
 
 import json
 
 import numpy as np
 
 from lol_lightning.data.datamodule import LoLDataModule
+from lol_lightning.data.options import LoaderOptions
 from lol_lightning.data.synthetic import LABEL_NAMES, synthetic_comments
 from lol_lightning.data.wrench import read_wrench_lfs
 from lol_lightning.experiments.data import as_sets
@@ -42,7 +43,7 @@ def write_wrench(directory, seed=0, change_test=lambda labels: labels):
 
 
 class Comments:
-    """From a seed to a data module; ``reads`` counts how often the test rows were asked for."""
+    """From a seed to a data module; ``reads`` counts how often the test rows were read."""
 
     def __init__(self, lfs):
         self.lfs, self.reads = lfs, 0
@@ -56,7 +57,9 @@ class Comments:
                 return super().test_dataloader()
 
         train = splits["train"].drop(columns="label")
-        return Counting(train, splits["valid"], splits["test"], lfs=self.lfs, progress_bar=False, seed=seed)
+        return Counting(
+            train, splits["valid"], splits["test"], lfs=self.lfs, progress_bar=False, loader=LoaderOptions(seed=seed)
+        )
 
 
 def comments(directory):

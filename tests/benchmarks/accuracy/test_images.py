@@ -69,4 +69,4 @@ def test_a_resnet_is_trained_once_and_its_representations_are_kept(vision_root, 
     assert image_sets.train_cifar10(str(vision_root), str(tmp_path), 1, "imagenet", ("cat", "frog")) == steps
     data = image_sets.cifar10_pair(str(vision_root), str(tmp_path), ("cat", "frog"), seed=0, val_per_class=2)
     assert data.data.inputs.shape[1] == 512
-    assert len(data._rows["test"]) == int(whole.test[whole.rows_of(["cat", "frog"])].sum())
+    assert data.num_rows("test") == int(whole.test[whole.rows_of(["cat", "frog"])].sum())

@@ -5,7 +5,7 @@ from benchmarks.accuracy import penalty_grid
 
 @pytest.mark.wrench
 def test_points_of_the_grid_are_validated_and_the_test_is_left_alone(wrench_root):
-    terms = {"gradient_unit": "probability", "penalty_reduction": "sum", "penalty_shares": "votes"}
+    terms = {"unit": "probability", "reduction": "sum", "factors": "votes"}
     letter = {**terms, "alpha": 1.0, "c": 0.1}
     points = [penalty_grid.NO_PENALTY, letter]
     lines = penalty_grid.run([{"dataset": "youtube", "rows": 50, "seed": 0, **point} for point in points])

@@ -3,13 +3,12 @@ import torch
 from benchmarks.speed.bare_loop import BareLoop, fit_epoch, generated, loader
 
 
-def test_generated_corpora_have_the_sizes_asked_for():
+def test_generated_corpora_have_the_sizes_of_the_arguments():
     dataset = generated(300, 400, num_lfs=4, num_classes=3, num_inspected=20)
     targets = dataset.gradient_targets
     assert dataset.features.shape == (300, 400)
     assert (targets.num_lfs, targets.num_classes, len(targets.features)) == (4, 3, 20)
-    share = dataset.features.to_dense().mean(0)
-    torch.testing.assert_close(targets.document_frequency, share)
+    torch.testing.assert_close(targets.document_frequency, dataset.features.to_dense().mean(0))
 
 
 def test_the_bare_loop_trains_and_counts_steps():

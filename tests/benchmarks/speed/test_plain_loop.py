@@ -4,7 +4,7 @@ from toy import toy_problem, toy_targets
 
 from benchmarks.speed.plain_loop import demands_of, plain_loss, plain_mlp, smoothed_gradient
 from lol_lightning.functional.gradients import model_input_gradient
-from lol_lightning.functional.losses import lol_loss
+from lol_lightning.functional.losses import vote_loss, weighted_penalty
 
 
 @pytest.mark.parametrize("abstaining", [False, True])
@@ -17,12 +17,13 @@ def test_the_plain_loop_has_the_loss_and_gradients_of_the_equations(abstaining):
     parameters = list(network.parameters())
 
     def gradients(loss):
-        found = torch.autograd.grad(loss, parameters, allow_unused=True)
-        return [torch.zeros_like(p) if g is None else g for p, g in zip(parameters, found, strict=True)]
+        of_all = torch.autograd.grad(loss, parameters, allow_unused=True)
+        return [torch.zeros_like(p) if g is None else g for p, g in zip(parameters, of_all, strict=True)]
 
     loss = plain_loss(network, x, votes, samples, demands_of(targets), alpha=3.0, c=0.4)
     inspected = model_input_gradient(network, samples, targets.num_classes)[:, targets.features]
-    expected = lol_loss(network(x), votes, inspected, targets, alpha=3.0, c=0.4)
+    penalty = weighted_penalty(inspected, votes, targets, c=0.4, factors="votes", reduction="sum")
+    expected = vote_loss(network(x), votes) + 3.0 * penalty
     assert abstaining or expected.item() > 0.5
     torch.testing.assert_close(loss, expected)
     torch.testing.assert_close(gradients(loss), gradients(expected))

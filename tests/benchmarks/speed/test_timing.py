@@ -40,4 +40,4 @@ def test_environment_names_versions_and_no_directory(tmp_path):
     written = json.loads((tmp_path / "environment.json").read_text())
     assert written["seconds"] == 1
     assert set(written["versions"]) == set(PACKAGES)
-    assert written["command"].startswith("python benchmarks/")
+    assert written["command"].startswith("python benchmarks/speed/")

@@ -1,0 +1,181 @@
+"""A method of a comparison: what it trains on, its LightningModule, its fixed options and its search space."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, cast
+
+import numpy as np
+from torch import Tensor
+
+from lol_lightning.baselines.pseudolabels import pseudolabels
+from lol_lightning.data.dataset import LoLDataset
+from lol_lightning.exceptions import ConfigurationError
+from lol_lightning.experiments.data import Prepared
+from lol_lightning.lfs.record import Source
+from lol_lightning.losses import ExamplePenalty, GradientPenalty, LabeledVotes, LoLLoss, Penalty
+from lol_lightning.losses.penalties import DEFAULT_ALPHA, DEFAULT_C, as_penalty
+from lol_lightning.models.classifier import LoLClassifier
+
+__all__ = ["OPTIMIZER", "PENALTY_NUMBERS", "Method", "Ranges"]
+
+OPTIMIZER = {"lr": (1e-3, 3e-2), "weight_decay": (1e-6, 1e-2)}
+"""Where every method searches for the arguments of its optimizer."""
+PENALTY_NUMBERS = {"alpha": DEFAULT_ALPHA, "c": DEFAULT_C}
+"""Arguments of the penalty that may be tuned. Ranges, variants and results hold them by these names, unnested."""
+
+Ranges = Mapping[str, tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class Method:
+    """A method.
+
+    Args:
+        name: as in the results.
+        trains_on: "votes" of the LFs, "labels" of labeled rows, or a key of ``PSEUDOLABELS``.
+        options: arguments of the LightningModule that are not tuned; ``penalty`` in its plain form, see ``as_penalty``.
+        ranges: arguments that are tuned, each drawn evenly in its logarithm from (low, high).
+        model: the LightningModule.
+        sources: which findings of an inspection the gradients come from; ``None`` for the data module's own records.
+        class_balance: class shares for a label model, "validation" for those of the labeled rows, ``None`` for none.
+    """
+
+    name: str
+    trains_on: str = "votes"
+    options: Mapping[str, Any] = field(default_factory=dict)
+    ranges: Ranges = field(default_factory=lambda: OPTIMIZER)
+    model: type[LoLClassifier] = LoLClassifier
+    sources: tuple[Source, ...] | None = None
+    class_balance: Literal["validation"] | tuple[float, ...] | None = None
+
+    @property
+    def has_penalty(self) -> bool:
+        """Whether the loss has a penalty."""
+        arguments = self._arguments
+        return "penalty" in arguments and arguments["method"] == "lol"
+
+    @property
+    def arguments(self) -> set[str]:
+        """Names of the arguments that may be set or tuned."""
+        names = inspect.signature(self.model.__init__).parameters.keys() - {"self"}
+        return {*names, *PENALTY_NUMBERS} if self.has_penalty else set(names) - {"penalty"}
+
+    @property
+    def defaults(self) -> dict[str, Any]:
+        """Values of the tuned arguments in the first trial: those in ``options``, or the LightningModule's own.
+
+        What the data decide is ``None``, except for a method that ``resolve`` returned.
+        """
+        arguments = self._arguments
+        if self.has_penalty:
+            penalty = self.penalty().init_args()
+            arguments |= {name: penalty[name] for name in PENALTY_NUMBERS}
+        return {name: arguments[name] for name in self.ranges}
+
+    def penalty(self, default: type[Penalty] = GradientPenalty) -> Penalty:
+        """Build the penalty of ``options``, of the class ``default`` where they name none."""
+        return as_penalty(self.options.get("penalty") or {}, default)
+
+    def settings(self) -> dict[str, Any]:
+        """All that defines the method, as plain types; with the arguments that it leaves at their defaults."""
+        arguments = self._arguments
+        first_trial = self.defaults
+        arguments.pop("penalty", None)
+        if self.has_penalty:
+            penalty = self.penalty().plain()
+            numbers = penalty["init_args"]
+            numbers.pop("seed", None)
+            by_data = {name: f"the data module's, else {value}" for name, value in PENALTY_NUMBERS.items()}
+            numbers |= {name: text for name, text in by_data.items() if numbers[name] is None}
+            first_trial |= {name: numbers[name] for name in PENALTY_NUMBERS if name in first_trial}
+            for name in PENALTY_NUMBERS.keys() & self.ranges.keys():
+                del numbers[name]
+            arguments["penalty"] = penalty
+        elsewhere = set(self.ranges) | {"network", "num_features", "num_classes", "num_lfs", "seed"}
+        return {
+            "trains_on": self.trains_on,
+            "model": self.model.__name__,
+            "sources": self.sources,
+            "class_balance": self.class_balance,
+            "first_trial": first_trial,
+            "ranges": dict(self.ranges),
+            "options": {name: value for name, value in arguments.items() if name not in elsewhere},
+        }
+
+    def train_data(self, prepared: Prepared, labeled: np.ndarray, seed: int) -> LoLDataset:
+        """Return the rows that the method trains on, with its votes.
+
+        Args:
+            prepared: the data.
+            labeled: validation rows to train on, read by "labels" only.
+            seed: of the pseudolabels.
+
+        Raises:
+            ConfigurationError: if the method has no class shares yet; ``resolve`` counts them.
+        """
+        if self.trains_on == "votes":
+            return prepared.train_with(self.sources)
+        if self.trains_on == "labels":
+            batch = prepared.val.__getitems__(labeled.tolist())
+            return LoLDataset(batch.features, cast(Tensor, batch.labels)[:, None])
+        data = prepared.data
+        if isinstance(self.class_balance, str):
+            raise ConfigurationError(f"the class shares for {self.name!r} are not counted yet; call resolve().")
+        fused = pseudolabels(self.trains_on, data.train_votes, data.num_classes, seed, self.class_balance)
+        return LoLDataset(prepared.train.features, fused[:, None, :])
+
+    def resolve(self, prepared: Prepared, labeled: np.ndarray, drawn_by_class: bool = False) -> Method:
+        """Return the method with weights, alpha, c and class shares as numbers, computed once for all trials.
+
+        Args:
+            prepared: the data.
+            labeled: validation rows whose labels may be read.
+            drawn_by_class: whether they were drawn class by class, so that they tell no class shares.
+        """
+        votes = LabeledVotes.of(prepared.data).restricted_to(labeled, drawn_by_class)
+        balance = self.class_balance
+        if balance == "validation":
+            shares = votes.shares_of_classes()
+            # No class may have the share 0.
+            counts = None if shares is None else len(labeled) * shares.shares + 1
+            balance = None if counts is None else tuple(counts / (len(labeled) + len(counts)))
+        arguments = self._arguments
+        if self.trains_on != "votes" or "lf_weights" not in arguments:
+            return replace(self, class_balance=balance)
+        defaults = prepared.data.model_defaults
+        penalty: Penalty | Literal[False] = False
+        if self.has_penalty:
+            penalty = self._penalty_for(prepared, alpha=defaults.alpha, c=defaults.c, weights=defaults.penalty_weights)
+        weighting = defaults.lf_weights if arguments["lf_weights"] is None else arguments["lf_weights"]
+        lol = LoLLoss(penalty, cast(Any, weighting), arguments["class_weights"])
+        lol.configure(votes)
+        numbers = {name: value for name, value in lol.hparams().items() if name != "penalty" or value}
+        return replace(self, options={**self.options, **numbers}, class_balance=balance)
+
+    def make_model(self, prepared: Prepared, hyperparameters: Mapping[str, Any], seed: int) -> LoLClassifier:
+        """Build the LightningModule; its weights follow torch's global random state."""
+        data = prepared.data
+        sizes = {"num_features": data.num_features, "num_classes": data.num_classes, "num_lfs": data.num_lfs}
+        arguments = {**self.options, **{n: v for n, v in hyperparameters.items() if n not in PENALTY_NUMBERS}}
+        arguments |= {name: sizes[name] for name in sizes.keys() & self.arguments}
+        if self.has_penalty:
+            numbers = {name: value for name, value in hyperparameters.items() if name in PENALTY_NUMBERS}
+            penalty = self._penalty_for(prepared)
+            own_seed = {"seed": seed} if "seed" in penalty.init_args() else {}
+            arguments["penalty"] = type(penalty)(**{**penalty.init_args(), **numbers, **own_seed})
+        return self.model(**arguments, seed=seed)
+
+    @property
+    def _arguments(self) -> dict[str, Any]:
+        parameters = inspect.signature(self.model.__init__).parameters
+        defaults = {name: p.default for name, p in parameters.items() if p.default is not inspect.Parameter.empty}
+        return {**defaults, **self.options}
+
+    def _penalty_for(self, prepared: Prepared, **defaults: Any) -> Penalty:
+        """Build the penalty of the kind that the data have targets for, with ``defaults`` for arguments of ``None``."""
+        penalty = self.penalty(ExamplePenalty if prepared.data.has_example_targets else GradientPenalty)
+        arguments = penalty.init_args()
+        return type(penalty)(**{**arguments, **{n: v for n, v in defaults.items() if arguments[n] is None}})
