@@ -13,6 +13,7 @@ __all__ = [
     "LoLBatch",
     "LoLDataModule",
     "LoaderOptions",
+    "MatrixDataModule",
     "ModelDefaults",
     "WrenchDataModule",
 ]
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from lol_lightning.data.batch import LoLBatch
     from lol_lightning.data.datamodule import LoLDataModule
     from lol_lightning.data.inspecting import InspectOptions
+    from lol_lightning.data.matrix import MatrixDataModule
     from lol_lightning.data.options import Classes, ClassShares, LoaderOptions, ModelDefaults
     from lol_lightning.data.wrench import WrenchDataModule
 
@@ -33,6 +35,7 @@ _HOMES = {
     "LoLBatch": "batch",
     "LoLDataModule": "datamodule",
     "LoaderOptions": "options",
+    "MatrixDataModule": "matrix",
     "ModelDefaults": "options",
     "WrenchDataModule": "wrench",
 }

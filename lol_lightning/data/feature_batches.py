@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -72,9 +72,12 @@ def features_of(rows: Any, space: FeatureSpace | None) -> Matrix | Tensor:
         features = rows.float()
     else:
         features = sp.csr_matrix(rows, dtype=np.float32) if sp.issparse(rows) else np.asarray(rows, dtype=np.float32)
-    values = torch.as_tensor(features.data if sp.issparse(features) else features)
-    if not torch.isfinite(values).all():
-        raise DataError("the features hold a value that is not finite (NaN or infinite); fill or drop such rows.")
+    finite = torch.isfinite(torch.as_tensor(features.data if sp.issparse(features) else features))
+    if not finite.all():
+        row = int((~finite).nonzero()[0, 0])
+        if sp.issparse(rows):
+            row = int(np.searchsorted(cast(Any, features).indptr, row, side="right")) - 1
+        raise DataError(f"row {row} holds a feature that is not finite (NaN or infinite); fill or drop such rows.")
     return features
 
 

@@ -93,7 +93,7 @@ class Classes:
         number: K; by default the number of ``names`` or of shares in ``balance``, else the smallest with room for all
             labels, votes and LFs.
         balance: float (K,), positive: the shares of the classes among all rows, where they are known. A model then
-            need not count them on labeled validation rows.
+            need not count them on labeled validation rows. ``ClassShares`` also say how many labels tell them.
 
     Raises:
         ConfigurationError: if K is below 2, the three contradict each other, or a share is not positive.
@@ -105,13 +105,14 @@ class Classes:
 
     names: Sequence[str] | None = None
     number: int | None = None
-    balance: Sequence[float] | None = None
+    balance: Sequence[float] | ClassShares | None = None
 
     def __post_init__(self) -> None:
+        shares = self.balance.shares if isinstance(self.balance, ClassShares) else self.balance
         sizes = {
             "number": self.number,
             "names": None if self.names is None else len(self.names),
-            "balance": None if self.balance is None else len(self.balance),
+            "balance": None if shares is None else len(shares),
         }
         stated = {name: size for name, size in sizes.items() if size is not None}
         if len(set(stated.values())) > 1:
@@ -120,8 +121,8 @@ class Classes:
             raise ConfigurationError(f"a classifier needs at least 2 classes, got {size}.")
         if self.names is not None and len(set(self.names)) < len(self.names):
             raise ConfigurationError(f"classes need distinct names, got {list(self.names)}.")
-        if self.balance is not None and not all(0 < share < float("inf") for share in self.balance):
-            raise ConfigurationError(f"balance = {list(self.balance)}; each class needs a share above 0.")
+        if shares is not None and not all(0 < share < float("inf") for share in shares):
+            raise ConfigurationError(f"balance = {list(shares)}; each class needs a share above 0.")
         object.__setattr__(self, "number", next(iter(stated.values()), None))
 
     @classmethod
@@ -142,7 +143,7 @@ class Classes:
 
     def shares(self) -> ClassShares | None:
         """Return ``balance`` scaled to the sum 1, ``None`` where there is none."""
-        if self.balance is None:
-            return None
+        if self.balance is None or isinstance(self.balance, ClassShares):
+            return self.balance
         shares = np.asarray(self.balance, dtype=np.float64)
         return ClassShares(shares / shares.sum())

@@ -15,7 +15,7 @@ from lol_lightning.functional.gradient_targets import GradientTargets
 from lol_lightning.inspection.summary import describe_records
 from lol_lightning.lfs.record import LFRecord
 
-__all__ = ["map_records"]
+__all__ = ["check_targets", "map_records"]
 
 
 def map_records(
@@ -38,12 +38,7 @@ def map_records(
         TargetsError: if ``ready`` targets have other sizes than the LFs, the classes and the space.
     """
     if ready is not None:
-        sizes = {"num_lfs": len(records), "num_classes": num_classes, "num_features": space.num_features}
-        if wrong := {name: getattr(ready, name) for name in sizes if getattr(ready, name) != sizes[name]}:
-            raise TargetsError(
-                f"the gradient targets have {wrong}, but this data has {sizes}. Map the records against its own LFs, "
-                "classes and feature space."
-            )
+        check_targets(ready, len(records), num_classes, space.num_features)
         return ready, pd.DataFrame()
     targets, audit = records_to_targets(records, space, num_classes, **mapping)
     rank_zero_info(describe_records(records))
@@ -53,3 +48,13 @@ def map_records(
             f"{unmapped}."
         )
     return targets, audit
+
+
+def check_targets(targets: GradientTargets, num_lfs: int, num_classes: int, num_features: int | None) -> None:
+    """Raise ``TargetsError`` unless targets have the sizes of the LFs, the classes and the features."""
+    sizes = {"num_lfs": num_lfs, "num_classes": num_classes, "num_features": num_features}
+    if wrong := {name: getattr(targets, name) for name in sizes if getattr(targets, name) != sizes[name]}:
+        raise TargetsError(
+            f"the gradient targets have {wrong}, but this data has {sizes}. Map the records against its own LFs, "
+            "classes and feature space."
+        )
