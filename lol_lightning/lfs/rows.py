@@ -54,7 +54,7 @@ def texts_of(data: Rows, column: str) -> list[str]:
     """
     texts = column_of(as_rows(data, column), column)
     if texts is None:
-        raise DataError(f"the rows have no {column!r}{_known(data)}. Name the column that holds the text.")
+        raise DataError(f"the rows have no {column!r}{_only_columns(data)}. Name the column that holds the text.")
     bad = next((row for row, text in enumerate(texts) if not isinstance(text, str)), None)
     if bad is not None:
         raise DataError(
@@ -100,7 +100,7 @@ def take_rows(data: Rows, index: np.ndarray) -> Rows:
     return data.iloc[index] if isinstance(data, pd.DataFrame) else [data[i] for i in index]
 
 
-def _known(data: Rows) -> str:
+def _only_columns(data: Rows) -> str:
     return f", only {list(map(str, data.columns))}" if isinstance(data, pd.DataFrame) else ""
 
 

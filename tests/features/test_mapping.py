@@ -165,3 +165,52 @@ def test_one_warning_sums_up_the_split_phrases(space, caplog):
 def test_class_without_room_names_lf_and_term(space):
     with pytest.raises(TargetsError, match=r"LF 'lf' inspects 'my' for class 2, outside the 2 classes"):
         records_to_targets([record(InspectedFeature("my", 2))], space, 2)
+
+
+def test_declared_records_give_the_same_targets_bit_by_bit(space):
+    # Recorded before there was one order of trust for summaries and targets.
+    expected = {
+        (0, 1, "my"): "-0x1.3333340000000p-2",
+        (0, 1, "please"): "0x1.39782a0000000p-1",
+        (0, 1, "plz"): "0x1.39782a0000000p-1",
+        (0, 1, "subscribe"): "0x1.7829cc0000000p-2",
+        (1, 0, "not"): "0x1.0000000000000p+0",
+        (1, 1, "good"): "0x1.45d1740000000p-1",
+        (2, 0, "please"): "0x1.0539780000000p-1",
+        (2, 0, "subscribe"): "0x1.39782a0000000p-1",
+        (2, 1, "about"): "0x1.6db6dc0000000p-1",
+        (2, 1, "cat"): "0x1.6db6dc0000000p-1",
+    }
+    any_of = [InspectedFeature(word, 1) for word in ("please", "plz")]
+    any_of += [InspectedFeature("subscribe", 1, value=0.5), InspectedFeature("my", 1, "token", -0.3)]
+    rivals = [InspectedFeature(word, 0, "token", group=group) for group, word in enumerate(("not", "good"))]
+    rivals += [InspectedFeature("good", 1, "token", clause=1)]
+    twice = [InspectedFeature("song", 1, value=0.6), InspectedFeature("about", 1)]
+    twice += [InspectedFeature("song", 1, value=0.5, clause=1), InspectedFeature("cat", 1, "prefix", clause=1)]
+    twice += [InspectedFeature("s", 0, clause=2)]
+    targets, _ = records_to_targets([record(*any_of), record(*rivals), record(*twice)], space, 2)
+    names = [space.feature_names[j] for j in targets.feature.tolist()]
+    keys = zip(targets.lf.tolist(), targets.cls.tolist(), names, strict=True)
+    assert dict(zip(keys, map(float.hex, targets.value.tolist()), strict=True)) == expected
+
+
+def test_alternatives_weaken_a_term_also_where_they_are_not_in_force(space):
+    traced = [InspectedFeature(word, 1, source="traced") for word in ("please", "plz")]
+    targets, _ = records_to_targets([record(InspectedFeature("please", 1, value=0.4), *traced)], space, 2)
+    assert entries(targets, space) == {(0, 1, "please"): 0.4, (0, 1, "plz"): 1 - 1 / 7}
+
+
+def test_the_audit_counts_a_target_for_the_finding_that_it_comes_from(space):
+    features = (
+        InspectedFeature("please", 1, "token", value=0.2),
+        InspectedFeature("please", 1, source="traced"),
+        InspectedFeature("ple", 1, "prefix", source="traced", clause=1),
+        InspectedFeature("my", 1, source="traced", clause=2),
+        InspectedFeature("http", 1),
+        InspectedFeature("http", 1, source="traced", clause=3),
+    )
+    targets, audit = records_to_targets([record(*features)], space, 2)
+    assert audit.num_targets.tolist() == [1, 0, 0, 1, 0, 0]
+    assert audit.num_targets.sum() == len(targets)
+    overruled = "overruled by a more trusted finding: declared"
+    assert audit.remark.tolist() == ["mapped", overruled, overruled, "mapped", *["out of vocabulary"] * 2]

@@ -114,12 +114,101 @@ def test_an_inspection_saves_and_loads(tmp_path):
     pd.testing.assert_frame_equal(loaded.summary(), inspection.summary())
 
 
-@pytest.mark.parametrize("content", ["[", "[]", '{"num_rows": 2}', '{"num_rows": 1, "lfs": [{}], "votes": []}'])
-def test_a_broken_file_is_named(tmp_path, content):
+def test_a_file_is_replaced_as_a_whole(tmp_path):
+    path = tmp_path / "inspection.json"
+    inspection = inspect([subscribes])
+    inspection.save(path)
+    before = path.read_bytes()
+    broken = LFInspection([LFRecord("lf", notes=(object(),))], inspection.votes)
+    with pytest.raises(DataError, match="cannot be written"):
+        broken.save(path)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+FEATURE = InspectedFeature("win", 1)
+VALID = {"num_rows": 2, "lfs": [LFRecord("lf", (FEATURE,)).to_dict()], "votes": [{"rows": [1], "votes": [0]}]}
+
+
+def changed(**changes):
+    return json.loads(json.dumps(VALID)) | changes
+
+
+def changed_lf(**changes):
+    return changed(lfs=[VALID["lfs"][0] | changes])
+
+
+def changed_feature(**changes):
+    return changed_lf(features=[VALID["lfs"][0]["features"][0] | changes])
+
+
+def test_the_valid_file_is_valid(tmp_path):
+    path = tmp_path / "valid.json"
+    path.write_text(json.dumps(VALID))
+    loaded = LFInspection.load(path)
+    assert loaded.votes.tolist() == [[-1], [0]]
+    assert loaded.records == [LFRecord("lf", (FEATURE,))]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("[", "is not an inspection"),
+        ([], "is a list, not a mapping"),
+        ({"num_rows": 2}, "lacks 'lfs'"),
+        (changed(more=1), "has 'more', which is not expected"),
+        (changed(num_rows=10**15), "rows of 1 LFs are not from 0 to"),
+        (changed(num_rows=-1), "rows of 1 LFs are not from 0 to"),
+        (changed(num_rows=True), "num_rows = True"),
+        (changed(lfs=VALID["lfs"] * 2, votes=VALID["votes"] * 2), "two labeling functions are named 'lf'"),
+        (changed(votes=[]), "votes of 0 LFs, and 1 LFs"),
+        (changed(votes=[{"rows": [2], "votes": [0]}]), "do not ascend from 0 to below 2"),
+        (changed(votes=[{"rows": [-1], "votes": [0]}]), "do not ascend from 0 to below 2"),
+        (changed(votes=[{"rows": [1, 1], "votes": [0, 1]}]), "do not ascend from 0 to below 2"),
+        (changed(votes=[{"rows": [0, 1], "votes": [0]}]), "have 2 rows and 1 votes"),
+        (changed(votes=[{"rows": [0], "votes": [-1]}]), "hold -1, which is no class"),
+        (changed(votes=[{"rows": [0], "votes": [0.5]}]), "0.5 at position 0, not int"),
+        (changed(votes=[{"rows": [0], "votes": [10**30]}]), "is not an inspection"),
+        (changed_lf(notes="note"), "notes = 'note', not list"),
+        (changed_lf(columns=[1]), "1 at position 0, not str"),
+        (changed_feature(term=""), "non-empty text"),
+        (changed_feature(value=2), "outside"),
+        (changed_feature(value="1"), "value = '1'"),
+        (changed_feature(source="guessed"), "source 'guessed'"),
+        (changed_feature(kind=3), "kind = 3, not str"),
+        (changed_feature(weight=1), "has 'weight', which is not expected"),
+        (json.dumps(VALID).replace("1.0", "NaN"), "NaN"),
+    ],
+)
+def test_a_broken_file_is_named(tmp_path, content, message):
     path = tmp_path / "broken.json"
-    path.write_text(content)
-    with pytest.raises((DataError, LabelingFunctionError)):
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
+    with pytest.raises(DataError, match=message) as caught:
         LFInspection.load(path)
+    assert str(path) in str(caught.value)
+    assert "LFInspection.save" in str(caught.value)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(DataError, match="none.json"):
+        LFInspection.load(tmp_path / "none.json")
+
+
+def test_lfs_that_declare_something_can_be_left_alone():
+    declared = keyword_lf("declared", ["subscribe"], 1)
+    records = inspect([declared, subscribes], skip_declared=True).records
+    assert records[0] == declared.record
+    assert {f.source for f in records[1].features} == {"traced", "probed"}
+
+
+def test_one_line_says_what_is_on_record_and_what_to_do():
+    inspection = inspect([keyword_lf("declared", ["subscribe"], 1), subscribes, shouts], probed=False)
+    assert inspection.describe() == "3 of 3 LFs have inspected features (1 declared, 2 traced)."
+    bare = LFInspection([LFRecord(f"lf{i}") for i in range(10)], np.zeros((1, 10), int))
+    assert bare.describe().startswith("0 of 10 LFs have inspected features. None for 'lf0', 'lf1'")
+    assert "'lf7' and 2 more: declare them with features={label: [words]}" in bare.describe()
+    assert repr(bare).startswith("LFInspection of 10 LFs on 1 rows: 0 of 10")
+    assert "lf9" in bare._repr_html_()
 
 
 def test_votes_without_code_get_a_surrogate():
