@@ -45,7 +45,7 @@ class LoLDataModule(BaseDataModule):
         predict: rows for prediction; the LFs do not run on them.
         lfs: labeling functions, one column of votes each: Snorkel's, plain functions, or the name of an LF that has no
             code here and whose votes are in ``votes``. Those with a ``record`` carry gradients.
-        votes: votes int (n, m) that are known already, a matrix for each of "train", "val" and "test", or that of the
+        votes: votes int (n, m) that you have already, a matrix for each of "train", "val" and "test", or that of the
             training rows alone; the LFs then do not run. A DataFrame's columns are matched with ``lfs`` by name; where
             there are no ``lfs``, they name the LFs.
         records: what the LFs inspect, matched by name, in place of what ``lfs`` declare: what ``inspect_lfs`` returns,
@@ -56,7 +56,8 @@ class LoLDataModule(BaseDataModule):
         feature_space: what the model reads; a ``BagOfWords`` of ``text_column`` by default. A fitted one is kept.
         text_column: column, attribute or key that holds the text.
         label_column: the one that holds gold classes 0 .. K - 1, or the names of the classes.
-        classes: K, the names of the classes, or ``Classes``; by default found from labels, votes and LFs.
+        classes: K, the names of the classes, or ``Classes``; by default K is the smallest number with room for labels,
+            votes and LFs.
         batch_size: B.
         loader: how batches are cut, see ``LoaderOptions``.
         progress_bar: whether to show the progress of LFs that run.

@@ -113,7 +113,7 @@ class LoLDataset(Dataset[LoLBatch]):
         if len(set(lengths.values())) != 1:
             raise DataError(f"features, votes, labels and targets must have one row per data point, got {lengths}.")
         if self.example_targets is not None and self.gradient_targets is not None:
-            raise DataError("give gradient_targets that all rows share or example_targets of each row, not both.")
+            raise DataError("give gradient_targets of all rows alike or example_targets of each row, not both.")
         if self.votes.ndim not in (2, 3):
             raise DataError(f"votes must have the shape (n, m) or (n, m, K), got {tuple(self.votes.shape)}.")
         values = self.features.values if isinstance(self.features, SparseRows) else self.features

@@ -134,7 +134,7 @@ def test_state_of_tables_and_of_data_before_setup():
     np.testing.assert_allclose(fresh.feature_space.transform(table), data.feature_space.transform(table))
 
 
-def test_a_space_of_ones_own_class_needs_to_be_given_again(tmp_path):
+def test_a_space_of_ones_own_class_is_an_argument_of_the_rebuilt_module(tmp_path):
     class Own(BagOfWords):
         pass
 

@@ -102,7 +102,7 @@ def test_training_order_is_random_and_follows_the_seed():
     assert not torch.equal(first_order(0), first_order(1))
 
 
-def test_lfs_do_not_run_on_rows_to_predict_and_votes_may_be_given():
+def test_lfs_run_neither_on_rows_to_predict_nor_where_there_are_votes():
     def fail(x):
         raise RuntimeError
 

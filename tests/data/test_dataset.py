@@ -28,7 +28,7 @@ def votes():
 
 
 @pytest.mark.parametrize("kind", [sp.csr_matrix, sp.csr_array, sp.coo_array, torch.tensor, np.asarray])
-def test_batch_holds_the_rows_asked_for(kind, dense, votes, targets):
+def test_batch_holds_the_rows_of_an_index(kind, dense, votes, targets):
     labels = np.arange(N) % 2
     batch = LoLDataset(kind(dense), votes, targets, labels).__getitems__([7, 0, 7])
     features = batch.features.to_dense() if isinstance(batch.features, SparseRows) else batch.features

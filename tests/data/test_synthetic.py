@@ -30,10 +30,10 @@ def test_lfs_are_better_than_chance_noisy_and_abstain():
 
 
 def test_names_of_a_video_foretell_the_class_only_there():
-    known, other = synthetic_comments(3000, videos=(1,)), synthetic_comments(3000, videos=(5,))
-    assert known.label.mean() > 0.8
+    familiar, other = synthetic_comments(3000, videos=(1,)), synthetic_comments(3000, videos=(5,))
+    assert familiar.label.mean() > 0.8
     assert abs(other.label.mean() - 0.5) < 0.05
-    names = [set(" ".join(comments.text).split()) for comments in (known, other)]
+    names = [set(" ".join(comments.text).split()) for comments in (familiar, other)]
     assert "kobadux" in names[0] - names[1]
     assert "lebadux" in names[1] - names[0]
 
