@@ -62,7 +62,7 @@ class OurPipeline:
         return read_wrench_lfs(path)[1]
 
     def prepare(self) -> None:
-        data = LoLDataModule(self.frame, lfs=self.lfs, num_classes=self.num_classes, progress_bar=False)
+        data = LoLDataModule(self.frame, lfs=self.lfs, classes=self.num_classes, progress_bar=False)
         with quiet():
             data.setup("fit")
         self.dataset = data.train_dataloader().dataset
