@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lol_lightning._files.state import read_archive, write_archive
+from lol_lightning._files.state import read_archive
 from lol_lightning.exceptions import DataError
 
-__all__ = ["check_model", "model_state", "read_model", "write_model"]
+__all__ = ["check_model", "model_state", "read_model"]
 
 FORMAT = "lol-lightning classifier 1"
 _WHAT, _CURE = "a model that LoLClassifier.save wrote", "Write it with LoLClassifier.save."
@@ -44,17 +44,8 @@ def check_model(state: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     return hparams, weights
 
 
-def write_model(path: str | Path, hparams: Mapping[str, Any], state_dict: Mapping[str, Any]) -> None:
-    """Write a model to exactly ``path``.
-
-    Raises:
-        DataError: if the file cannot be written; one that was there is then as it was.
-    """
-    write_archive(path, model_state(hparams, state_dict))
-
-
 def read_model(path: str | Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Read what ``write_model`` wrote; nothing in it is executed.
+    """Read a file that holds a ``model_state``; nothing in it is executed.
 
     Returns:
         Hyperparameters and state dict.

@@ -11,12 +11,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from lol_lightning._files.state import write_archive
 from lol_lightning._lightning import LightningModule, rank_zero_info
 from lol_lightning.data.batch import Features, LoLBatch
 from lol_lightning.data.feature_batches import feature_batches
 from lol_lightning.exceptions import ConfigurationError, DataError, LoLError
 from lol_lightning.features import FeatureSpace
-from lol_lightning.models.model_file import read_model, write_model
+from lol_lightning.models.model_file import model_state, read_model
 from lol_lightning.networks import SparseMLP, logits_of
 
 if TYPE_CHECKING:
@@ -91,13 +92,23 @@ class Predictor(LightningModule):
             ConfigurationError: if the network or the feature space is of a class of the user's own, which only its
                 code can build; keep a Lightning checkpoint then, and give ``load_from_checkpoint`` the network.
         """
+        write_archive(path, self.plain_state())
+
+    def plain_state(self) -> dict[str, Any]:
+        """Return what ``save`` writes: all of the trained model, in plain types and tensors.
+
+        Raises:
+            ConfigurationError: as ``save``.
+        """
         if type(self._network) is not SparseMLP:
             raise ConfigurationError(
                 f"a network of the class {type(self._network).__name__} cannot be saved without its code. Save a "
                 "Lightning checkpoint (Trainer.save_checkpoint), and reload it with "
                 "load_from_checkpoint(path, network=...)."
             )
-        write_model(path, dict(self.hparams), self.state_dict())
+        if self.feature_space is not None and self._space_state is None:
+            self.feature_space.state()  # Raises and says why.
+        return model_state(dict(self.hparams), self.state_dict())
 
     @classmethod
     def load(cls, path: str | Path) -> Self:

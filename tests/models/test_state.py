@@ -14,7 +14,7 @@ from own_module import OwnClassifier, data, rows
 from pytorch_lightning.callbacks import EMAWeightAveraging, WeightAveraging
 from toy import loader, toy_batch, trainer_options
 
-from lol_lightning import GradientPenalty, LoLClassifier
+from lol_lightning import BagOfWords, GradientPenalty, LoLClassifier, LoLDataModule, keyword_lf
 from lol_lightning.exceptions import ConfigurationError, DataError
 
 HELPERS = Path(__file__).parents[1] / "helpers"
@@ -107,6 +107,19 @@ def test_a_network_of_ones_own_is_saved_with_its_code_only(tmp_path):
     model = LoLClassifier(torch.nn.Linear(30, 3), num_classes=3)
     with pytest.raises(ConfigurationError, match="load_from_checkpoint"):
         model.save(tmp_path / "model")
+
+
+def test_a_feature_space_of_ones_own_is_not_left_out_of_a_file_silently(tmp_path):
+    class Unregistered(BagOfWords):
+        """Differs from a bag of words in code that no file holds."""
+
+    train, lfs = ["win a prize", "nice song"] * 4, [keyword_lf("prize", ["prize"], 1), keyword_lf("song", ["song"], 0)]
+    module = LoLDataModule(train, lfs=lfs, feature_space=Unregistered(), progress_bar=False)
+    model = LoLClassifier(hidden_sizes=(8,))
+    fit(model, module, limit_val_batches=0)
+    with pytest.raises(ConfigurationError, match="Unregistered cannot be saved with a model"):
+        model.save(tmp_path / "model")
+    assert not (tmp_path / "model").exists()
 
 
 @pytest.mark.filterwarnings("ignore:You're using the WeightAveraging callback")
