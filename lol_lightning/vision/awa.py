@@ -40,14 +40,14 @@ _IMAGES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".
 
 @dataclass(eq=False)
 class AttributeData:
-    """Images or features of classes whose attributes are known.
+    """Images or features of classes, and the attributes of the classes.
 
     Args:
         inputs: features float (n, r), images uint8 or float (n, C, H, W), or ``ImageFiles``.
         labels: int64 (n,), classes of the matrix.
         matrix: which of C classes has which attribute.
-        seen: bool (C,), classes on which labelers are trained; the others are told apart by them. A class without rows
-            is not seen, which is said.
+        is_seen: bool (C,), the classes on which labelers are trained; these then tell the other classes apart. A class
+            without rows becomes unseen, and a message says so.
         test: bool (n,), rows that belong to a test set; ``None`` where there is no such division.
 
     Raises:
@@ -57,21 +57,21 @@ class AttributeData:
     inputs: Inputs
     labels: Int[Tensor, " row"]
     matrix: ClassAttributeMatrix
-    seen: Bool[Tensor, " cls"]
+    is_seen: Bool[Tensor, " cls"]
     test: Bool[Tensor, " row"] | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.inputs, Tensor) and self.inputs.dtype == torch.half:
             self.inputs = self.inputs.float()
-        self.labels, self.seen = torch.as_tensor(self.labels).long(), torch.as_tensor(self.seen).bool()
+        self.labels, self.is_seen = torch.as_tensor(self.labels).long(), torch.as_tensor(self.is_seen).bool()
         lengths = {"inputs": len(self.inputs), "labels": len(self.labels)}
         if self.test is not None:
             lengths["test"] = len(self.test)
         if len(set(lengths.values())) != 1:
             raise DataError(f"there must be one label for each input, got {lengths}.")
         num_classes = len(self.matrix.classes)
-        if len(self.seen) != num_classes:
-            raise DataError(f"seen has {len(self.seen)} entries, but the matrix has {num_classes} classes.")
+        if len(self.is_seen) != num_classes:
+            raise DataError(f"is_seen has {len(self.is_seen)} entries, but the matrix has {num_classes} classes.")
         bad = ((self.labels < 0) | (self.labels >= num_classes)).nonzero()
         if len(bad):
             row = int(bad[0])
@@ -80,9 +80,9 @@ class AttributeData:
                 "classes. Give the matrix a row for every class."
             )
         has_rows = torch.isin(torch.arange(num_classes), self.labels)
-        if empty := [self.matrix.classes[i] for i in (self.seen & ~has_rows).nonzero().squeeze(1).tolist()]:
+        if empty := [self.matrix.classes[i] for i in (self.is_seen & ~has_rows).nonzero().squeeze(1).tolist()]:
             rank_zero_info(f"Labelers are not trained on classes without images: {empty}.")
-            self.seen = self.seen & has_rows
+            self.is_seen = self.is_seen & has_rows
 
     def rows_of(self, classes: Sequence[str]) -> Int[Tensor, " selected"]:
         """Return the positions of the rows of some classes, int64.
@@ -111,7 +111,7 @@ def read_attribute_data(
         matrix: CSV with the class-attribute matrix, which a directory of image folders needs.
         unseen: classes that labelers are not trained on, where the layout does not say it.
         size: side in pixels to which image files are brought.
-        on_corrupt: what to do about a file that cannot be decoded.
+        on_corrupt: what to do about a file that cannot be decoded, "error" or "skip".
 
     Raises:
         DataError: if there is nothing to read, or its parts do not fit each other.
@@ -201,10 +201,10 @@ def _folders(root: Path, matrix: ClassAttributeMatrix, seen: Tensor, size: int, 
     paths: list[Path] = []
     labels: list[int] = []
     for folder in sorted(path for path in _visible(root) if path.is_dir()):
-        found = sorted(path for path in _visible(folder) if path.suffix.lower() in _IMAGES)
+        images = sorted(path for path in _visible(folder) if path.suffix.lower() in _IMAGES)
         cls = matrix.index(folder.name)
-        paths += found
-        labels += [cls] * len(found)
+        paths += images
+        labels += [cls] * len(images)
     if not paths:
         raise DataError(f"there are no images in {root}; it needs a folder for each class, with its images.")
     return AttributeData(ImageFiles(paths, size, on_corrupt), torch.tensor(labels), matrix, seen)

@@ -11,7 +11,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from lol_lightning._files.disk import reading, regular_size
-from lol_lightning.exceptions import ConfigurationError
+from lol_lightning.exceptions import ConfigurationError, check_choice
 
 __all__ = [
     "ResNet18Backbone",
@@ -55,8 +55,7 @@ class ResNet18Backbone(nn.Module):
         from torchvision.models import resnet18
 
         super().__init__()
-        if stem not in get_args(Stem):
-            raise ConfigurationError(f"stem = {stem!r}; use one of {', '.join(get_args(Stem))}.")
+        check_choice("stem", stem, get_args(Stem))
         self.body = resnet18(weights=None)
         self.body.fc = nn.Identity()
         if stem != "imagenet":
@@ -75,8 +74,8 @@ class ResNet18Backbone(nn.Module):
 class ResNet18Classifier(nn.Module):
     """A ResNet18 to be trained by ``LoLClassifier(network=...)`` from images, end to end.
 
-    Its gradient reaches the pixels, so it can be matched there: a step then takes several times as long as a plain
-    one, as ``benchmarks/results/speed.csv`` records. The penalty takes batch norm in evaluation mode by itself.
+    Its gradient reaches the pixels, so a penalty can match it there; a step then takes several times as long as a plain
+    one (``benchmarks/results/speed.csv``). The penalty itself puts batch norm into evaluation mode.
 
     Args:
         num_classes: K.
@@ -99,7 +98,7 @@ class ResNet18Classifier(nn.Module):
 
 
 def representation_size(backbone: nn.Module | None, inputs: Shaped[Tensor, "row ..."]) -> int:
-    """Size r of what a backbone makes of a row: its ``num_features``, or what it is found to give in evaluation mode.
+    """Size r of what a backbone makes of a row: its ``num_features``, else the size of its output.
 
     Args:
         backbone: gives (B, ...), which is flattened to (B, r); its modes are left as they were. ``None`` where the
@@ -116,9 +115,9 @@ def representation_size(backbone: nn.Module | None, inputs: Shaped[Tensor, "row 
     if backbone is None:
         check_features(inputs)
         return inputs.shape[1]
-    known = getattr(backbone, "num_features", None)
-    if known is not None:
-        return int(known)
+    size = getattr(backbone, "num_features", None)
+    if size is not None:
+        return int(size)
     modes = [(part, part.training) for part in backbone.modules()]
     backbone.eval()
     try:
@@ -141,8 +140,8 @@ def check_features(inputs: Shaped[Tensor, "row ..."]) -> None:
 def check_evaluation_mode(network: nn.Module) -> None:
     """Raise ``ConfigurationError`` where a part is in training mode, and could act on rows at random or together.
 
-    The network itself may be, and layers that are known to do the same in all modes. Of others it cannot be told:
-    beside batch norm and dropout there are stochastic depth and whatever looks at ``self.training``.
+    The network itself may be in training mode, and so may layers that do the same in all modes. Any other layer may do
+    something else in training, as batch norm, dropout and stochastic depth do.
     """
     name = next(_in_training_mode(network), None)
     if name is not None:
@@ -154,7 +153,7 @@ def check_evaluation_mode(network: nn.Module) -> None:
 
 def _in_training_mode(network: nn.Module) -> Iterator[str]:
     for name, part in network.named_modules():
-        # A subclass may do anything: only the type itself is known.
+        # A subclass may do anything, so only the type itself counts.
         if name and part.training and type(part) not in _SAME_IN_ALL_MODES:
             yield name
 
@@ -189,7 +188,7 @@ def _load(body: nn.Module, state: dict[str, Tensor], weights: str | Path, stem: 
     try:
         body.load_state_dict(state)
     except RuntimeError as error:
-        found = str(error).partition("\n")[2].strip().partition("\n")[0]
+        first = str(error).partition("\n")[2].strip().partition("\n")[0]
         raise ConfigurationError(
-            f"the weights {str(weights)!r} do not fit a ResNet18 of stem {stem!r}: {found}"
+            f"the weights {str(weights)!r} do not fit a ResNet18 of stem {stem!r}: {first}"
         ) from error

@@ -47,7 +47,7 @@ def digits_data(unseen: Sequence[int] = (3, 5)) -> AttributeData:
 
     Example:
         >>> data = digits_data(unseen=(4, 9))
-        >>> data.inputs.shape, data.matrix.values.shape, int(data.seen.sum())
+        >>> data.inputs.shape, data.matrix.values.shape, int(data.is_seen.sum())
         (torch.Size([1797, 64]), torch.Size([10, 18]), 8)
     """
     if not set(unseen) <= set(range(10)):

@@ -6,14 +6,14 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int, Shaped, UInt8
 from torch import Tensor
 
-from lol_lightning.exceptions import ConfigurationError, DataError
+from lol_lightning.exceptions import ConfigurationError, DataError, check_choice
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -119,10 +119,7 @@ class ImageFiles:
     """
 
     def __init__(self, paths: Sequence[str | Path], size: int = SIZE, on_corrupt: OnCorrupt = "error") -> None:
-        if size < 1 or on_corrupt not in ("error", "skip"):
-            raise ConfigurationError(
-                f"size = {size} must be positive, and on_corrupt = {on_corrupt!r} 'error' or 'skip'."
-            )
+        check_image_files(size, on_corrupt)
         self.paths = [Path(path) for path in paths]
         self.size, self.on_corrupt = size, on_corrupt
 
@@ -158,6 +155,13 @@ Inputs: TypeAlias = Tensor | ImageFiles
 """What labelers read: features float (n, r), images uint8 or float (n, C, H, W), or files."""
 
 
+def check_image_files(size: int, on_corrupt: str) -> None:
+    """Raise ``ConfigurationError`` if the side of the images is below 1, or ``on_corrupt`` is unknown."""
+    if size < 1:
+        raise ConfigurationError(f"size = {size} must be at least 1.")
+    check_choice("on_corrupt", on_corrupt, get_args(OnCorrupt))
+
+
 def read_inputs(inputs: Inputs, index: Int[Tensor, " selected"]) -> tuple[Tensor, Int[Tensor, " read"]]:
     """Return the inputs at the given positions, and which of the positions could be read."""
     if isinstance(inputs, ImageFiles):
@@ -172,9 +176,9 @@ def one_input(inputs: Inputs) -> Tensor:
         DataError: if none can be.
     """
     for position in range(len(inputs)):
-        found, kept = read_inputs(inputs, torch.tensor([position]))
+        batch, kept = read_inputs(inputs, torch.tensor([position]))
         if len(kept):
-            return found
+            return batch
     raise DataError(f"none of the {len(inputs)} inputs can be read.")
 
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import cast, get_args
 
-import pytorch_lightning as pl
 import torch
 from jaxtyping import Float, Shaped
-from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 
-from lol_lightning.exceptions import ConfigurationError, DataError
+from lol_lightning._lightning import LightningModule, OptimizerLRScheduler
+from lol_lightning.exceptions import ConfigurationError, DataError, check_choice
 from lol_lightning.functional.attributes import (
     Calibration,
     attribute_loss,
@@ -20,12 +18,13 @@ from lol_lightning.functional.attributes import (
     best_thresholds,
     calibrate,
 )
-from lol_lightning.vision.backbones import ResNet18Backbone, Stem, check_evaluation_mode, check_features
+from lol_lightning.vision.backbones import check_evaluation_mode, check_features
+from lol_lightning.vision.seen_classes import SeenClasses
 
-__all__ = ["AttributeLabelers", "ResNet18AttributeLabelers", "check_calibration"]
+__all__ = ["AttributeLabelers", "check_calibration"]
 
 
-class AttributeLabelers(pl.LightningModule):
+class AttributeLabelers(LightningModule):
     """Detectors of attributes on a shared representation: each becomes a labeling function with a gradient.
 
     Batches are pairs of inputs and attributes float (B, A), 1 with the attribute, 0 without, NaN where it is unknown.
@@ -36,7 +35,7 @@ class AttributeLabelers(pl.LightningModule):
         backbone: maps inputs to a representation; any ``nn.Module``. ``None`` if the inputs are the representation.
         num_features: r, size of the representation.
         heads: maps the representation float (B, r) to logits float (B, A); a linear layer by default, whose gradients
-            are known in closed form.
+            have a closed form.
         freeze_backbone: leave the backbone as it is, in evaluation mode.
         lr: learning rate.
         weight_decay: decoupled decay of the weights.
@@ -55,9 +54,11 @@ class AttributeLabelers(pl.LightningModule):
     intercept: Tensor
     """float (A,): shift of each head's logit, by calibration."""
     thresholds: Tensor
-    """float (A,): the probability from which on an attribute counts as seen, chosen on seen classes."""
+    """float (A,): the probability from which on an attribute counts as present, chosen on seen classes."""
     val_accuracies: Tensor
     """float (A,): balanced accuracy of each labeler on held-out rows of seen classes; NaN before ``calibrate``."""
+    positive_share: Tensor
+    """float (A,): share of the training rows with each attribute, by which the loss is balanced."""
 
     def __init__(
         self,
@@ -74,8 +75,8 @@ class AttributeLabelers(pl.LightningModule):
         num_features = num_features or getattr(backbone, "num_features", None)
         if heads is None and num_features is None:
             raise ConfigurationError(
-                "num_features is not known: give the size of the backbone's representation, which "
-                "lol_lightning.vision.backbones.representation_size finds."
+                "num_features is missing: give the size of the backbone's representation, which "
+                "lol_lightning.vision.backbones.representation_size returns."
             )
         if not names:
             raise ConfigurationError("there are no attributes to learn.")
@@ -92,8 +93,13 @@ class AttributeLabelers(pl.LightningModule):
         self.register_buffer("intercept", torch.zeros(size))
         self.register_buffer("thresholds", torch.full((size,), 0.5))
         self.register_buffer("val_accuracies", torch.full((size,), torch.nan))
-        self._positive_share = torch.full((size,), 0.5)
-        self._seen: list[tuple[Tensor, Tensor]] = []
+        self.register_buffer("positive_share", torch.full((size,), 0.5))
+        self._val_batches: list[tuple[Tensor, Tensor]] = []
+
+    @property
+    def is_calibrated(self) -> bool:
+        """Whether the labelers are trained and calibrated, which is when their accuracies are there."""
+        return not bool(self.val_accuracies.isnan().all())
 
     def train(self, mode: bool = True) -> AttributeLabelers:
         """Set the mode; a frozen backbone stays in evaluation mode."""
@@ -103,7 +109,7 @@ class AttributeLabelers(pl.LightningModule):
         return self
 
     def name_attributes(self, names: Sequence[str]) -> None:
-        """Name the attributes, if only their number was given; names that are there already must be these.
+        """Name the attributes of labelers that were made with their number alone; other names must agree.
 
         Args:
             names: A names, those of the class-attribute matrix.
@@ -113,8 +119,8 @@ class AttributeLabelers(pl.LightningModule):
         """
         if self.attributes not in (tuple(names), _numbered(len(names))):
             raise ConfigurationError(
-                f"the labelers know {len(self.attributes)} attributes and the matrix has {len(names)}, or in "
-                "another order; train them on this matrix."
+                f"the labelers have {len(self.attributes)} attributes and the matrix has {len(names)}; their names and "
+                "order must be equal. Train labelers on this matrix."
             )
         self.attributes = tuple(names)
         self.hparams["attributes"] = list(names)
@@ -155,11 +161,11 @@ class AttributeLabelers(pl.LightningModule):
             ConfigurationError: if a part of the labelers is in training mode, see ``check_evaluation_mode``.
         """
         check_evaluation_mode(self)
-        found = []
+        representations = []
         for part in torch.split(inputs, batch_size):
             part = part.to(self.device)
-            found.append(self.represent(part if transform is None else transform(part)).cpu())
-        return torch.cat(found)
+            representations.append(self.represent(part if transform is None else transform(part)).cpu())
+        return torch.cat(representations)
 
     def probabilities(
         self,
@@ -185,7 +191,7 @@ class AttributeLabelers(pl.LightningModule):
         """Fit scale and shift of the logits to held-out rows of seen classes, and choose thresholds on them.
 
         Args:
-            logits: float (n, A), what ``forward`` gave for those rows.
+            logits: float (n, A), what ``forward`` returns for those rows.
             targets: float (n, A), 1 with the attribute, 0 without, NaN where it is unknown.
             method: "platt" (scale and shift), "temperature" (scale) or "none".
 
@@ -208,15 +214,15 @@ class AttributeLabelers(pl.LightningModule):
         self.val_accuracies.copy_(accuracies)
 
     def setup(self, stage: str) -> None:
-        """Take the share of rows with each attribute from the data module, so that the loss is balanced."""
-        share = getattr(getattr(self.trainer, "datamodule", None), "positive_share", None)
-        if share is not None:
-            self._positive_share = share
+        """Take the share of rows with each attribute from ``SeenClasses``, so that the loss is balanced."""
+        data = getattr(self.trainer, "datamodule", None)
+        if isinstance(data, SeenClasses):
+            self.positive_share.copy_(data.positive_share)
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
-        """Return the balanced binary loss over the known attributes of one batch."""
+        """Return the balanced binary loss of one batch, over the attributes that are not NaN."""
         inputs, targets = batch
-        loss = attribute_loss(self(inputs), targets, self._positive_share.to(targets))
+        loss = attribute_loss(self(inputs), targets, self.positive_share.to(targets))
         self.log("train_loss", loss.detach(), batch_size=len(targets))
         return loss
 
@@ -226,16 +232,16 @@ class AttributeLabelers(pl.LightningModule):
         if not len(targets):
             return
         logits = self(inputs)
-        loss = attribute_loss(logits, targets, self._positive_share.to(targets))
+        loss = attribute_loss(logits, targets, self.positive_share.to(targets))
         self.log("val_loss", loss, batch_size=len(targets))
-        self._seen.append((logits, targets))
+        self._val_batches.append((logits, targets))
 
     def on_validation_epoch_end(self) -> None:
         """Log the mean balanced accuracy of the attributes."""
-        if not self._seen:
+        if not self._val_batches:
             return
-        logits, targets = (torch.cat(parts) for parts in zip(*self._seen, strict=True))
-        self._seen.clear()
+        logits, targets = (torch.cat(parts) for parts in zip(*self._val_batches, strict=True))
+        self._val_batches.clear()
         self.log("val_accuracy", balanced_accuracies(logits > 0, targets).nanmean(), prog_bar=True)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
@@ -249,43 +255,8 @@ class AttributeLabelers(pl.LightningModule):
 
 def check_calibration(method: str) -> None:
     """Raise ``ConfigurationError`` if there is no such method of calibration."""
-    if method not in get_args(Calibration):
-        raise ConfigurationError(f"calibration = {method!r}; use one of {', '.join(get_args(Calibration))}.")
+    check_choice("calibration", method, get_args(Calibration))
 
 
 def _numbered(size: int) -> tuple[str, ...]:
     return tuple(f"attribute_{i}" for i in range(size))
-
-
-class ResNet18AttributeLabelers(AttributeLabelers):
-    """Attribute labelers on a ResNet18, pretrained or not.
-
-    Args:
-        attributes: A names, or their number.
-        weights: "DEFAULT" for torchvision's ImageNet weights, the path to a local state dict, or ``None``.
-        stem: "imagenet", or "small" and "tiny" for small images, see ``ResNet18Backbone``.
-        freeze_backbone: train the heads alone.
-        lr: learning rate.
-        weight_decay: decoupled decay of the weights.
-
-    Raises:
-        ConfigurationError: if the weights cannot be had, or do not fit the stem.
-
-    Example:
-        >>> ResNet18AttributeLabelers(["swims"], weights=None, stem="tiny")(torch.zeros(1, 3, 32, 32)).shape
-        torch.Size([1, 1])
-    """
-
-    def __init__(
-        self,
-        attributes: Sequence[str] | int,
-        weights: str | Path | None = "DEFAULT",
-        stem: Stem = "imagenet",
-        freeze_backbone: bool = False,
-        lr: float = 1e-3,
-        weight_decay: float = 1e-2,
-    ) -> None:
-        backbone = ResNet18Backbone(weights, stem)
-        super().__init__(attributes, backbone, None, None, freeze_backbone, lr, weight_decay)
-        # A checkpoint holds all weights: it reloads without those that the training began with.
-        self.hparams.update({"weights": None, "stem": stem})

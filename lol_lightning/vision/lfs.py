@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from lol_lightning.exceptions import ConfigurationError, LabelingFunctionError
+from lol_lightning.vision.attribute_task import AttributeTask
 from lol_lightning.vision.backbones import check_evaluation_mode
 from lol_lightning.vision.images import SIZE, Standardise, decode, square
 from lol_lightning.vision.labelers import AttributeLabelers
-from lol_lightning.vision.matrices import AttributeTask
 
 if TYPE_CHECKING:
     from snorkel.labeling import LabelingFunction

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
-from lol_lightning.data.batch import LoLBatch, SparseRows
+from lol_lightning.data.batch import LoLBatch
 from lol_lightning.exceptions import ConfigurationError, TargetsError
 from lol_lightning.functional.gradients import model_input_gradient
 from lol_lightning.functional.votes import vote_mask, voted_classes
@@ -71,12 +71,12 @@ def plot_agreement(
         TargetsError: if the batch has no targets of each example.
     """
     _check_networks(networks)
-    found = {label: gradient_agreement(network, batch, num_classes) for label, network in networks.items()}
-    figure = _figure(figsize=(7, 1.2 + 0.22 * len(names) * len(found)))
+    agreements = {label: gradient_agreement(network, batch, num_classes) for label, network in networks.items()}
+    figure = _figure(figsize=(7, 1.2 + 0.22 * len(names) * len(agreements)))
     axes = figure.subplots()
-    height = 0.8 / len(found)
-    for offset, (label, agreement) in enumerate(found.items()):
-        places = np.arange(len(names)) + height * (offset - (len(found) - 1) / 2)
+    height = 0.8 / len(agreements)
+    for offset, (label, agreement) in enumerate(agreements.items()):
+        places = np.arange(len(names)) + height * (offset - (len(agreements) - 1) / 2)
         axes.barh(places, agreement.numpy(), height, label=label)
     axes.set_yticks(range(len(names)), names)
     axes.invert_yaxis()
@@ -213,10 +213,11 @@ def plot_heat_maps(
 def _images(batch: LoLBatch, transform: Callable[[Tensor], Tensor] | None) -> Tensor:
     """The batch's own images as they can be shown, float in [0, 1]."""
     features = batch.features
-    if isinstance(features, SparseRows) or features.ndim != 4:
+    if not isinstance(features, Tensor) or features.ndim != 4:
+        shape = f"the shape {tuple(features.shape)}" if isinstance(features, Tensor) else type(features).__name__
         raise ConfigurationError(
-            f"the batch's features have the shape {tuple(features.shape)} and are no images (B, C, H, W): set "
-            "level='pixels' in LoLImageDataModule, or give images=, as they are to be shown."
+            f"the batch's features have {shape} and are no images (B, C, H, W): set "
+            "targets=RowTargetOptions(level='pixels') in LoLImageDataModule, or give images=, as they are to be shown."
         )
     undo = getattr(transform, "undo", None)
     if undo is not None:

@@ -1,26 +1,22 @@
-"""Rows of seen classes, on which attribute labelers are trained, and the training itself."""
+"""SeenClasses: the rows on which attribute labelers are trained."""
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import pytorch_lightning as pl
 import torch
 from jaxtyping import Float, Int
-from pytorch_lightning.utilities.seed import isolate_rng
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from lol_lightning._lightning import LightningDataModule
 from lol_lightning.data.dataset import leaves_one_row
 from lol_lightning.exceptions import DataError
-from lol_lightning.functional.attributes import Calibration
 from lol_lightning.vision.awa import AttributeData
 from lol_lightning.vision.images import Standardise, read_inputs
-from lol_lightning.vision.labelers import AttributeLabelers, check_calibration
 
-__all__ = ["SeenClasses", "train_labelers"]
+__all__ = ["SeenClasses"]
 
 Pair = tuple[Tensor, Tensor]
 
@@ -28,23 +24,23 @@ LEAST_ROWS = 2
 """Rows that a training batch has at the least, where there are as many: batch norm at 1 x 1 has no use for one."""
 
 
-class SeenClasses(pl.LightningDataModule):
+class SeenClasses(LightningDataModule):
     """Serves rows of seen classes: inputs and attributes float (B, A), 1 with, 0 without, NaN where it is unknown.
 
-    No training batch has but one row, which batch norm refuses: a last one of one row is left out, and where corrupt
-    files leave fewer than two, rows that can be read take their places. An attribute that is unknown for all the
-    classes is not learned, and its labeler's accuracy is NaN.
+    Batch norm cannot be trained on a single row. A last training batch of one row is therefore left out, and where
+    corrupt files leave fewer than two rows, others that can be read take their places. An attribute that is unknown for
+    all of the classes is not learned, and its labeler's accuracy is NaN.
 
     Args:
-        data: images or features of classes whose attributes are known.
-        seen: names of the classes to use; by default those that ``data`` calls seen.
-        val_share: share of the rows of each class that is held out for accuracies, calibration and thresholds.
+        data: images or features of classes with attributes.
+        classes: names of the classes to use; by default the seen ones of ``data``.
+        val_fraction: fraction of the rows of each class that is held out for accuracies, calibration and thresholds.
         batch_size: B.
         augment: applied to each training image, such as ``torchvision.transforms.v2`` ones; it gets what ``data``
             holds, uint8 or float (C, H, W).
         transform: makes float of a batch of images.
         num_workers: processes that read images.
-        seed: of the rows held out and of the order.
+        seed: decides which rows are held out, and their order.
 
     Raises:
         DataError: if there are no rows of seen classes.
@@ -53,8 +49,8 @@ class SeenClasses(pl.LightningDataModule):
     def __init__(
         self,
         data: AttributeData,
-        seen: Sequence[str] | None = None,
-        val_share: float = 0.2,
+        classes: Sequence[str] | None = None,
+        val_fraction: float = 0.2,
         batch_size: int = 128,
         augment: Callable[[Tensor], Tensor] | None = None,
         transform: Callable[[Tensor], Tensor] | None = None,
@@ -63,7 +59,8 @@ class SeenClasses(pl.LightningDataModule):
     ) -> None:
         super().__init__()
         names = data.matrix.classes
-        chosen = [names[i] for i in data.seen.nonzero().squeeze(1).tolist()] if seen is None else list(seen)
+        seen = [names[i] for i in data.is_seen.nonzero().squeeze(1).tolist()]
+        chosen = seen if classes is None else list(classes)
         if not chosen:
             raise DataError("there are no seen classes to train attribute labelers on.")
         rows = data.rows_of(chosen)
@@ -76,14 +73,14 @@ class SeenClasses(pl.LightningDataModule):
         for cls in torch.unique(data.labels[rows]):
             of_class = data.labels[rows] == cls
             rank[of_class] = torch.arange(int(of_class.sum())) / of_class.sum()
-        self.train_rows, self.val_rows = rows[rank >= val_share], rows[rank < val_share]
+        self.train_rows, self.val_rows = rows[rank >= val_fraction], rows[rank < val_fraction]
         self.data, self.seed = data, seed
         self.batch_size, self.num_workers = batch_size, num_workers
         self.augment, self.transform = augment, transform or Standardise()
 
     @property
     def positive_share(self) -> Float[Tensor, " attribute"]:
-        """Share of the training rows that have each attribute, of those where it is known, float (A,); 0.5 if none."""
+        """Share of the training rows that have each attribute, float (A,); 0.5 where none of them says so."""
         return self.data.matrix.targets[self.data.labels[self.train_rows]].nanmean(0).nan_to_num(0.5)
 
     def train_dataloader(self) -> DataLoader[Any]:
@@ -139,49 +136,3 @@ class _AttributeRows(Dataset[Pair]):
         rows = self.rows[places]
         inputs, kept = read_inputs(self.data.inputs, rows)
         return inputs, rows[kept]
-
-
-def train_labelers(
-    labelers: AttributeLabelers,
-    data: SeenClasses,
-    max_epochs: int = 15,
-    calibration: Calibration = "platt",
-    **trainer_options: Any,
-) -> AttributeLabelers:
-    """Train labelers on seen classes, calibrate them on the rows held out, and put them in evaluation mode.
-
-    Args:
-        labelers: trained in place.
-        data: rows of seen classes.
-        max_epochs: of the training.
-        calibration: "platt", "temperature" or "none".
-        trainer_options: passed on to ``Trainer``, which logs and keeps nothing by default.
-
-    Returns:
-        The labelers, on the CPU.
-
-    Raises:
-        ConfigurationError: if the calibration is unknown, or the labelers have no backbone for images.
-        DataError: if no row was held out, or no image can be decoded.
-    """
-    check_calibration(calibration)
-    options: dict[str, Any] = {name: False for name in ("logger", "enable_checkpointing", "enable_progress_bar")}
-    options |= {"enable_model_summary": False, "devices": 1, "limit_val_batches": 0, **trainer_options}
-    with isolate_rng(), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", ".*does not have many workers")
-        warnings.filterwarnings("ignore", "The number of training batches")
-        # A frozen backbone is meant to be in evaluation mode.
-        warnings.filterwarnings("ignore", r"Found .* module\(s\) in eval mode")
-        torch.manual_seed(data.seed)
-        pl.Trainer(max_epochs=max_epochs, **options).fit(labelers, datamodule=data)
-    labelers = labelers.cpu().eval()
-    pairs = []
-    with torch.no_grad():
-        for inputs, targets in data.val_dataloader():
-            if len(targets):
-                pairs.append((labelers(inputs), targets))
-    if not pairs:
-        raise DataError("no row of the seen classes that can be read was held out: raise val_share, or give more rows.")
-    logits, targets = (torch.cat(parts) for parts in zip(*pairs, strict=True))
-    labelers.calibrate(logits, targets, calibration)
-    return labelers

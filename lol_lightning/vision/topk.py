@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch
@@ -13,23 +13,16 @@ from torch import Tensor, nn
 from lol_lightning.exceptions import TargetsError
 from lol_lightning.functional.example_targets import ExampleTargets
 from lol_lightning.functional.gradients import GradientUnit
-from lol_lightning.vision.backbones import check_evaluation_mode
-from lol_lightning.vision.labelers import AttributeLabelers
+from lol_lightning.vision.options import TOP_K
 from lol_lightning.vision.target_files import (
     allocate,
-    digest_of,
     index_type,
     load_targets,
     replacing,
     save_settings,
-    save_targets,
-    spread_rows,
 )
 
-__all__ = ["TOP_K", "labeler_targets", "linear_top_k_targets", "logit_gradients", "top_k_targets"]
-
-TOP_K = 20
-"""The paper's k."""
+__all__ = ["linear_top_k_targets", "logit_gradients", "top_k_targets"]
 
 
 def top_k_targets(
@@ -57,11 +50,11 @@ def top_k_targets(
         signs: int (n, m) of -1, 0 and 1; 0 abstains and makes no demand.
         k: number of entries kept for each row and labeler.
         unit: "probability", or "log-odds" for the gradient of z itself.
-        similarity: float (m, m), how alike two labelers divide the classes, see ``AttributeTask.similarity``. Given it,
-            entries whose sign the other labelers together contradict are left out.
+        similarity: float (m, m), how alike two labelers divide the classes, see ``AttributeTask.similarity``; entries
+            whose sign the other labelers together contradict are then left out.
         transform: makes what is differentiated of a chunk of inputs, such as float of bytes.
-        directory: where to write the targets, to be mapped into memory again by ``load_targets``. They replace
-            those that are there when they are complete; who has those mapped keeps them.
+        directory: where to write the targets, to be mapped into memory again by ``load_targets``. Once complete they
+            replace older targets in it; memory that is mapped to the older ones stays as it is.
         memory: bytes that a chunk of rows may take, about.
         fingerprint: kept with the targets in the directory, for ``load_targets`` to compare.
 
@@ -158,64 +151,6 @@ def linear_top_k_targets(
     ).with_typical_magnitude()
 
 
-def labeler_targets(
-    labelers: AttributeLabelers,
-    columns: Int[Tensor, " lf"],
-    inputs: Shaped[Tensor, "row ..."],
-    signs: Int[Tensor, "row lf"],
-    k: int = TOP_K,
-    unit: GradientUnit = "probability",
-    transform: Callable[[Tensor], Tensor] | None = None,
-    directory: str | Path | None = None,
-    similarity: Float[Tensor, "lf other"] | None = None,
-    of_backbone: bool | None = None,
-) -> ExampleTargets:
-    """Targets of attribute labelers, in closed form for linear heads on their representation.
-
-    Args:
-        labelers: calibrated, in evaluation mode.
-        columns: int64 (m,), the attributes that vote.
-        inputs: float (n, r) representations, or what the backbone reads, such as images (n, C, H, W), at whose pixels
-            the labelers are differentiated.
-        signs: int (n, m) of -1, 0 and 1, see ``AttributeTask.signs``.
-        k: as for ``top_k_targets``, likewise ``unit``, ``transform``, ``directory`` and ``similarity``.
-        unit: of the gradients.
-        transform: makes float of images.
-        directory: where to keep the targets. Those that are there are mapped into memory if their fingerprint says that
-            they were computed from the same; all others are replaced.
-        similarity: leave out entries that the other labelers contradict.
-        of_backbone: whether the inputs are what the backbone reads; by default if a row has more than one axis.
-
-    Notes:
-        The fingerprint holds the inputs, some of them transformed, all other arguments, and the labelers' parameters,
-        buffers and printed form. Labelers that differ in none of these are taken for the same.
-
-    Raises:
-        ConfigurationError: if batch norm or dropout is in training mode.
-        TargetsError: as ``top_k_targets``.
-    """
-    check_evaluation_mode(labelers)
-    of_backbone = inputs.ndim > 2 if of_backbone is None else of_backbone
-    fingerprint = None
-    if directory is not None:
-        settings = f"{k} {unit} {of_backbone}"
-        fingerprint = _fingerprint(labelers, columns, inputs, signs, settings, transform, similarity)
-        with suppress(TargetsError):
-            return load_targets(directory, fingerprint)
-    if not of_backbone and isinstance(labelers.heads, nn.Linear):
-        weight, bias = _calibrated_layer(labelers, labelers.heads)
-        x = inputs if transform is None else transform(inputs)
-        targets = linear_top_k_targets(weight[columns], bias[columns], x, signs, k, unit, similarity)
-        if directory is not None:
-            save_targets(targets, directory, fingerprint)
-        return targets
-
-    def logits_of(x: Tensor) -> Tensor:
-        return labelers.calibrated(labelers.represent(x) if of_backbone else x)[:, columns]
-
-    return top_k_targets(logits_of, inputs, signs, k, unit, similarity, transform, directory, fingerprint=fingerprint)
-
-
 def logit_gradients(
     logits_of: Callable[[Tensor], Tensor], x: Float[Tensor, "row ..."]
 ) -> tuple[Float[Tensor, "row lf feature"], Float[Tensor, "row lf"]]:
@@ -250,32 +185,6 @@ def _agreeing(gradients: Tensor, similarity: Tensor) -> Tensor:
     others = similarity - torch.diag(similarity.diagonal())
     consensus = torch.einsum("lo,bod->bld", others, gradients)
     return gradients.where(gradients * consensus >= 0, 0)
-
-
-def _calibrated_layer(labelers: AttributeLabelers, heads: nn.Linear) -> tuple[Tensor, Tensor]:
-    """Weight float (A, d) and bias float (A,) of the calibrated logits."""
-    bias = labelers.intercept if heads.bias is None else labelers.slope * heads.bias + labelers.intercept
-    return labelers.slope.unsqueeze(1) * heads.weight, bias
-
-
-def _fingerprint(
-    labelers: AttributeLabelers,
-    columns: Tensor,
-    inputs: Tensor,
-    signs: Tensor,
-    settings: str,
-    transform: Callable[[Tensor], Tensor] | None,
-    similarity: Tensor | None,
-) -> str:
-    """Digest of all that decides the targets of labelers."""
-    tensors: dict[str, Tensor] = {"columns": columns, "inputs": inputs, "signs": signs}
-    tensors |= dict(labelers.named_parameters("labelers")) | dict(labelers.named_buffers("labelers"))
-    if transform is not None:
-        # A function has no bytes to compare, but what it makes of some rows has.
-        tensors["transformed"] = transform(inputs[spread_rows(len(inputs))])
-    if similarity is not None:
-        tensors["similarity"] = similarity
-    return digest_of(tensors, f"{settings} {labelers}")
 
 
 def _sizes(

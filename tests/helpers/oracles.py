@@ -229,3 +229,22 @@ def weasel_loss(predictions, labels, voted):
                 total = total - label[cls].detach() * torch.log(prediction[cls])
                 total = total - prediction[cls].detach() * torch.log(label[cls])
     return total / len(predictions)
+
+
+def check_top_targets(targets, logits_of, inputs, signs, k, unit="probability"):
+    """Targets of labelers are what a loop over rows and labelers finds."""
+    demands = targets.demands()
+    for row in range(len(inputs)):
+        for lf in range(signs.shape[1]):
+            sign = int(signs[row, lf])
+            if sign == 0:
+                assert demands[row, lf].eq(0).all()
+                continue
+
+            def value_of(x, lf=lf):
+                logit = logits_of(x)[:, lf]
+                return logit if unit == "log-odds" else torch.sigmoid(logit)
+
+            expected = top_gradients(value_of, inputs[row], sign, k)
+            assert targets.index[row, lf].tolist() == [j for j, _ in expected]
+            torch.testing.assert_close(demands[row, lf], torch.tensor([v for _, v in expected]), rtol=2e-3, atol=1e-6)

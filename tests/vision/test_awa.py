@@ -16,7 +16,7 @@ def check_toy(data, rows_per_class):
     assert data.matrix.classes == CLASSES
     assert data.matrix.attributes == ATTRIBUTES
     assert data.matrix.values.equal(VALUES.bool())
-    assert data.seen.equal(toy_seen())
+    assert data.is_seen.equal(toy_seen())
     assert torch.bincount(data.labels).tolist() == [rows_per_class] * len(CLASSES)
 
 
@@ -95,7 +95,7 @@ def test_a_seen_class_without_images_is_not_seen(tmp_path, caplog):
     with caplog.at_level("INFO"):
         data = read_awa(tmp_path, size=8)
     assert "classes without images: ['cat', 'dog']" in caplog.text
-    assert [name for name, seen in zip(CLASSES, data.seen, strict=True) if not seen] == ["cat", "dog", *UNSEEN]
+    assert [name for name, seen in zip(CLASSES, data.is_seen, strict=True) if not seen] == ["cat", "dog", *UNSEEN]
     assert set(SeenClasses(data).data.labels.tolist()) == {0, 3, 4, 5, 6, 7, 8, 9}
     # A class of the task must have images.
     with pytest.raises(DataError, match="no images of 'cat'; give some, or name other classes"):

@@ -113,7 +113,7 @@ def test_labelers(labelers, path, data):
     except DataError as error:
         return None if str(path) in str(error) else pytest.fail(f"{error} does not name the file")
     assert read.heads.weight.isfinite().all()
-    assert read.attributes == list(ATTRIBUTES)
+    assert read.attributes == ATTRIBUTES
     return None
 
 

@@ -14,27 +14,42 @@ from toy_images import (
     write_awa,
 )
 
+from lol_lightning import LoLClassifier
+from lol_lightning.data import BaseDataModule
 from lol_lightning.exceptions import ConfigurationError, DataError, LabelingFunctionError, NotFittedError
 from lol_lightning.experiments.data import Prepared
 from lol_lightning.experiments.methods import METHODS
 from lol_lightning.functional.gradients import model_input_gradient
-from lol_lightning.losses.penalised import example_gradient
-from lol_lightning.losses.weighting import VotesForWeights, lf_weights
-from lol_lightning.models.classifier import LoLClassifier
-from lol_lightning.vision.datamodule import MAX_ALPHA, PENALTY_C, PENALTY_ROWS, LoLImageDataModule
+from lol_lightning.losses import ExamplePenalty
+from lol_lightning.losses.penalties.example_penalty import example_gradient
+from lol_lightning.losses.weights import LabeledVotes, lf_weights
+from lol_lightning.vision import (
+    AttributeLabelers,
+    ImageOptions,
+    LabelerTraining,
+    LoLImageDataModule,
+    RowTargetOptions,
+    SplitOptions,
+)
+from lol_lightning.vision.datamodule import MAX_ALPHA, PENALTY_C, PENALTY_ROWS
 from lol_lightning.vision.images import CorruptImageWarning
-from lol_lightning.vision.labelers import AttributeLabelers
 
 PAIR = ["bat", "eel"]
-OPTIONS = {"top_k": 4, "val_per_class": 5, "batch_size": 16}
+FEW = SplitOptions(val_per_class=2)
+PIXELS = RowTargetOptions("pixels", top_k=4)
 
 # The few rows here make few batches.
 pytestmark = pytest.mark.filterwarnings("ignore:.*does not have many workers:UserWarning")
 
 
 def make(data=None, classes=PAIR, **changes):
-    labelers = changes.pop("labelers", perfect_labelers())
-    return LoLImageDataModule(data or toy_data(), classes, labelers=labelers, **{**OPTIONS, **changes})
+    options = {
+        "labelers": perfect_labelers(),
+        "targets": RowTargetOptions(top_k=4),
+        "split": SplitOptions(val_per_class=5),
+        "batch_size": 16,
+    }
+    return LoLImageDataModule(data or toy_data(), classes, **{**options, **changes})
 
 
 @pytest.fixture
@@ -59,8 +74,10 @@ def test_batches_hold_features_votes_and_targets(data):
     assert batch.features.shape == (16, R)
     assert batch.votes.shape == (16, 3)
     assert batch.example_targets.index.shape == (16, 3, 4)
-    assert not batch.gradient_targets
-    assert len(data.gradient_targets) == 0
+    assert batch.gradient_targets is None
+    assert data.gradient_targets is None
+    assert data.has_example_targets
+    assert isinstance(data, BaseDataModule)
     assert batch.labels is None
     # Attribute 0 is read from feature 0 with weight 3: that is its largest entry, with the sign of the vote.
     assert batch.example_targets.index[:, 0, 0].eq(0).all()
@@ -77,7 +94,8 @@ def test_votes_are_those_of_good_labelers(data):
 @pytest.mark.parametrize("method", ["lol", "lol-simple"])
 def test_a_real_trainer_learns_the_unseen_classes(method):
     pl.seed_everything(0, verbose=False)
-    data, model = make(), LoLClassifier(method=method, alpha=0.03, hidden_sizes=(8,), lf_weights="snorkel")
+    data = make()
+    model = LoLClassifier(method=method, penalty={"alpha": 0.03}, hidden_sizes=(8,), lf_weights="snorkel")
     trainer = pl.Trainer(**trainer_options(max_epochs=30))
     trainer.fit(model, data)
     (tested,) = trainer.test(model, data, verbose=False)
@@ -86,7 +104,7 @@ def test_a_real_trainer_learns_the_unseen_classes(method):
 
 
 def test_labelers_are_trained_in_setup():
-    data = make(labelers=None, labeler_epochs=30, labeler_lr=0.05)
+    data = make(labelers=LabelerTraining(epochs=30, lr=0.05))
     data.setup("fit")
     assert (data.labelers.val_accuracies > 0.8).all()
     before = data.labelers
@@ -96,7 +114,7 @@ def test_labelers_are_trained_in_setup():
 
 def test_labelers_that_are_not_calibrated_are_trained():
     labelers = AttributeLabelers(ATTRIBUTES, num_features=R)
-    data = make(labelers=labelers, labeler_epochs=1)
+    data = make(labelers=LabelerTraining(labelers, epochs=1))
     data.setup()
     assert data.labelers is labelers
     assert not labelers.val_accuracies.isnan().any()
@@ -104,7 +122,7 @@ def test_labelers_that_are_not_calibrated_are_trained():
 
 def test_nonlinear_heads_have_gradients_of_their_own():
     heads = nn.Sequential(nn.Linear(R, 6), nn.Tanh(), nn.Linear(6, 4))
-    data = make(labelers=AttributeLabelers(ATTRIBUTES, num_features=R, heads=heads), labeler_epochs=2)
+    data = make(labelers=LabelerTraining(AttributeLabelers(ATTRIBUTES, num_features=R, heads=heads), epochs=2))
     data.setup()
     assert data.example_targets.index[:, 0].unique(dim=0).shape[0] > 1
 
@@ -120,20 +138,15 @@ class Network(nn.Module):
 
 @pytest.fixture(scope="module")
 def image_labelers():
-    data = LoLImageDataModule(
-        toy_image_data(),
-        PAIR,
-        labelers=AttributeLabelers(ATTRIBUTES, small_backbone(), num_features=96, lr=0.01),
-        labeler_epochs=10,
-        val_per_class=2,
-    )
+    labelers = AttributeLabelers(ATTRIBUTES, small_backbone(), num_features=96, lr=0.01)
+    data = LoLImageDataModule(toy_image_data(), PAIR, labelers=LabelerTraining(labelers, epochs=10), split=FEW)
     data.setup()
     return data.labelers
 
 
 def test_pixels_are_matched_end_to_end(image_labelers):
-    data = make(toy_image_data(), labelers=image_labelers, level="pixels", val_per_class=2, top_k=20)
-    model = LoLClassifier(Network(), alpha=10.0, c=1.0, lr=1e-3)
+    data = make(toy_image_data(), labelers=image_labelers, targets=RowTargetOptions("pixels", 20), split=FEW)
+    model = LoLClassifier(Network(), penalty=ExamplePenalty(alpha=10.0, c=1.0), lr=1e-3)
     trainer = pl.Trainer(**trainer_options(max_epochs=6, log_every_n_steps=1))
     trainer.fit(model, data)
     assert trainer.callback_metrics["train_penalty"] > 0
@@ -146,7 +159,7 @@ def test_pixels_are_matched_end_to_end(image_labelers):
 
 
 def test_a_backbone_makes_the_representation(image_labelers):
-    data = make(toy_image_data(), labelers=image_labelers, val_per_class=2)
+    data = make(toy_image_data(), labelers=image_labelers, split=FEW)
     data.setup()
     assert data.num_features == 96
     images = data.data.inputs[data._rows["val"]]
@@ -155,7 +168,7 @@ def test_a_backbone_makes_the_representation(image_labelers):
 
 
 def test_targets_are_mapped_from_disk_when_asked_for(tmp_path):
-    here, mapped = make(), make(cache=str(tmp_path / "cache"))
+    here, mapped = make(), make(targets=RowTargetOptions(top_k=4, cache=str(tmp_path / "cache")))
     here.setup()
     mapped.setup()
     assert (tmp_path / "cache" / "index.npy").exists()
@@ -171,7 +184,7 @@ def test_more_than_two_classes_keep_probabilities():
     assert data.dataset("train").votes.shape == (len(data._rows["train"]), 4, 3)
     assert data.train_votes.shape == (len(data._rows["train"]), 4)
     pl.seed_everything(0, verbose=False)
-    model = LoLClassifier(alpha=0.1, hidden_sizes=(8,), lf_weights="above-chance")
+    model = LoLClassifier(penalty={"alpha": 0.1}, hidden_sizes=(8,), lf_weights="above-chance")
     trainer = pl.Trainer(**trainer_options(max_epochs=30))
     trainer.fit(model, data)
     assert trainer.test(model, data, verbose=False)[0]["test_accuracy"] > 0.8
@@ -190,7 +203,7 @@ def test_a_labeler_that_never_votes_is_named_or_left_out():
 
 
 def test_rows_to_train_on_are_limited():
-    data = make(max_train_rows=7)
+    data = make(split=SplitOptions(max_train_rows=7, val_per_class=5))
     data.setup()
     assert len(data.train_votes) == 7
     drawn = make()
@@ -209,56 +222,62 @@ def test_labelers_count_by_what_they_exceed_chance_unless_other_weights_are_aske
     with torch.no_grad():
         labelers.heads.weight[1] = 0
         labelers.heads.weight[1, 7] = 3
-    data = make(labelers=labelers, val_per_class=15)
+    data = make(labelers=labelers, split=SplitOptions(val_per_class=15))
     model = LoLClassifier(hidden_sizes=(8,))
     pl.Trainer(**trainer_options(max_epochs=1)).fit(model, data)
-    assert model._weights["penalty_weights"][1] < 0.4
-    assert (model._weights["penalty_weights"][[0, 2]] > 0.8).all()
-    expected = model._weights["penalty_weights"] / model._weights["penalty_weights"].mean()
-    torch.testing.assert_close(model._weights["lf_weights"], expected)
+    of_penalty = model.lol.penalty.lf_weights
+    assert of_penalty[1] < 0.4
+    assert (of_penalty[[0, 2]] > 0.8).all()
+    torch.testing.assert_close(model.lol.lf_weights, of_penalty / of_penalty.mean())
     model = LoLClassifier(hidden_sizes=(8,), lf_weights="uniform")
     pl.Trainer(**trainer_options(max_epochs=1)).fit(model, data)
-    assert model._weights["lf_weights"] is None
-    assert model._weights["penalty_weights"][1] < 0.4
-    model = LoLClassifier(hidden_sizes=(8,), penalty_weights="uniform")
+    assert model.lol.lf_weights.tolist() == [1, 1, 1]
+    assert model.lol.penalty.lf_weights[1] < 0.4
+    model = LoLClassifier(hidden_sizes=(8,), penalty=ExamplePenalty(weights="uniform"))
     pl.Trainer(**trainer_options(max_epochs=1)).fit(model, data)
-    assert model._weights["penalty_weights"] is None
-    told = make(val_per_class=0).model_defaults
-    assert (told["lf_weights"], told["penalty_weights"]) == ("uniform", "agreement")
+    assert model.lol.penalty.lf_weights.tolist() == [1, 1, 1]
+    defaults = make(split=SplitOptions(val_per_class=0)).model_defaults
+    assert (defaults.lf_weights, defaults.penalty_weights) == ("uniform", "agreement")
 
 
 @pytest.mark.parametrize(("rows", "alpha"), [(10, MAX_ALPHA), (PENALTY_ROWS, 1.0), (2 * PENALTY_ROWS, 0.5)])
 def test_the_penalty_counts_as_much_as_some_rows_unless_it_is_told_its_weight(rows, alpha):
-    data = make(toy_data(rows_per_class=150), max_train_rows=rows)
-    model, own = LoLClassifier(hidden_sizes=(8,)), LoLClassifier(hidden_sizes=(8,), alpha=3.0, c=0.1)
+    data = make(toy_data(rows_per_class=150), split=SplitOptions(max_train_rows=rows, val_per_class=5))
+    model = LoLClassifier(hidden_sizes=(8,))
+    own = LoLClassifier(hidden_sizes=(8,), penalty=ExamplePenalty(alpha=3.0, c=0.1))
     for classifier in (model, own):
         pl.Trainer(**trainer_options(max_epochs=1)).fit(classifier, data)
-    assert model._penalty == {"alpha": alpha, "c": PENALTY_C}
-    assert own._penalty == {"alpha": 3.0, "c": 0.1}
+    assert isinstance(model.lol.penalty, ExamplePenalty)
+    assert (model.lol.penalty.alpha_, model.lol.penalty.c_) == (alpha, PENALTY_C)
+    assert (own.lol.penalty.alpha_, own.lol.penalty.c_) == (3.0, 0.1)
     first = METHODS["lol"].resolve(Prepared(data), np.arange(10)).defaults
-    assert {name: first[name] for name in ("alpha", "c")} == model._penalty
+    assert {name: first[name] for name in ("alpha", "c")} == {"alpha": alpha, "c": PENALTY_C}
 
 
 def test_a_benchmark_weighs_labelers_as_the_data_module_does(data):
     resolved = METHODS["lol"].resolve(Prepared(data), np.arange(10)).options
-    given = VotesForWeights(data.train_votes, 2, data.val_votes, data.val_labels)
-    np.testing.assert_allclose(resolved["penalty_weights"], lf_weights("above-chance", given, scaled=False))
-    np.testing.assert_allclose(resolved["lf_weights"], lf_weights("above-chance", given))
+    votes = LabeledVotes(data.train_votes, 2, data.val_votes, data.val_labels)
+    of_penalty = resolved["penalty"]["init_args"]["weights"]
+    np.testing.assert_allclose(of_penalty, lf_weights("above-chance", votes, scaled=False), rtol=1e-6)
+    np.testing.assert_allclose(resolved["lf_weights"], lf_weights("above-chance", votes), rtol=1e-6)
 
 
 def test_a_division_that_the_data_make_is_kept():
-    given = toy_data()
-    given.test = torch.arange(len(given.labels)) < 100
-    data = make(given)
-    assert given.test[data._rows["test"]].all()
-    assert not given.test[data._rows["train"]].any()
+    rows = toy_data()
+    rows.test = torch.arange(len(rows.labels)) < 100
+    data = make(rows)
+    assert rows.test[data._rows["test"]].all()
+    assert not rows.test[data._rows["train"]].any()
 
 
 def test_only_agreeing_entries_are_kept():
     labelers = perfect_labelers()
     with torch.no_grad():
         labelers.heads.weight[:, 5] = 1.0
-    free, agreeing = make(labelers=labelers), make(labelers=labelers, agreeing_only=True)
+    free, agreeing = (
+        make(labelers=labelers),
+        make(labelers=labelers, targets=RowTargetOptions(top_k=4, agreeing_only=True)),
+    )
     for module in (free, agreeing):
         module.setup()
     # All labelers look at feature 5; swimming is on the other side than flying and fur.
@@ -270,14 +289,16 @@ def test_only_agreeing_entries_are_kept():
 def test_corrupt_images_are_skipped_or_fatal_by_choice(tmp_path):
     root = write_awa(tmp_path, rows_per_class=8)
     (root / "JPEGImages" / "fox" / "fox_0000.png").write_text("no image")
-    options = {"labelers": None, "size": 8, "val_per_class": 1, "labeler_epochs": 1, "top_k": 3}
+    options = {"split": SplitOptions(val_per_class=1), "targets": RowTargetOptions(top_k=3)}
+    training = LabelerTraining(backbone=small_backbone_of_96(), epochs=1)
     with pytest.raises(DataError, match=r"fox_0000.png cannot be decoded"):
-        make(root, ["fox", "gnu"], backbone=small_backbone_of_96(), **options).setup()
-    data = make(root, ["fox", "gnu"], backbone=small_backbone_of_96(), on_corrupt="skip", **options)
+        make(root, ["fox", "gnu"], labelers=training, images=ImageOptions(8), **options).setup()
+    data = make(root, ["fox", "gnu"], labelers=training, images=ImageOptions(8, "skip"), **options)
     with pytest.warns(CorruptImageWarning, match="fox_0000"):
         data.setup()
     assert sum(len(data.dataset(split)) for split in ("train", "val", "test")) == 15
-    assert len(data.train_classes) == len(data.train_votes)
+    assert len(data.train_classes) == len(data.train_votes) == len(data.train_rows)
+    assert sum(data.num_rows(split) for split in ("train", "val", "test")) == 16
 
 
 def small_backbone_of_96():
@@ -289,10 +310,14 @@ def small_backbone_of_96():
 @pytest.mark.parametrize(
     ("changes", "error", "message"),
     [
-        ({"top_k": R + 1}, ConfigurationError, "top_k = 9 must be 1 to 8"),
-        ({"labelers": None, "top_k": 0}, ConfigurationError, "top_k = 0 must be 1 to 8"),
-        ({"val_per_class": 40}, DataError, "none are left to train on"),
-        ({"labelers": AttributeLabelers(3, num_features=R)}, ConfigurationError, "know 3 attributes"),
+        ({"targets": RowTargetOptions(top_k=R + 1)}, ConfigurationError, "top_k = 9 must be 1 to 8"),
+        (
+            {"labelers": LabelerTraining(), "targets": RowTargetOptions(top_k=0)},
+            ConfigurationError,
+            "top_k = 0 must be 1 to 8",
+        ),
+        ({"split": SplitOptions(val_per_class=40)}, DataError, "none are left to train on"),
+        ({"labelers": AttributeLabelers(3, num_features=R)}, ConfigurationError, "have 3 attributes"),
     ],
 )
 def test_what_cannot_work_is_explained(changes, error, message):
@@ -301,21 +326,28 @@ def test_what_cannot_work_is_explained(changes, error, message):
 
 
 @pytest.mark.parametrize(
-    ("changes", "message"),
+    ("make_it", "message"),
     [
-        ({"level": "edges"}, "level = 'edges'"),
-        ({"test_share": 1.5}, "test_share = 1.5"),
-        ({"max_train_rows": 0}, "= 0 must"),
-        ({"silent": "dorp"}, "silent = 'dorp'"),
-        ({"gradient_unit": "logodds"}, "gradient_unit = 'logodds'"),
-        ({"labelers": None, "calibration": "plat"}, "calibration = 'plat'"),
-        ({"backbone": nn.Flatten()}, "have a backbone of their own"),
-        ({"matrix": "attributes.csv"}, "drop matrix"),
+        (lambda: RowTargetOptions("edges"), "level = 'edges'"),
+        (lambda: RowTargetOptions(unit="logodds"), "unit = 'logodds'"),
+        (lambda: SplitOptions(test_fraction=1.5), "test_fraction = 1.5"),
+        (lambda: SplitOptions(val_per_class=-1), "val_per_class = -1"),
+        (lambda: SplitOptions(max_train_rows=0), "max_train_rows = 0 must"),
+        (lambda: ImageOptions(size=0), "size = 0 must"),
+        (lambda: ImageOptions(on_corrupt="ignore"), "on_corrupt = 'ignore'"),
+        (lambda: LabelerTraining(calibration="plat"), "calibration = 'plat'"),
+        (lambda: LabelerTraining(epochs=0), "epochs = 0 must"),
+        (lambda: LabelerTraining(perfect_labelers(), backbone=nn.Flatten()), "have their own backbone"),
+        (lambda: LabelerTraining(perfect_labelers(), freeze_backbone=True), "have their own backbone"),
+        (lambda: make(silent="dorp"), "silent = 'dorp'"),
+        (lambda: make(polarity="tripolar"), "polarity = 'tripolar'"),
+        (lambda: make(matrix="attributes.csv"), "drop matrix"),
+        (lambda: make(batch_size=0), "batch_size = 0 must"),
     ],
 )
-def test_arguments_out_of_range_are_named(changes, message):
+def test_arguments_out_of_range_are_named(make_it, message):
     with pytest.raises(ConfigurationError, match=message):
-        make(**changes)
+        make_it()
 
 
 def test_rows_are_ready_after_setup_only():
@@ -327,7 +359,7 @@ def test_labelers_of_a_seed_are_the_same_whatever_was_drawn_before():
     modules = []
     for number in range(2):
         torch.manual_seed(number)
-        module = make(labelers=None, labeler_epochs=1)
+        module = make(labelers=LabelerTraining(epochs=1))
         module.setup("fit")
         modules.append(module)
         assert torch.initial_seed() == number
@@ -338,7 +370,7 @@ def test_labelers_of_a_seed_are_the_same_whatever_was_drawn_before():
 
 @pytest.mark.parametrize("classes", [["fox", "gnu", "cat", "hog"], ["gnu", "eel", "cat", "dog", "yak"]])
 def test_a_model_that_is_a_labelers_own_vote_meets_its_demands(classes):
-    data = make(toy_data(noise=2.0), classes, calibration="none")
+    data = make(toy_data(noise=2.0), classes)
     data.setup()
     batch = data.dataset("train").__getitems__(list(range(60)))
     counts = {int(column): 0 for column in data.task.columns}
@@ -357,10 +389,10 @@ def test_a_model_that_is_a_labelers_own_vote_meets_its_demands(classes):
 
 
 def test_classes_that_are_told_apart_train_no_labeler_even_if_they_are_seen():
-    given, other = toy_data(), toy_data()
+    rows, other = toy_data(), toy_data()
     for name in PAIR:
         other.inputs[other.labels == other.matrix.index(name)] *= -1
-    modules = [make(one, labelers=None, labeler_epochs=2) for one in (given, other)]
+    modules = [make(one, labelers=LabelerTraining(epochs=2)) for one in (rows, other)]
     for module in modules:
         module.setup("test")
     one, two = (module.labelers.heads.weight for module in modules)
@@ -369,57 +401,69 @@ def test_classes_that_are_told_apart_train_no_labeler_even_if_they_are_seen():
 
 def test_labelers_are_kept_in_a_file_and_read_again(tmp_path):
     path = tmp_path / "kept" / "labelers.pt"
-    first = make(labelers=str(path), labeler_epochs=3)
+    kept = {"epochs": 3, "path": path}
+    first = make(labelers=LabelerTraining(**kept))
     first.setup("fit")
     assert [file.name for file in path.parent.iterdir()] == ["labelers.pt"]
     before = path.stat().st_mtime_ns
-    again = make(labelers=path, labeler_epochs=3)
+    again = make(labelers=LabelerTraining(**kept))
     again.setup("test")
     assert path.stat().st_mtime_ns == before
     for name, value in first.labelers.state_dict().items():
         torch.testing.assert_close(again.labelers.state_dict()[name], value, equal_nan=True)
-    others = {"seen": {"classes": ["fox", "gnu"]}, "seed = 0": {"seed": 1}, "calibration": {"calibration": "none"}}
+    others = {
+        "seen": {"classes": ["fox", "gnu"], "labelers": LabelerTraining(**kept)},
+        "seed = 0": {"seed": 1, "labelers": LabelerTraining(**kept)},
+        "calibration": {"labelers": LabelerTraining(**kept, calibration="none")},
+        "epochs = 3": {"labelers": str(path)},
+        "lr = 0.003": {"labelers": LabelerTraining(AttributeLabelers(ATTRIBUTES, num_features=R, lr=0.1), **kept)},
+    }
     for message, changes in others.items():
         with pytest.raises(DataError, match=rf"labelers.pt were trained with {message}"):
-            make(labelers=path, **{"labeler_epochs": 3, **changes}).setup()
-    backbone = nn.Linear(R, R)
+            make(**changes).setup()
     with pytest.raises(DataError, match=r"labelers.pt have another backbone"):
-        make(labelers=path, labeler_epochs=3, backbone=backbone).setup()
+        make(labelers=LabelerTraining(**kept, backbone=nn.Linear(R, R))).setup()
     for content in (b"no labelers", b""):
         path.write_bytes(content)
         with pytest.raises(DataError, match=r"labelers.pt is not a file of labelers"):
             make(labelers=path).setup()
 
 
+def test_a_path_alone_names_the_file_of_the_labelers(tmp_path):
+    for labelers in (str(tmp_path / "labelers.pt"), tmp_path / "labelers.pt"):
+        make(labelers=labelers).setup("fit")
+        assert (tmp_path / "labelers.pt").exists()
+
+
 def test_a_test_needs_no_training_rows():
     data = make()
     data.setup("test")
     assert data.num_features == R
-    with pytest.raises(NotFittedError, match="no train rows"):
+    with pytest.raises(NotFittedError, match="train rows are not ready"):
         data.example_targets  # noqa: B018
     data.setup("fit")
     assert len(data.example_targets) == 46
     tested = make()
     pl.Trainer(**trainer_options()).test(LoLClassifier(num_classes=2), tested, verbose=False)
     assert tested.num_features == R
-    with pytest.raises(NotFittedError, match="no train rows"):
+    with pytest.raises(NotFittedError, match="train rows are not ready"):
         tested.train_votes  # noqa: B018
-    with pytest.raises(NotFittedError, match="no val rows"):
+    with pytest.raises(NotFittedError, match="val rows are not ready"):
         tested.val_votes  # noqa: B018
 
 
 def test_a_single_row_is_left_out_at_the_end_of_an_epoch():
-    data = make(max_train_rows=33)
+    data = make(split=SplitOptions(max_train_rows=33, val_per_class=5))
     network = nn.Sequential(nn.Linear(R, 4), nn.BatchNorm1d(4), nn.Linear(4, 2))
     pl.Trainer(**trainer_options(max_epochs=2)).fit(LoLClassifier(network, num_classes=2), data)
     assert [len(batch) for batch in data.train_dataloader()] == [16, 16]
-    alone = make(max_train_rows=1)
+    alone = make(split=SplitOptions(max_train_rows=1, val_per_class=5))
     alone.setup()
     assert [len(batch) for batch in alone.train_dataloader()] == [1]
 
 
 def test_images_need_a_network_of_ones_own():
-    data = make(toy_image_data(), labelers=None, backbone=small_backbone_of_96(), level="pixels")
+    data = make(toy_image_data(), labelers=LabelerTraining(backbone=small_backbone_of_96()), targets=PIXELS)
     with pytest.raises(DataError, match=r"LoLClassifier\(network=...\)"):
         pl.Trainer(**trainer_options(max_epochs=1)).fit(LoLClassifier(), data)
 
@@ -431,29 +475,30 @@ def test_images_of_seen_classes_are_augmented():
         calls.append(image.shape)
         return image.flip(-1)
 
-    data = make(toy_image_data(), labelers=None, backbone=small_backbone_of_96(), augment=augment, labeler_epochs=1)
+    training = LabelerTraining(backbone=small_backbone_of_96(), augment=augment, epochs=1)
+    data = make(toy_image_data(), labelers=training)
     data.setup("fit")
     assert set(calls) == {(3, 8, 8)}
 
 
 def test_labelers_with_a_number_of_attributes_get_the_names_of_the_matrix():
     labelers = AttributeLabelers(4, num_features=R)
-    data = make(labelers=labelers, labeler_epochs=1)
+    data = make(labelers=LabelerTraining(labelers, epochs=1))
     data.setup()
     assert labelers.attributes == ATTRIBUTES
 
 
 def test_the_size_of_a_backbone_is_found_and_images_without_one_are_refused():
-    data = make(toy_image_data(), labelers=None, backbone=small_backbone(), labeler_epochs=1, val_per_class=2)
+    data = make(toy_image_data(), labelers=LabelerTraining(backbone=small_backbone(), epochs=1), split=FEW)
     data.setup()
     assert data.num_features == 96
     with pytest.raises(ConfigurationError, match=r"shape \(3, 8, 8\) need a backbone"):
-        make(toy_image_data(), labelers=None, val_per_class=2).setup()
+        make(toy_image_data(), labelers=LabelerTraining(), split=FEW).setup()
 
 
 def test_features_go_through_a_backbone_where_its_input_is_matched():
     backbone = nn.Sequential(nn.Linear(R, 5), nn.Tanh())
-    data = make(labelers=None, backbone=backbone, level="pixels", labeler_epochs=1)
+    data = make(labelers=LabelerTraining(backbone=backbone, epochs=1), targets=PIXELS)
     data.setup()
     assert data.num_features == R
     batch = data.dataset("train").__getitems__([0, 1])
@@ -465,26 +510,26 @@ def test_features_go_through_a_backbone_where_its_input_is_matched():
 
 
 def test_grey_images_that_the_transform_makes_coloured_are_counted_as_such():
-    given = toy_image_data()
-    given.inputs = given.inputs[:, :1]
+    grey = toy_image_data()
+    grey.inputs = grey.inputs[:, :1]
 
     def in_colour(images):
         return (images.float() / 128 - 1).expand(-1, 3, -1, -1)
 
-    options = {"transform": in_colour, "level": "pixels", "labeler_epochs": 1, "val_per_class": 2}
     torch.manual_seed(0)
-    data = make(given, labelers=None, backbone=small_backbone_of_96(), **options)
+    training = LabelerTraining(backbone=small_backbone_of_96(), epochs=1)
+    data = make(grey, labelers=training, images=ImageOptions(transform=in_colour), targets=PIXELS, split=FEW)
     model = LoLClassifier(Network(), num_classes=2)
     pl.Trainer(**trainer_options(max_epochs=1)).fit(model, data)
-    assert data.num_features == data.gradient_targets.num_features == 192
+    assert data.num_features == data.example_targets.num_features == 192
 
 
 def test_labelers_train_a_copy_of_the_backbone():
     backbone = nn.Sequential(nn.Linear(R, 6), nn.BatchNorm1d(6))
     before = {name: value.clone() for name, value in backbone.state_dict().items()}
-    data = make(labelers=None, backbone=backbone, freeze_backbone=True, labeler_epochs=1)
+    data = make(labelers=LabelerTraining(backbone=backbone, freeze_backbone=True, epochs=1))
     data.setup()
-    trained = make(labelers=None, backbone=backbone, labeler_epochs=1)
+    trained = make(labelers=LabelerTraining(backbone=backbone, epochs=1))
     trained.setup()
     for name, value in backbone.state_dict().items():
         torch.testing.assert_close(value, before[name], rtol=0, atol=0)
@@ -500,7 +545,7 @@ def test_a_corrupt_first_file_is_not_what_a_backbone_is_tried_on(tmp_path):
 
     root = write_awa(tmp_path, rows_per_class=8)
     (root / "JPEGImages" / "bat" / "bat_0000.png").write_text("no image")
-    options = {"size": 4, "val_per_class": 1, "labeler_epochs": 1, "on_corrupt": "skip"}
-    data = make(root, ["fox", "gnu"], labelers=None, backbone=Flat(), **options)
+    options = {"images": ImageOptions(4, "skip"), "split": SplitOptions(val_per_class=1)}
+    data = make(root, ["fox", "gnu"], labelers=LabelerTraining(backbone=Flat(), epochs=1), **options)
     data.setup()
     assert data.num_features == 16

@@ -19,11 +19,13 @@ from toy_images import (
 )
 
 from lol_lightning.exceptions import ConfigurationError, DataError, LabelingFunctionError
+from lol_lightning.vision.attribute_task import AttributeTask
 from lol_lightning.vision.backbones import ResNet18Backbone, ResNet18Classifier
-from lol_lightning.vision.labelers import AttributeLabelers, ResNet18AttributeLabelers
+from lol_lightning.vision.labeler_training import train_labelers
+from lol_lightning.vision.labelers import AttributeLabelers
 from lol_lightning.vision.lfs import as_labeling_functions
-from lol_lightning.vision.matrices import AttributeTask
-from lol_lightning.vision.seen_classes import SeenClasses, train_labelers
+from lol_lightning.vision.resnet18_labelers import ResNet18AttributeLabelers
+from lol_lightning.vision.seen_classes import SeenClasses
 
 # The few rows here make few batches.
 pytestmark = pytest.mark.filterwarnings("ignore:.*does not have many workers:UserWarning")
@@ -62,7 +64,7 @@ def test_calibration_and_thresholds_are_applied(labelers):
 
 
 def test_seen_classes_hold_rows_of_each_class_out():
-    data = SeenClasses(toy_data(rows_per_class=10), val_share=0.2)
+    data = SeenClasses(toy_data(rows_per_class=10), val_fraction=0.2)
     assert torch.bincount(data.data.labels[data.val_rows]).tolist() == [2, 2, 2, 2, 0, 0, 2, 2, 2, 2]
     assert set(data.train_rows.tolist()).isdisjoint(data.val_rows.tolist())
     torch.testing.assert_close(data.positive_share, VALUES[toy_seen()].float().mean(0))
@@ -144,7 +146,7 @@ def test_a_backbone_in_training_mode_is_refused():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: AttributeLabelers(ATTRIBUTES, small_backbone()), "num_features is not known"),
+        (lambda: AttributeLabelers(ATTRIBUTES, small_backbone()), "num_features is missing"),
         (lambda: AttributeLabelers([], num_features=3), "no attributes"),
         (lambda: perfect_labelers().calibrate(torch.zeros(2, 4), torch.zeros(2, 4), "isotonic"), "calibration = 'iso"),
     ],
@@ -161,7 +163,7 @@ def test_attributes_that_were_only_counted_are_named(given):
     assert labelers.attributes == ATTRIBUTES
     assert labelers.hparams["attributes"] == list(ATTRIBUTES)
     for others in (ATTRIBUTES[::-1], ATTRIBUTES[:3]):
-        with pytest.raises(ConfigurationError, match=r"know 4 attributes .* or in another order"):
+        with pytest.raises(ConfigurationError, match=r"have 4 attributes .* names and order must be equal"):
             labelers.name_attributes(others)
 
 

@@ -9,10 +9,10 @@ from snorkel.labeling import LFAnalysis, LFApplier, PandasLFApplier
 from toy_images import perfect_labelers, small_backbone, toy_image_data, toy_matrix
 
 from lol_lightning.exceptions import LabelingFunctionError
-from lol_lightning.vision.datamodule import LoLImageDataModule
+from lol_lightning.vision import LabelerTraining, LoLImageDataModule, SplitOptions
+from lol_lightning.vision.attribute_task import AttributeTask
 from lol_lightning.vision.images import Standardise
 from lol_lightning.vision.lfs import as_labeling_functions
-from lol_lightning.vision.matrices import AttributeTask
 
 
 @pytest.fixture(scope="module")
@@ -20,8 +20,10 @@ def data():
     torch.manual_seed(0)
     backbone = small_backbone()
     backbone.num_features = 96
-    options = {"labeler_epochs": 10, "labeler_lr": 0.01, "val_per_class": 2}
-    module = LoLImageDataModule(toy_image_data(), ["bat", "eel"], backbone=backbone, **options)
+    training = LabelerTraining(backbone=backbone, epochs=10, lr=0.01)
+    module = LoLImageDataModule(
+        toy_image_data(), ["bat", "eel"], labelers=training, split=SplitOptions(val_per_class=2)
+    )
     module.setup()
     return module
 

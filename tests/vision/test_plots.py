@@ -11,7 +11,7 @@ from lol_lightning.data.batch import LoLBatch
 from lol_lightning.exceptions import ConfigurationError, TargetsError
 from lol_lightning.functional.example_targets import ExampleTargets
 from lol_lightning.models.classifier import LoLClassifier
-from lol_lightning.vision.datamodule import LoLImageDataModule
+from lol_lightning.vision import LabelerTraining, LoLImageDataModule, RowTargetOptions, SplitOptions
 from lol_lightning.vision.plots import gradient_agreement, plot_agreement, plot_gradients, plot_heat_maps
 
 NAMES = ["flies", "furry", "swims"]
@@ -19,7 +19,8 @@ NAMES = ["flies", "furry", "swims"]
 
 @pytest.fixture
 def batch():
-    data = LoLImageDataModule(toy_data(), ["bat", "eel"], labelers=perfect_labelers(), top_k=4, val_per_class=5)
+    options = {"targets": RowTargetOptions(top_k=4), "split": SplitOptions(val_per_class=5)}
+    data = LoLImageDataModule(toy_data(), ["bat", "eel"], labelers=perfect_labelers(), **options)
     data.setup()
     return next(iter(data.train_dataloader()))
 
@@ -86,7 +87,7 @@ def test_heat_maps_need_targets_of_pixels(batch, follower):
 
 @pytest.mark.parametrize("unit", ["probability", "log-odds"])
 def test_heat_maps_are_in_the_unit_of_the_targets(unit):
-    options = {"top_k": 4, "val_per_class": 5, "gradient_unit": unit}
+    options = {"targets": RowTargetOptions(top_k=4, unit=unit), "split": SplitOptions(val_per_class=5)}
     data = LoLImageDataModule(toy_data(), ["bat", "eel"], labelers=perfect_labelers(), **options)
     data.setup()
     batch, network = next(iter(data.train_dataloader())), nn.Linear(8, 2)
@@ -135,8 +136,9 @@ def test_a_model_that_has_no_network_yet_gets_the_cure(batch):
 def test_images_of_the_batch_itself_are_shown_as_they_were():
     backbone = small_backbone()
     backbone.num_features = 96
-    options = {"level": "pixels", "top_k": 4, "val_per_class": 2, "labeler_epochs": 1}
-    data = LoLImageDataModule(toy_image_data(), ["bat", "eel"], backbone=backbone, **options)
+    options = {"targets": RowTargetOptions("pixels", top_k=4), "split": SplitOptions(val_per_class=2)}
+    training = LabelerTraining(backbone=backbone, epochs=1)
+    data = LoLImageDataModule(toy_image_data(), ["bat", "eel"], labelers=training, **options)
     data.setup()
     batch, network = next(iter(data.train_dataloader())), nn.Sequential(nn.Flatten(), nn.Linear(192, 2))
     shown = [

@@ -8,9 +8,10 @@ from toy_images import ATTRIBUTES, CLASSES, UNSEEN, VALUES, R, toy_data, toy_ima
 from lol_lightning.exceptions import ConfigurationError, DataError
 from lol_lightning.vision.awa import read_awa
 from lol_lightning.vision.images import CorruptImageWarning
+from lol_lightning.vision.labeler_training import train_labelers
 from lol_lightning.vision.labelers import AttributeLabelers
 from lol_lightning.vision.matrices import ClassAttributeMatrix
-from lol_lightning.vision.seen_classes import SeenClasses, train_labelers
+from lol_lightning.vision.seen_classes import SeenClasses
 
 # The few rows here make few batches.
 pytestmark = pytest.mark.filterwarnings("ignore:.*does not have many workers:UserWarning")
@@ -56,7 +57,7 @@ def test_labelers_learn_what_is_known():
 
 @pytest.mark.parametrize(("batch_size", "sizes"), [(71, [71]), (70, [70, 2]), (36, [36, 36]), (72, [72])])
 def test_a_last_batch_of_one_row_is_left_out(batch_size, sizes):
-    data = SeenClasses(toy_data(rows_per_class=9), val_share=0.0, batch_size=batch_size)
+    data = SeenClasses(toy_data(rows_per_class=9), val_fraction=0.0, batch_size=batch_size)
     assert [len(targets) for _, targets in data.train_dataloader()] == sizes
     assert len(data.train_dataloader()) == len(sizes)
 
@@ -84,7 +85,7 @@ def test_corrupt_files_are_replaced_in_training(tmp_path, readable, sizes):
     corrupt(root, seen[1:])
     corrupt(root, seen[:1], readable)
     data = SeenClasses(
-        read_awa(root, 8, "skip"), val_share=0.0, batch_size=4, augment=lambda image: image.flip(-1), seed=1
+        read_awa(root, 8, "skip"), val_fraction=0.0, batch_size=4, augment=lambda image: image.flip(-1), seed=1
     )
     batches = list(data.train_dataloader())
     assert len(batches) == len(data.train_dataloader()) == 10
@@ -97,7 +98,7 @@ def test_corrupt_files_are_replaced_in_training(tmp_path, readable, sizes):
 def test_batches_of_corrupt_files_train_and_judge_nothing(tmp_path):
     root = write_awa(tmp_path, rows_per_class=5)
     corrupt(root, ["bat", "cat", "dog", "eel"])
-    data = SeenClasses(read_awa(root, 8, "skip"), val_share=0.4, batch_size=2, augment=lambda image: image)
+    data = SeenClasses(read_awa(root, 8, "skip"), val_fraction=0.4, batch_size=2, augment=lambda image: image)
     assert 0 in [len(targets) for _, targets in data.val_dataloader()]
     labelers = AttributeLabelers(ATTRIBUTES, norm_at_one_pixel(), num_features=6)
     trainer = pl.Trainer(**trainer_options(max_epochs=1))
@@ -110,7 +111,7 @@ def test_batches_of_corrupt_files_train_and_judge_nothing(tmp_path):
 def test_no_image_that_can_be_decoded_is_an_error(tmp_path):
     root = write_awa(tmp_path, rows_per_class=2)
     corrupt(root, CLASSES)
-    data = SeenClasses(read_awa(root, 8, "skip"), val_share=0.0, batch_size=4)
+    data = SeenClasses(read_awa(root, 8, "skip"), val_fraction=0.0, batch_size=4)
     with (
         pytest.warns(CorruptImageWarning),
         pytest.raises(DataError, match="none of the 16 images of seen classes can be decoded"),
@@ -121,7 +122,7 @@ def test_no_image_that_can_be_decoded_is_an_error(tmp_path):
 def test_settings_are_checked_before_training():
     labelers = AttributeLabelers(ATTRIBUTES, num_features=R)
     before = labelers.heads.weight.clone()
-    with pytest.raises(ConfigurationError, match="calibration = 'plat'; use one of platt"):
+    with pytest.raises(ConfigurationError, match="calibration = 'plat'; use one of 'platt'"):
         train_labelers(labelers, SeenClasses(toy_data()), 1, "plat")
     assert labelers.heads.weight.equal(before)
     with pytest.raises(ConfigurationError, match="need a backbone"):

@@ -1,16 +1,13 @@
-from concurrent.futures import ThreadPoolExecutor
-
 import oracles
 import pytest
 import torch
 from torch import nn
 from toy_images import small_backbone
 
-from lol_lightning.exceptions import ConfigurationError, TargetsError
-from lol_lightning.vision import target_files, topk
-from lol_lightning.vision.labelers import AttributeLabelers
+from lol_lightning.exceptions import TargetsError
+from lol_lightning.vision import target_files
 from lol_lightning.vision.target_files import load_targets
-from lol_lightning.vision.topk import labeler_targets, linear_top_k_targets, logit_gradients, top_k_targets
+from lol_lightning.vision.topk import linear_top_k_targets, logit_gradients, top_k_targets
 
 N, M, D, K = 9, 4, 12, 5
 
@@ -25,30 +22,12 @@ def signs():
     return torch.randint(-1, 2, (N, M))
 
 
-def check_against_loop(targets, logits_of, inputs, signs, k, unit="probability"):
-    demands = targets.demands()
-    for row in range(len(inputs)):
-        for lf in range(signs.shape[1]):
-            sign = int(signs[row, lf])
-            if sign == 0:
-                assert demands[row, lf].eq(0).all()
-                continue
-
-            def value_of(x, lf=lf):
-                logit = logits_of(x)[:, lf]
-                return logit if unit == "log-odds" else torch.sigmoid(logit)
-
-            expected = oracles.top_gradients(value_of, inputs[row], sign, k)
-            assert targets.index[row, lf].tolist() == [j for j, _ in expected]
-            torch.testing.assert_close(demands[row, lf], torch.tensor([v for _, v in expected]), rtol=2e-3, atol=1e-6)
-
-
 @pytest.mark.parametrize("unit", ["probability", "log-odds"])
 def test_targets_match_a_loop_over_rows_and_labelers(network, signs, unit):
     x = torch.randn(N, D)
     targets = top_k_targets(network, x, signs, K, unit)
     assert (targets.index.dtype, targets.value.dtype, targets.unit) == (torch.int16, torch.half, unit)
-    check_against_loop(targets, network, x, signs, K, unit)
+    oracles.check_top_targets(targets, network, x, signs, K, unit)
 
 
 def test_pixels_of_a_convolutional_network(signs):
@@ -56,7 +35,7 @@ def test_pixels_of_a_convolutional_network(signs):
     images = torch.randn(N, 3, 8, 8)
     targets = top_k_targets(network, images, signs, 20)
     assert targets.num_features == 192
-    check_against_loop(targets, network, images, signs, 20)
+    oracles.check_top_targets(targets, network, images, signs, 20)
 
 
 @pytest.mark.parametrize("unit", ["probability", "log-odds"])
@@ -182,7 +161,7 @@ def test_the_transform_decides_how_many_features_there_are(signs):
 
     targets = top_k_targets(logits_of, grey, signs, 2 * D, transform=coloured)
     assert targets.num_features == 3 * D
-    check_against_loop(targets, logits_of, coloured(grey), signs, 2 * D)
+    oracles.check_top_targets(targets, logits_of, coloured(grey), signs, 2 * D)
     with pytest.raises(TargetsError, match=f"k = {D} entries cannot be the largest of an input of {D // 2} features"):
         top_k_targets(logits_of, grey, signs, D, transform=lambda x: x[..., ::2])
 
@@ -202,128 +181,3 @@ def test_signs_must_fit(network):
         top_k_targets(network, torch.randn(N, D), torch.ones(N - 1, M), K)
     with pytest.raises(TargetsError, match="there are 4 labelers, but signs for 3"):
         top_k_targets(network, torch.randn(N, D), torch.ones(N, 3), K)
-
-
-def test_labelers_at_both_levels_agree_with_the_loop():
-    labelers = AttributeLabelers(M, num_features=8).eval()
-    labelers.slope.fill_(0.5)
-    labelers.intercept.fill_(0.2)
-    x, columns = torch.randn(N, 8), torch.tensor([2, 0])
-    signs = torch.tensor([[1, -1]]).expand(N, 2)
-    targets = labeler_targets(labelers, columns, x, signs, 3)
-    check_against_loop(targets, lambda z: labelers.calibrated(z)[:, columns], x, signs, 3)
-
-    backbone = small_backbone()
-    of_images = AttributeLabelers(M, backbone, num_features=96).eval()
-    images = torch.randint(255, (4, 3, 8, 8), dtype=torch.uint8)
-
-    def as_float(part):
-        return part / 255
-
-    targets = labeler_targets(of_images, columns, images, signs[:4], 6, transform=as_float)
-
-    def logits_of(z):
-        return of_images.calibrated(of_images.represent(z))[:, columns]
-
-    check_against_loop(targets, logits_of, as_float(images), signs[:4], 6)
-
-
-def test_labelers_in_training_mode_are_refused():
-    labelers = AttributeLabelers(M, small_backbone(), num_features=96)
-    with pytest.raises(ConfigurationError, match=r"'backbone.1' is in training mode: call .eval\(\)"):
-        labeler_targets(labelers, torch.arange(M), torch.zeros(1, 3, 8, 8), torch.ones(1, M))
-
-
-def test_linear_heads_may_have_no_bias():
-    labelers = AttributeLabelers(M, heads=nn.Linear(8, M, bias=False)).eval()
-    labelers.slope.fill_(0.5)
-    labelers.intercept.fill_(0.2)
-    x, columns, signs = torch.randn(N, 8), torch.tensor([2, 0]), torch.ones(N, 2).long()
-    targets = labeler_targets(labelers, columns, x, signs, 3)
-    check_against_loop(targets, lambda z: labelers.calibrated(z)[:, columns], x, signs, 3)
-
-
-def nonlinear_labelers(activation=nn.Tanh):
-    torch.manual_seed(1)
-    return AttributeLabelers(M, heads=nn.Sequential(nn.Linear(8, 6), activation(), nn.Linear(6, M))).eval()
-
-
-def linear_labelers():
-    torch.manual_seed(1)
-    return AttributeLabelers(M, num_features=8).eval()
-
-
-@pytest.fixture
-def arguments():
-    return {"columns": torch.arange(M), "inputs": torch.randn(N, 8), "signs": torch.ones(N, M).long(), "k": 3}
-
-
-@pytest.mark.parametrize("make", [nonlinear_labelers, linear_labelers])
-def test_targets_of_the_same_labelers_and_rows_are_used_again(arguments, tmp_path, monkeypatch, make):
-    first = labeler_targets(make(), **arguments, directory=tmp_path)
-    torch.testing.assert_close(first.demands(), labeler_targets(make(), **arguments).demands())
-    for name in ("top_k_targets", "linear_top_k_targets"):
-        monkeypatch.delattr(topk, name)
-    again = labeler_targets(make(), **arguments, directory=tmp_path)
-    torch.testing.assert_close(again.demands(), first.demands(), rtol=0, atol=0)
-    assert (again.typical_magnitude, again.num_bytes) == (first.typical_magnitude, first.num_bytes)
-
-
-def with_a_head_of_its_own():
-    labelers = nonlinear_labelers()
-    with torch.no_grad():
-        labelers.heads[2].weight[1, 1] += 1
-    return labelers
-
-
-def calibrated_otherwise():
-    labelers = nonlinear_labelers()
-    labelers.slope.fill_(2.0)
-    return labelers
-
-
-@pytest.mark.parametrize(
-    ("make", "changes"),
-    [
-        (with_a_head_of_its_own, {}),
-        (calibrated_otherwise, {}),
-        (lambda: nonlinear_labelers(nn.Softplus), {}),
-        (nonlinear_labelers, {"columns": torch.tensor([1, 0, 2, 3])}),
-        (nonlinear_labelers, {"inputs": torch.ones(N, 8)}),
-        (nonlinear_labelers, {"inputs": torch.ones(2, 8), "signs": torch.ones(2, M).long()}),
-        (nonlinear_labelers, {"signs": -torch.ones(N, M).long()}),
-        (nonlinear_labelers, {"k": 2}),
-        (nonlinear_labelers, {"unit": "log-odds"}),
-        (nonlinear_labelers, {"transform": torch.sin}),
-        (nonlinear_labelers, {"similarity": 1 - 2 * torch.eye(M)}),
-    ],
-)
-def test_targets_of_anything_else_are_computed_anew_and_replaced(arguments, tmp_path, make, changes):
-    labeler_targets(nonlinear_labelers(), **arguments, directory=tmp_path)
-    changed = {**arguments, **changes}
-    expected = labeler_targets(make(), **changed)
-    for found in (labeler_targets(make(), **changed, directory=tmp_path), load_targets(tmp_path)):
-        assert found.index.equal(expected.index)
-        torch.testing.assert_close(found.demands(), expected.demands())
-
-
-def test_damaged_targets_are_computed_anew(arguments, tmp_path):
-    first = labeler_targets(nonlinear_labelers(), **arguments, directory=tmp_path)
-    (tmp_path / "value.npy").write_bytes(b"")
-    again = labeler_targets(nonlinear_labelers(), **arguments, directory=tmp_path)
-    assert again.index.equal(first.index)
-    torch.testing.assert_close(load_targets(tmp_path).demands(), again.demands())
-
-
-@pytest.mark.parametrize("make", [nonlinear_labelers, linear_labelers])
-def test_several_may_write_the_same_targets_at_once(arguments, tmp_path, make):
-    labelers = make()
-    expected = labeler_targets(labelers, **arguments).demands()
-
-    def compute(_):
-        return labeler_targets(labelers, **arguments, directory=tmp_path / "targets")
-
-    with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(compute, range(12)))
-    for targets in (*found, load_targets(tmp_path / "targets")):
-        torch.testing.assert_close(targets.demands(), expected)
