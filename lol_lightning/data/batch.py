@@ -191,7 +191,7 @@ class LoLBatch:
     features: Shaped[Tensor, "batch ..."] | SparseRows | Mapping[str, Shaped[Tensor, "batch ..."]]
     votes: Shaped[Tensor, "batch lf *cls"]
     gradient_targets: GradientTargets | None = None
-    labels: Int[Tensor, "batch *label"] | None = None
+    labels: Int[Tensor, " batch *label"] | None = None
     example_targets: ExampleTargets | None = None
     insertions: Insertions | None = None
 
