@@ -11,7 +11,7 @@ from lol_lightning.functional.gradients import GradientUnit, other_logits
 from lol_lightning.functional.losses import HINGES, Hinge, Reduction
 from lol_lightning.functional.votes import ROW_FACTORS, Factors, voted_classes
 
-__all__ = ["example_margins", "example_penalty", "weighted_example_penalty", "voted_gradient"]
+__all__ = ["example_margins", "example_penalty", "voted_gradient", "weighted_example_penalty"]
 
 
 def voted_gradient(

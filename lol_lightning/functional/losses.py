@@ -19,9 +19,9 @@ __all__ = [
     "Reduction",
     "gradient_penalty",
     "hinge_margins",
-    "weighted_penalty",
     "soft_vote_loss",
     "vote_loss",
+    "weighted_penalty",
 ]
 
 Hinge = Literal["square", "linear", "exponential"]

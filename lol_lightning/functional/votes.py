@@ -13,12 +13,12 @@ from lol_lightning.exceptions import VotesError
 
 __all__ = [
     "ABSTAIN",
-    "ROW_FACTORS",
     "LF_FACTORS",
+    "ROW_FACTORS",
     "Factors",
     "class_ids",
-    "equal_row_factors",
     "equal_factors",
+    "equal_row_factors",
     "lf_factors",
     "row_factors",
     "soft_votes",
