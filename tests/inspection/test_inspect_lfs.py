@@ -190,7 +190,7 @@ def test_a_broken_file_is_named(tmp_path, content, message):
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(DataError, match="none.json"):
+    with pytest.raises(DataError, match=r"none\.json"):
         LFInspection.load(tmp_path / "none.json")
 
 

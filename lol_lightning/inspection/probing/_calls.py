@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from hashlib import blake2b
 from typing import Any
 
 import pandas as pd
@@ -59,7 +60,7 @@ class CountedCalls:
             A class, ``ABSTAIN``, ``UNKNOWN`` or, past the budget, ``NOT_CALLED`` for each pair.
         """
         self.requests += len(tests)
-        keys = [text if self._only_text else (row, text) for row, text in tests]
+        keys = [self._key(row, text) for row, text in tests]
         new = {key: test for key, test in zip(keys, tests, strict=True) if key not in self._votes}
         votes = zip(new, self.fresh(list(new.values())), strict=True)
         self._votes.update((key, vote) for key, vote in votes if vote != NOT_CALLED)
@@ -78,6 +79,11 @@ class CountedCalls:
     def notes(self) -> list[str]:
         """One line for each thing that went wrong."""
         return [f"{remark} ({count} of {self.calls} calls)" for remark, count in self.remarks.items()]
+
+    def _key(self, row: int, text: str) -> Any:
+        """Return what makes a call equal to another; a long text, of which there may be thousands, by its digest."""
+        short = text if len(text) < 256 else blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+        return short if self._only_text else (row, short)
 
     def _allowed(self, number: int) -> int:
         if not self.budget.allows():

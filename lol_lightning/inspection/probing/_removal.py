@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from lol_lightning.inspection._votes import NOT_CALLED
@@ -12,6 +12,9 @@ __all__ = ["Document", "Group", "critical_units", "every_unit", "suspects_first"
 
 Group = tuple[str, ...]
 """Units that are removed together."""
+
+MAX_CHARS = 2**24
+"""Characters of the texts that are made at a time."""
 
 
 @dataclass(frozen=True)
@@ -80,9 +83,8 @@ def critical_units(
     after: list[dict[str, int] | None] = [{} for _ in documents]
     pending = [(d, group) for d, first in enumerate(groups) for group in first]
     while pending:
-        votes = call([(documents[d].row, documents[d].without(group)) for d, group in pending])
         halves: list[tuple[int, Group]] = []
-        for (d, group), vote in zip(pending, votes, strict=True):
+        for (d, group), vote in _called(call, documents, pending):
             answers = after[d]
             if answers is None or vote == NOT_CALLED:
                 after[d] = None
@@ -93,3 +95,20 @@ def critical_units(
                 halves += [(d, group[:middle]), (d, group[middle:])]
         pending = halves
     return after
+
+
+def _called(
+    call: Callable[[Sequence[tuple[int, str]]], list[int]],
+    documents: Sequence[Document],
+    pending: Sequence[tuple[int, Group]],
+) -> Iterator[tuple[tuple[int, Group], int]]:
+    """Call in batches of bounded size: every unit of a long document makes a text as long as the document."""
+    first = 0
+    while first < len(pending):
+        last, num_chars = first, 0
+        while last < len(pending) and num_chars < MAX_CHARS:
+            num_chars += len(documents[pending[last][0]].text)
+            last += 1
+        batch = pending[first:last]
+        yield from zip(batch, call([(documents[d].row, documents[d].without(g)) for d, g in batch]), strict=True)
+        first = last

@@ -4,6 +4,7 @@ import random
 import pytest
 
 from lol_lightning.inspection._votes import NOT_CALLED
+from lol_lightning.inspection.probing import _removal
 from lol_lightning.inspection.probing._removal import Document, critical_units, every_unit, suspects_first
 from lol_lightning.inspection.probing._units import TextUnits
 
@@ -50,3 +51,19 @@ def test_a_document_whose_calls_run_out_has_no_answer():
 def test_the_vote_that_comes_instead_is_kept():
     lf = lambda tests: [1 if "win" in text else 0 for _, text in tests]  # noqa: E731
     assert critical_units(lf, [document("win now", 1)], [[("win", "now")]]) == [{"win": 0, "now": 1}]
+
+
+def test_long_documents_are_called_in_batches_of_bounded_size(monkeypatch):
+    monkeypatch.setattr(_removal, "MAX_CHARS", 100)
+    words = [f"word{i}" for i in range(30)]
+    documents = [document(" ".join(words), vote=1) for _ in range(3)]
+    sizes = []
+
+    def call(tests):
+        sizes.append(sum(len(text) for _, text in tests))
+        return [int("word7 " in text) for _, text in tests]
+
+    after = critical_units(call, documents, [every_unit(one) for one in documents])
+    assert all(each == {word: int(word != "word7") for word in words} for each in after)
+    assert len(sizes) == 90
+    assert max(sizes) < 100 + len(documents[0].text)
