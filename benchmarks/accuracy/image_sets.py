@@ -99,13 +99,13 @@ def _trained(root: str, kind: str, pair: Pair, seed: int) -> AttributeLabelers:
     if kind == "shuffled":
         order = torch.randperm(len(names), generator=torch.Generator().manual_seed(seed))
         matrix = ClassAttributeMatrix(names, data.matrix.attributes, data.matrix.values[order])
-        data = AttributeData(data.inputs, data.labels, matrix, data.seen)
+        data = AttributeData(data.inputs, data.labels, matrix, data.is_seen)
     if kind == "all":
         # The rows that the pair is tested on stay out of it.
         test = torch.zeros(len(data.labels), dtype=torch.bool)
         test[divide(data, pair, SPLIT, seed)["test"]] = True
-        data = AttributeData(data.inputs, data.labels, data.matrix, data.seen, test)
-        rows = [name for name, seen in zip(names, data.seen.tolist(), strict=True) if seen or name in pair]
+        data = AttributeData(data.inputs, data.labels, data.matrix, data.is_seen, test)
+        rows = [name for name, is_seen in zip(names, data.is_seen.tolist(), strict=True) if is_seen or name in pair]
     torch.manual_seed(seed)
     labelers = AttributeLabelers(list(data.matrix.attributes), num_features=data.inputs.shape[1])  # type: ignore[union-attr]
     with quiet():
@@ -134,7 +134,7 @@ def train_cifar10(root: str, cache: str, epochs: int, stem: Stem, pair: Pair) ->
         return torch.load(path, weights_only=True)["steps"]
     data, transform = cifar10_data(root, pair), Standardise()
     augment = v2.Compose([v2.RandomCrop(32, padding=4), v2.RandomHorizontalFlip()])
-    seen = SeenClasses(data, val_share=0.1, augment=augment, transform=transform)
+    seen = SeenClasses(data, val_fraction=0.1, augment=augment, transform=transform)
     torch.manual_seed(0)
     labelers: AttributeLabelers = ResNet18AttributeLabelers(data.matrix.attributes, weights=None, stem=stem, lr=2e-3)
     start = time.perf_counter()
@@ -162,7 +162,7 @@ def cifar10_pair(
     """Return the representations of a pair's images, with the labelers that were trained on the other classes."""
     kept = torch.load(_kept(cache, pair), weights_only=True)
     whole = cifar10_data(root, pair)
-    data = AttributeData(kept["features"], kept["labels"], whole.matrix, whole.seen, kept["test"])
+    data = AttributeData(kept["features"], kept["labels"], whole.matrix, whole.is_seen, kept["test"])
     labelers = AttributeLabelers(list(whole.matrix.attributes), num_features=kept["features"].shape[1])
     labelers.load_state_dict(kept["state"])
     return LoLImageDataModule(data, pair, labelers=labelers.eval(), split=SplitOptions(None, val_per_class), seed=seed)

@@ -71,6 +71,9 @@ class BaseDataModule(SharedSetup):
         """Whether there is such a split."""
         return self.num_rows(split) > 0
 
+    def _how_to_add(self, split: str) -> str:
+        return f"give {split}="
+
     def _draw_train_rows(self, max_train_rows: int, seed: int) -> None:
         raise ConfigurationError(f"{type(self).__name__} cannot draw from its training rows.")
 
@@ -148,7 +151,7 @@ class BaseDataModule(SharedSetup):
 
     @property
     def num_dropped_rows(self) -> int:
-        """Number of training rows that were dropped because every LF abstains on them."""
+        """Number of training rows that are left out: every LF abstains on them, or they cannot be read."""
         return self.num_rows("train") - len(self.dataset("train"))
 
     def dataset(self, split: str) -> LoLDataset:
@@ -160,7 +163,7 @@ class BaseDataModule(SharedSetup):
         """
         if split not in self._datasets:
             if split not in SPLITS or not self.has_rows(split):
-                raise DataError(f"this data module has no {split} rows; give {split}=.")
+                raise DataError(f"this data module has no {split} rows; {self._how_to_add(split)}.")
             raise NotFittedError(f"the {split} rows are not ready; call setup() first.")
         return self._datasets[split]
 

@@ -192,6 +192,9 @@ class LoLImageDataModule(BaseDataModule):
             labelers.load_state_dict(self._once["labelers"])
             self._labelers = labelers.cpu().eval()
 
+    def _how_to_add(self, split: str) -> str:
+        return "raise val_per_class in split=SplitOptions(...)" if split == "val" else super()._how_to_add(split)
+
     def _needed(self, stage: str | None) -> list[str]:
         splits = super()._needed(stage)
         # Only the training rows tell which labelers are silent.

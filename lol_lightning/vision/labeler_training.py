@@ -55,7 +55,7 @@ class LabelerTraining:
     epochs: int = 5
     lr: float = 3e-3
     calibration: Calibration = "platt"
-    augment: Callable[[Tensor], Tensor] | None = None
+    augment: nn.Module | Callable[[Tensor], Tensor] | None = None
     path: str | Path | None = None
 
     def __post_init__(self) -> None:

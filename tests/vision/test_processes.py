@@ -13,7 +13,7 @@ import torch
 from toy import trainer_options
 from toy_images import perfect_labelers, toy_data
 
-from lol_lightning.exceptions import ConfigurationError
+from lol_lightning.exceptions import ConfigurationError, DataError
 from lol_lightning.models.classifier import LoLClassifier
 from lol_lightning.vision import LabelerTraining, LoLImageDataModule, RowTargetOptions, SplitOptions
 
@@ -96,6 +96,8 @@ def test_equal_shares_are_counted_on_the_validation_rows():
     unlabeled.setup()
     assert unlabeled.class_shares is None
     assert unlabeled.val_dataloader() == []
+    with pytest.raises(DataError, match="no val rows; raise val_per_class in split="):
+        unlabeled.val_votes  # noqa: B018
 
 
 @pytest.mark.ddp
