@@ -1,0 +1,109 @@
+"""LoLCLI: Lightning's command line for ``LoLClassifier``, other models and any data module."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.optim import Optimizer
+
+from lol_lightning._lightning import LightningDataModule, LightningModule, Trainer, lightning_module
+from lol_lightning.cli.optimizers import use_optimizer
+from lol_lightning.models.prediction_writer import PredictionWriter
+
+__all__ = ["LoLCLI"]
+
+LightningCLI: Any = lightning_module("cli").LightningCLI
+ModelCheckpoint: Any = lightning_module("callbacks").ModelCheckpoint
+
+CHECKPOINT = {
+    "checkpoint.monitor": "val_accuracy",
+    "checkpoint.mode": "max",
+    "checkpoint.filename": "best",
+    "checkpoint.enable_version_counter": False,
+}
+"""The checkpoint that validates best is kept, and replaces that of an earlier run."""
+
+
+class LoLCLI(LightningCLI):  # type: ignore[misc]
+    """LightningCLI whose model is a ``LoLClassifier`` unless ``--model`` names another class.
+
+    Arguments of the model stand in the section ``model`` as they are, or below ``class_path`` and ``init_args``.
+
+    Args:
+        args: of the command line, those of the process if ``None``.
+    """
+
+    def __init__(self, args: list[str] | None = None) -> None:
+        # Lightning calls jsonargparse by names that are deprecated there; whoever runs a command cannot mend that.
+        os.environ.setdefault("JSONARGPARSE_DEPRECATION_WARNINGS", "off")
+        super().__init__(
+            LightningModule,
+            LightningDataModule,
+            subclass_mode_model=True,
+            subclass_mode_data=True,
+            seed_everything_default=0,
+            auto_configure_optimizers=False,
+            # The model's hyperparameters are plain types: a checkpoint reloads without the recipe of its configuration.
+            load_from_checkpoint_support=False,
+            save_config_kwargs={"overwrite": True},
+            parser_kwargs={"prog": "lol-lightning"},
+            args=args,
+        )
+
+    def parse_arguments(self, parser: Any, args: Any) -> None:
+        """Parse ``args`` as they are; unlike Lightning's, without a warning where ``sys.argv`` holds others."""
+        self.config = parser.parse_args(args)
+
+    def add_arguments_to_parser(self, parser: Any) -> None:
+        """Add the checkpoint callback, and an optimizer and a scheduler by class path."""
+        parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
+        parser.set_defaults({"model": {"class_path": "lol_lightning.LoLClassifier"}, **CHECKPOINT})
+        parser.add_optimizer_args((Optimizer,))
+        parser.add_lr_scheduler_args()
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        """Build the Trainer, without the checkpoint callback where checkpoints are switched off."""
+        settings = self.config_init[self.subcommand].trainer
+        if settings.enable_checkpointing is False or settings.barebones:
+            keys = self._parser(self.subcommand).callback_keys
+            keys[:] = [key for key in keys if key != "checkpoint"]
+        return super().instantiate_trainer(**kwargs)
+
+    def after_instantiate_classes(self) -> None:
+        """Hand optimizer and scheduler to the model as recipes: its network has a size only once data are read."""
+        recipes = (self.config_init[self.subcommand].get(name) for name in ("optimizer", "lr_scheduler"))
+        use_optimizer(self.model, *(recipe.as_dict() if recipe else None for recipe in recipes))
+
+    def before_predict(self) -> None:
+        """Write predictions to the file that ``--output`` names."""
+        if output := self.config_init[self.subcommand].output:
+            self.trainer.callbacks.append(PredictionWriter(output))
+
+    def _parse_ckpt_path(self) -> None:
+        """Take the model's arguments from the checkpoint instead of the configuration.
+
+        Lightning's own method takes them for those of the default class, and cannot replace a penalty by another one.
+        """
+        section = self.config[self.config.subcommand]
+        path = section.get("ckpt_path")
+        if not path or not Path(path).is_file():
+            return
+        saved = torch.load(path, weights_only=True, map_location="cpu").get("hyper_parameters", {})
+        model = section.model.as_dict()
+        arguments = model.get("init_args", {})
+        model["init_args"] = {**arguments, **{name: saved[name] for name in arguments if name in saved}}
+        section.model = None
+        self.config = self.parser.parse_object({self.config.subcommand: {"model": model}}, self.config)
+
+    def _prepare_subcommand_parser(self, klass: type, subcommand: str, **kwargs: Any) -> Any:
+        parser = super()._prepare_subcommand_parser(klass, subcommand, **kwargs)
+        if subcommand == "predict":
+            parser.add_argument(
+                "--output",
+                type=str | None,
+                help="CSV to write: row, the probability of each class, the predicted class.",
+            )
+        return parser
