@@ -122,7 +122,7 @@ def anchors(path):
     return [re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings]
 
 
-@pytest.mark.parametrize("path", named(DOCUMENTS))
+@pytest.mark.parametrize("path", named(path for path in DOCUMENTS if path.stem != "CHANGELOG"))
 def test_paths_in_commands_exist(path):
     text = re.sub(r"\]\([^)]*\)", "]", path.read_text())
     commands = re.findall(r"```sh\n(.*?)```", text, flags=re.DOTALL) + re.findall(r"`([^`]*)`", text)
