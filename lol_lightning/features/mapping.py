@@ -50,7 +50,7 @@ def records_to_targets(
 
     A class probability cannot rise with a word for two classes at once. Where one LF asks for an entry on behalf of
     several classes, only the class that it mostly leads to keeps it, times the lead :math:`(w - w') / (w + w')`; the
-    weight :math:`w` of a class is the chance that the rest of its rule is there as well, :math:`w'` that of the other
+    rate :math:`w` of a class is the chance that the rest of its rule is there as well, :math:`w'` that of the other
     classes. Of "good" and "not good", the word alone decides.
 
     Args:

@@ -1,4 +1,4 @@
-"""Surrogates: what a labeling function whose code is not given seems to look at, from its votes alone."""
+"""Surrogates: what a labeling function without code seems to look at, from its votes alone."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class _Options:
     min_auc: float
     top_k: int
     min_support: int
-    test_share: float
+    test_fraction: float
     seed: int
 
 
@@ -47,7 +47,7 @@ def surrogate_records(
     min_auc: float = 0.7,
     top_k: int = 30,
     min_support: int = 2,
-    test_share: float = 0.25,
+    test_fraction: float = 0.25,
     seed: int = 0,
 ) -> list[LFRecord]:
     r"""Explain votes without code by a sparse logistic model of them on the features.
@@ -71,7 +71,7 @@ def surrogate_records(
         min_auc: held-out area under the ROC curve from which on a surrogate is believed.
         top_k: keep at most that many features of a class.
         min_support: number of the class's rows that must hold a feature.
-        test_share: share of the rows held out.
+        test_fraction: fraction of the rows that is held out.
         seed: of the split and the solver.
 
     Returns:
@@ -100,14 +100,14 @@ def surrogate_records(
     if len(names) != votes.shape[1]:
         raise VotesError(f"{len(names)} names for {votes.shape[1]} columns of votes; give one name for each.")
     terms = np.asarray(feature_space.feature_names, dtype=object)
-    options = _Options(inverse_penalty, min_value, min_auc, top_k, min_support, test_share, seed)
+    options = _Options(inverse_penalty, min_value, min_auc, top_k, min_support, test_fraction, seed)
     return [_record(name, votes[:, i], features, terms, options) for i, name in enumerate(names)]
 
 
 def _record(
     name: str, votes: Int[np.ndarray, " row"], features: sp.csr_matrix, terms: np.ndarray, options: _Options
 ) -> LFRecord:
-    found: list[InspectedFeature] = []
+    findings: list[InspectedFeature] = []
     notes = []
     for label in np.unique(votes[votes >= 0]).tolist():
         voted = votes == label
@@ -121,13 +121,13 @@ def _record(
         kept = list(_strongest(features, voted, label, terms, options))
         weak = "weak " if auc < WEAK_AUC else ""
         notes.append(f"{weak}surrogate for class {label}: held-out AUC {auc:.2f}, {len(kept)} of {len(terms)} features")
-        found += kept
-    return LFRecord(name, tuple(found), (), tuple(notes))
+        findings += kept
+    return LFRecord(name, tuple(findings), (), tuple(notes))
 
 
 def _held_out_auc(features: sp.csr_matrix, voted: np.ndarray, options: _Options) -> float:
     train, test = train_test_split(
-        np.arange(len(voted)), test_size=options.test_share, stratify=voted, random_state=options.seed
+        np.arange(len(voted)), test_size=options.test_fraction, stratify=voted, random_state=options.seed
     )
     model = _sparse_logistic(options).fit(features[train], voted[train])
     return float(roc_auc_score(voted[test], model.decision_function(features[test])))
@@ -137,8 +137,8 @@ def _strongest(
     features: sp.csr_matrix, voted: np.ndarray, label: int, terms: np.ndarray, options: _Options
 ) -> Iterator[InspectedFeature]:
     model = _sparse_logistic(options).fit(features, voted)
-    weights = model.coef_[0]
-    value, support = _derivative(features[voted], weights, model.intercept_[0])
+    coefficients = model.coef_[0]
+    value, support = _derivative(features[voted], coefficients, model.intercept_[0])
     value[support < options.min_support] = 0.0
     for j in np.argsort(-np.abs(value), kind="stable")[: options.top_k]:
         if abs(value[j]) >= options.min_value:
@@ -148,12 +148,12 @@ def _strongest(
 
 
 def _derivative(
-    rows: sp.csr_matrix, weights: Float[np.ndarray, " feature"], intercept: float
+    rows: sp.csr_matrix, coefficients: Float[np.ndarray, " feature"], intercept: float
 ) -> tuple[Float[np.ndarray, " feature"], Int[np.ndarray, " feature"]]:
     """Mean change of the model's probability when a feature is set to 0, over the rows that hold it."""
     entries = rows.tocoo()
-    logits = np.asarray(rows @ weights) + intercept
-    without = logits[entries.row] - weights[entries.col] * entries.data
+    logits = np.asarray(rows @ coefficients) + intercept
+    without = logits[entries.row] - coefficients[entries.col] * entries.data
     change = expit(logits[entries.row]) - expit(without)
     support = np.bincount(entries.col, minlength=rows.shape[1])
     return np.bincount(entries.col, change, minlength=rows.shape[1]) / np.maximum(support, 1), support

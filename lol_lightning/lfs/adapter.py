@@ -99,7 +99,7 @@ class GradientLabelingFunction(LabelingFunction):  # type: ignore[misc]
         return getattr(self._f, "column", None)
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
-        # A decorated function cannot be pickled: its module holds this object under its name. So is this one found.
+        # A decorated function cannot be pickled, as its module holds this object under its name; the name is pickled.
         module, path = getattr(self._f, "__module__", None), getattr(self._f, "__qualname__", "<lambda>")
         if module not in (None, "__main__") and _find(module, path) is self:
             return _find, (module, path)
@@ -142,17 +142,17 @@ class gradient_labeling_function:
 
 
 def declare_features(features: DeclaredFeatures) -> tuple[InspectedFeature, ...]:
-    """Return declared features in one form: the terms given for a class become alternatives of one clause.
+    """Return declared features in one form: the terms of a class become alternatives of one clause.
 
     Example:
         >>> [(f.term, f.label, f.clause) for f in declare_features({0: ["song"], 1: ["please", "plz"]})]
         [('song', 0, 0), ('please', 1, 1), ('plz', 1, 1)]
     """
     if not isinstance(features, Mapping):
-        given = tuple(features)
-        if wrong := [feature for feature in given if not isinstance(feature, InspectedFeature)]:
+        inspected = tuple(features)
+        if wrong := [feature for feature in inspected if not isinstance(feature, InspectedFeature)]:
             raise LabelingFunctionError(f"feature {wrong[0]!r} has no class: write features={{label: [{wrong[0]!r}]}}.")
-        return given
+        return inspected
     declared = []
     for clause, (label, terms) in enumerate(features.items()):
         for term in [terms] if isinstance(terms, str) else terms:
@@ -177,7 +177,7 @@ def check_label(label: Any) -> int:
 def _find(module: str, path: str) -> Any:
     if module not in sys.modules:
         __import__(module)
-    found: Any = sys.modules[module]
+    value: Any = sys.modules[module]
     for name in path.split("."):
-        found = getattr(found, name, None)
-    return found
+        value = getattr(value, name, None)
+    return value

@@ -135,7 +135,7 @@ def _vote(rules: Sequence[Rule], block: TextBlock) -> Votes:
 
 
 def _texts(data: pd.DataFrame | Sequence[Any], column: str, name: str) -> list[str]:
-    """Return the texts of a column; what is no text is told as the labeling function of that name would meet it."""
+    """Return the texts of a column; what is no text is an error that names this labeling function."""
     if isinstance(data, pd.DataFrame) and column in data.columns:
         texts = data[column].tolist()
         if all(issubclass(kind, str) for kind in set(map(type, texts))):

@@ -115,7 +115,7 @@ class LFRecord:
         )
 
     def from_sources(self, sources: Iterable[Source]) -> LFRecord:
-        """Return the record with only the findings of the given sources."""
+        """Return the record with only the findings of these sources."""
         keep = set(sources)
         return replace(self, features=tuple(f for f in self.features if f.source in keep))
 

@@ -183,7 +183,7 @@ class _TextProbe:
         return self.strategy == "auto" and len(self.first) < AUDITED
 
     def _halve(self, documents: Sequence[Document], tally: VoteTally) -> list[dict[str, int] | None]:
-        """Halve documents, suspects first; where that takes more calls than units, it is given up for good."""
+        """Halve documents, suspects first; where that takes more calls than units, halving ends for good."""
         suspects = tally.suspects(SUSPECT_RATE)
         requests = self.calls.requests
         after = critical_units(self.calls, documents, [suspects_first(d, suspects) for d in documents])

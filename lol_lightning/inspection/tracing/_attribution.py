@@ -43,7 +43,7 @@ class Evidence:
         rows: number of rows that voted, by class.
         unexplained: number of rows whose vote rests on no query.
         ambiguous: number of rows that voted otherwise than a row on which everything was answered alike.
-        queries: everything that was asked, with the number of positive answers.
+        queries: every query, with the number of positive answers.
         looked_up: queries that came from look-ups in sets, dicts or counters.
     """
 
@@ -78,7 +78,7 @@ class Explorer:
     cannot be turned over; they are judged by comparing rows.
 
     Args:
-        run: runs the LF on a data point under given answers.
+        run: runs the LF on a data point under answers of our choice.
         max_runs: bound on the number of runs.
 
     Attributes:
@@ -131,7 +131,7 @@ class Explorer:
         for path in self._open:
             needed = frozenset(q for q in path.fixed if self._is_needed(q, path.vote, alone=not path.pivotal))
             if needed:
-                # Runs under overridden answers do not see fixed queries and found the rest to be enough.
+                # Runs under overridden answers do not see fixed queries, and the rest was enough.
                 conjunctions[path.vote].pop(path.pivotal, None)
             if path.pivotal | needed:
                 conjunctions[path.vote][path.pivotal | needed] = None

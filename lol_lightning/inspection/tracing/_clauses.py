@@ -20,7 +20,7 @@ def evidence_features(evidence: Evidence, word_sets: Sequence[frozenset[str]] = 
 
     Args:
         evidence: what the votes of an LF rest on.
-        word_sets: sets of words within the LF's reach; where look-ups found one of a set, the others belong to it too.
+        word_sets: sets of words within the LF's reach; where look-ups hit one of a set, the others belong to it too.
     """
     features: list[InspectedFeature] = []
     for label in sorted(evidence.conjunctions):
@@ -31,8 +31,8 @@ def evidence_features(evidence: Evidence, word_sets: Sequence[frozenset[str]] = 
         for clause_features in _clause_features((frozenset({query}),), label):
             features += _renumbered([replace(f, value=-f.value) for f in clause_features], features)
     for (label, length), directions in evidence.lengths.items():
-        found = InspectedFeature(length.unit, label, "length", sum(directions), column=length.column)
-        features += _renumbered([found], features)
+        by_length = InspectedFeature(length.unit, label, "length", sum(directions), column=length.column)
+        features += _renumbered([by_length], features)
     features += _set_members(features, evidence, word_sets)
     return tuple(dict.fromkeys(replace(feature, source="traced") for feature in features))
 
@@ -79,14 +79,14 @@ def _clause_features(clause: Clause, label: int) -> Iterator[list[InspectedFeatu
         ]
         plain += sorted(words, key=lambda feature: feature.term)
         for query in sorted(patterns):
-            found = [replace(f, column=query.column) for f in regex_features(query.term, query.flags, label)]
-            single_clause = len({feature.clause for feature in found}) == 1
+            parts = [replace(f, column=query.column) for f in regex_features(query.term, query.flags, label)]
+            single_clause = len({feature.clause for feature in parts}) == 1
             if len(clause) == 1:
-                yield found
+                yield parts
             elif single_clause and len(group) == 1:
-                plain += [replace(f, clause=0, group=next_group + f.group) for f in found]
+                plain += [replace(f, clause=0, group=next_group + f.group) for f in parts]
             else:
-                plain += [replace(f, clause=0, group=next_group) for f in found]
+                plain += [replace(f, clause=0, group=next_group) for f in parts]
         next_group = max((feature.group for feature in plain), default=-1) + 1
     if plain:
         yield plain
@@ -102,10 +102,10 @@ def _set_members(
 ) -> Iterator[InspectedFeature]:
     """Yield the members of a set that no row held, where the members that rows did hold all speak for one class."""
     for words in word_sets:
-        found = [f for f in features if f.kind == "token" and f.term in words and _looked_up(f, evidence)]
-        if found and len({(feature.label, feature.value) for feature in found}) == 1:
-            known = {feature.term for feature in features}
-            yield from (replace(found[0], term=word) for word in sorted(words - known) if word)
+        members = [f for f in features if f.kind == "token" and f.term in words and _looked_up(f, evidence)]
+        if members and len({(feature.label, feature.value) for feature in members}) == 1:
+            present = {feature.term for feature in features}
+            yield from (replace(members[0], term=word) for word in sorted(words - present) if word)
 
 
 def _looked_up(feature: InspectedFeature, evidence: Evidence) -> bool:

@@ -55,9 +55,9 @@ class Origin(NamedTuple):
 
 
 class Query(NamedTuple):
-    """One thing asked of a text: is ``term`` in it, is a token equal to it, does the pattern match?
+    """One question about a text: is ``term`` in it, is a token equal to it, does the pattern match?
 
-    ``flags`` are those of a pattern; ``column`` tells whose text was asked.
+    ``flags`` are those of a pattern; ``column`` tells whose text it is about.
     """
 
     kind: QueryKind
@@ -82,10 +82,10 @@ class Trace:
         home: directory of the LF's own code, which counts as the user's even when it is installed.
 
     Attributes:
-        queries: what was asked of which text, in order, and the answer that was given.
+        queries: the queries in order, each with its answer.
         fixed: those of the queries whose answers cannot be overridden, as they went through a compiled pattern.
-        lengths: lengths that were asked for.
-        looked_up: terms that were found by a hash look-up, as in ``token in {"a", "b"}``.
+        lengths: lengths that the LF took.
+        looked_up: terms that a hash look-up hit, as in ``token in {"a", "b"}``.
         columns: attributes, columns or keys that were read, and whether they are instrumented text.
         remarks: questions that name no term, such as ``isupper()``.
         escapes: code that was handed the text and asks where nobody sees it.
@@ -121,14 +121,14 @@ class Trace:
         return answer
 
     def ask_length(self, length: Length, value: int) -> int:
-        """Record that a length was asked for and return it, or the overriding one."""
+        """Record that the LF takes a length and return it, or the overriding one."""
         if self.asking_library() is not None:
             return value
         self.lengths.setdefault(length, value)
         return self.answers.get(length, value)
 
     def observe(self, query: Query, answer: bool) -> None:
-        """Record a query that was seen from outside, whose answer cannot be overridden."""
+        """Record a query that is watched from outside, whose answer cannot be overridden."""
         self.fixed.add(query)
         self.queries[query] = self.queries.get(query, False) or answer
 

@@ -57,7 +57,7 @@ def reach(lf: LabelingFunction) -> Reachable:
         search.visit(name, value)
     for preprocessor in lf._pre:
         search.visit("preprocessor", preprocessor)
-    return search.found
+    return search.result
 
 
 def code_home(function: Any) -> str | None:
@@ -77,7 +77,7 @@ class _Search:
 
     def __init__(self, home: str | None) -> None:
         self.home = home
-        self.found = Reachable()
+        self.result = Reachable()
         self._seen: dict[int, Any] = {}
 
     def visit(self, name: str, value: Any, depth: int = 0) -> None:
@@ -86,7 +86,7 @@ class _Search:
         self._seen[id(value)] = value
         if isinstance(value, re.Pattern):
             if isinstance(value.pattern, str):
-                self.found.patterns.append(value)
+                self.result.patterns.append(value)
         elif isinstance(value, (dict, set, frozenset, list, tuple)):
             self._visit_container(name, value, depth)
         elif isinstance(value, functools.partial):
@@ -102,9 +102,9 @@ class _Search:
 
     def _visit_container(self, name: str, value: Any, depth: int) -> None:
         if isinstance(value, (dict, set, frozenset)) and value and all(isinstance(item, str) for item in value):
-            self.found.word_sets.append(frozenset(value))
+            self.result.word_sets.append(frozenset(value))
         if isinstance(value, (dict, set, list)) and len(value) <= _MAX_ITEMS:
-            self.found.state[name] = value
+            self.result.state[name] = value
         items: Iterable[Any] = [*value, *value.values()] if isinstance(value, dict) else value
         for item in list(items)[:_MAX_ITEMS]:
             self.visit(name, item, depth + 1)
@@ -117,7 +117,7 @@ class _Search:
             return
         state = getattr(value, "__dict__", {})
         if state:
-            self.found.state[name] = value
+            self.result.state[name] = value
         for attribute, part in list(state.items()):
             self.visit(f"{name}.{attribute}", part, depth + 1)
         for method in vars(type(value)).values():
@@ -130,14 +130,14 @@ class _Search:
             self.visit(function.__name__, wrapped, depth + 1)
         if is_foreign(function.__code__.co_filename, self.home):
             return
-        self.found.functions.append(function)
+        self.result.functions.append(function)
         named: dict[str, Any] = {}
         for cell_name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
             named[cell_name] = _cell_value(cell)
         named.update(function.__kwdefaults__ or {})
         named["default"] = function.__defaults__
         for code in _nested(function.__code__):
-            self.found.global_writes += _written_names(code, set(function.__code__.co_freevars))
+            self.result.global_writes += _written_names(code, set(function.__code__.co_freevars))
             for constant in code.co_consts:
                 self.visit(function.__name__, constant, depth + 1)
             for name in code.co_names:

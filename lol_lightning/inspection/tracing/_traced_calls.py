@@ -46,7 +46,7 @@ def watch_calls(trace: Trace, compiled: bool = True) -> Iterator[None]:
     trace; compiled patterns are seen through the profiling hook of this thread. Both are put back.
 
     Args:
-        trace: records what is seen.
+        trace: records the calls.
         compiled: whether to look for compiled patterns, which takes as long again as the rest.
     """
     outer = sys.getprofile()
@@ -85,8 +85,8 @@ def _see_compiled(trace: Trace, frame: FrameType, pattern: Any, method: str) -> 
         return
     with recording(None):
         plain = str.__str__(text)
-        found = getattr(pattern, method if method in ("match", "fullmatch") else "search")(plain) is not None
-        trace.observe(Query("pattern", pattern.pattern, text.origin.column, pattern.flags), found)
+        matches = getattr(pattern, method if method in ("match", "fullmatch") else "search")(plain) is not None
+        trace.observe(Query("pattern", pattern.pattern, text.origin.column, pattern.flags), matches)
 
 
 @lru_cache(maxsize=64)
@@ -116,9 +116,9 @@ def _hooked(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
 
 def _answer(trace: Trace, name: str, text: TracedStr, pattern: re.Pattern[str], result: Any) -> Any:
     finds = name in ("search", "match", "fullmatch", "findall")
-    found = bool(result) if finds else pattern.search(str.__str__(text)) is not None
-    answer = trace.ask(Query("pattern", pattern.pattern, text.origin.column, pattern.flags), found)
-    if answer and not found:
+    matches = bool(result) if finds else pattern.search(str.__str__(text)) is not None
+    answer = trace.ask(Query("pattern", pattern.pattern, text.origin.column, pattern.flags), matches)
+    if answer and not matches:
         return _WITH_MATCH[name](text) if name in _WITH_MATCH else _carry(text, result)
     return _carry(text, result) if answer else _WITHOUT_MATCH[name](text)
 

@@ -1,4 +1,4 @@
-"""What a record of tracing says besides its literals: columns that are no text, and notes on what was not seen."""
+"""What a record of tracing says besides its literals: columns that are no text, and notes on what it could not see."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from lol_lightning.lfs.record import InspectedFeature
 __all__ = ["column_features", "trace_notes"]
 
 
-def column_features(seen: Sequence[tuple[Any, int, Trace]], columns: Sequence[str]) -> tuple[InspectedFeature, ...]:
+def column_features(runs: Sequence[tuple[Any, int, Trace]], columns: Sequence[str]) -> tuple[InspectedFeature, ...]:
     """Return a feature for each numeric column that the LF reads and each class that it votes.
 
     The value is +1 or -1: whether the column's mean is larger or smaller on the rows of the class than on the others.
 
     Args:
-        seen: data point, vote and trace of each row.
+        runs: data point, vote and trace of each row.
         columns: what the LF reads.
     """
     features = []
     for column in columns:
-        rows = [(_field(point, column), vote) for point, vote, trace in seen if column in trace.columns]
+        rows = [(_field(point, column), vote) for point, vote, trace in runs if column in trace.columns]
         if not rows or not all(isinstance(value, Real) for value, _ in rows):
             continue
         values, votes = np.array([float(value) for value, _ in rows]), np.array([vote for _, vote in rows])
@@ -49,7 +49,7 @@ def trace_notes(
     problems: Counter[str],
     changed: Sequence[str],
 ) -> tuple[str, ...]:
-    """Say in words what tracing met: first what defeated it, then what it found odd.
+    """Say in words what tracing met: first what defeated it, then what is odd.
 
     Args:
         reachable: what the LF's code can reach.
@@ -70,7 +70,7 @@ def trace_notes(
     notes += _without_literal(evidence, features)
     if idle := [query.term for query in evidence.queries if query.kind != "pattern" and not evidence.speaks(query)]:
         more = ", ..." if len(idle) > 10 else ""
-        notes.append(f"asks for {', '.join(map(repr, idle[:10]))}{more} without effect on the vote of any row seen")
+        notes.append(f"asks for {', '.join(map(repr, idle[:10]))}{more} without effect on the vote of any traced row")
     return tuple(notes)
 
 
@@ -83,7 +83,7 @@ def _defeats(
         notes.append(f"{extent}: the text is handed to {escapes}, where nobody sees what is asked")
     total = sum(count for vote, count in evidence.rows.items() if vote != ABSTAIN)
     if evidence.unexplained:
-        notes.append(f"{extent}: {evidence.unexplained} of {total} voted rows rest on nothing that was seen")
+        notes.append(f"{extent}: {evidence.unexplained} of {total} voted rows rest on nothing that tracing sees")
     if evidence.ambiguous:
         notes.append(
             f"{extent}: {evidence.ambiguous} of {total} voted rows have equals with another vote, so a part of the "
@@ -91,13 +91,15 @@ def _defeats(
         )
     reads_text = any(any(trace.columns.values()) for trace in traces)
     if not features and not notes and reads_text:
-        asked = "asks nothing that could be seen" if not evidence.queries else "no answer that was seen changes a vote"
-        notes.append(f"{extent}: reads {_names(trace.columns for trace in traces)}, but {asked}")
+        queries = (
+            "asks nothing that tracing sees" if not evidence.queries else "no answer that tracing sees changes a vote"
+        )
+        notes.append(f"{extent}: reads {_names(trace.columns for trace in traces)}, but {queries}")
     if notes and any(trace.hashed for trace in traces):
-        notes.append("looks texts up in sets, dicts or counters: only terms that were found can be seen")
-    seen = {(query.term, query.flags) for query in evidence.queries}
-    if notes and (unseen := [p.pattern for p in reachable.patterns if (p.pattern, p.flags) not in seen]):
-        notes.append(f"compiled patterns within reach, not seen in use: {', '.join(map(repr, unseen))}")
+        notes.append("looks texts up in sets, dicts or counters: only terms that a look-up hit show")
+    used = {(query.term, query.flags) for query in evidence.queries}
+    if notes and (unused := [p.pattern for p in reachable.patterns if (p.pattern, p.flags) not in used]):
+        notes.append(f"compiled patterns within reach, not seen in use: {', '.join(map(repr, unused))}")
     return notes
 
 

@@ -2,7 +2,7 @@
 
 The interpreter and C methods build plain strings and matches from instrumented ones. The function is compiled anew from
 its source with these operations replaced by calls of helpers. That is done only where the source compiles to the very
-code that the function has; everywhere else these operations are seen less well, never wrongly.
+code that the function has; everywhere else these operations are traced less well, never wrongly.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ HOOK_FILES.add(__file__)
 
 
 def hook_source(function: Any) -> Any:
-    """Return a function like the given one whose f-strings, joins and compiled patterns take part in a trace.
+    """Return a function like this one whose f-strings, joins and compiled patterns take part in a trace.
 
     Returns:
-        The given one where it holds no such operation, or where its source cannot be had.
+        The function itself where it holds no such operation, or where its source cannot be had.
     """
     if not isinstance(function, FunctionType) or not _needs_hooks(function.__code__):
         return function

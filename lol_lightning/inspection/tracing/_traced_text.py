@@ -1,4 +1,4 @@
-"""Instrumented text: a ``str`` and a list of tokens that behave as usual and record what is asked of them."""
+"""Instrumented text: a ``str`` and a list of tokens that behave as usual and record the queries of them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _KIND_OF_FORM: dict[Form, QueryKind] = {
 
 
 class TracedStr(CarriedStr):
-    """A string that records what is asked of it, and of the strings and tokens that are made of it.
+    """A string that records the queries of it, and of the strings and tokens that are made of it.
 
     Outside of ``recording`` it is a string like any other.
     """

@@ -72,7 +72,7 @@ def trace_lf(
 ) -> LFRecord:
     """Find out what a labeling function inspects by running it on instrumented copies of data points.
 
-    The text of a copy records what it is asked: ``in``, ``==``, ``startswith``, tokens, patterns, lengths. Each answer
+    The text of a copy records the queries of it: ``in``, ``==``, ``startswith``, tokens, patterns, lengths. Each answer
     is then turned over in a run of its own: the term is a feature of class k if the vote for k rests on the answer,
     with a negative value if a positive answer takes the vote away.
 
@@ -103,7 +103,7 @@ def trace_lf(
         [('please', 1, 'substring')]
     """
     if votes is not None and len(votes) != len(data):
-        raise DataError(f"{len(votes)} votes of LF {lf.name!r} were given for {len(data)} data points.")
+        raise DataError(f"{len(votes)} votes of LF {lf.name!r} do not fit {len(data)} data points.")
     tracer = Tracer(lf, column, budget)
     explorer = Explorer(tracer.try_run, max_runs)
     before = tracer.reachable.snapshot()
@@ -150,7 +150,7 @@ def run_traced(
         answers: answers to queries that replace the true ones.
 
     Returns:
-        What the LF returned, and the trace of what it asked.
+        What the LF returned, and the trace of its queries.
 
     Example:
         >>> from types import SimpleNamespace

@@ -63,15 +63,15 @@ def _ignores_case(pattern: str, flags: int) -> bool:
 
 
 def _required(row: list[Piece], ascii_only: bool) -> list[Literals]:
-    found = []
+    required = []
     for piece in row:
         if isinstance(piece, frozenset):
-            found.append(_minimal(_encode(string, ascii_only) for string in piece))
+            required.append(_minimal(_encode(string, ascii_only) for string in piece))
         elif piece.op == "BRANCH":
-            found.append(_one_of_each(piece, ascii_only))
+            required.append(_one_of_each(piece, ascii_only))
         elif piece.required:
-            found += _required(piece.branches[0], ascii_only)
-    return [literals for literals in found if literals]
+            required += _required(piece.branches[0], ascii_only)
+    return [literals for literals in required if literals]
 
 
 def _one_of_each(node: Node, ascii_only: bool) -> Literals:

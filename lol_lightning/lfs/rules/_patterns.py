@@ -47,7 +47,7 @@ def literal_features(words: Iterable[str], label: int, clause: int = 0) -> tuple
 def regex_features(pattern: str, flags: int = 0, label: int = 0, clause: int = 0) -> tuple[InspectedFeature, ...]:
     r"""Return the literals that a regular expression looks for.
 
-    Literals that must all be found are groups of one clause, alternatives between them members of one group, and
+    Literals that are all needed are groups of one clause, alternatives between them members of one group, and
     alternatives that themselves consist of several literals clauses of their own, numbered from ``clause`` on.
     Optional parts are left out; what a negative look-around forbids has the value -1. With ``re.IGNORECASE`` the
     terms are lowered.
@@ -78,16 +78,16 @@ def regex_features(pattern: str, flags: int = 0, label: int = 0, clause: int = 0
 
 
 def _clauses(row: list[Piece], left: bool, right: bool) -> list[_Clause]:
-    """Return the clauses of a row of pieces, given whether its surroundings bound it at the left and the right."""
-    found: list[_Clause] = [()]
+    """Return the clauses of a row of pieces; ``left`` and ``right`` tell whether its surroundings bound it there."""
+    clauses: list[_Clause] = [()]
     for i, piece in enumerate(row):
         before, after = edge(row[:i], "end"), edge(row[i + 1 :], "start")
         bounds = before == "bound" or (before == "maybe" and left), after == "bound" or (after == "maybe" and right)
         options = _strings_clauses(piece, *bounds) if isinstance(piece, frozenset) else _node_clauses(piece, *bounds)
-        if len(found) * len(options) > _MAX_CLAUSES:
+        if len(clauses) * len(options) > _MAX_CLAUSES:
             options = [(_union(options),)]
-        found = list(dict.fromkeys(_merge(a, b) for a, b in product(found, options)))
-    return found
+        clauses = list(dict.fromkeys(_merge(a, b) for a, b in product(clauses, options)))
+    return clauses
 
 
 def _strings_clauses(strings: frozenset[str], left: bool, right: bool) -> list[_Clause]:

@@ -29,7 +29,7 @@ _REPEATS = {"MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT"}
 
 Side = Literal["start", "end"]
 Edge = Literal["bound", "maybe", "open"]
-"""What is known of the character at one side: never of a word; the same or nothing at all; anything."""
+"""What the character at one side can be: never of a word; the same or nothing at all; anything."""
 
 
 @dataclass(frozen=True)
@@ -89,9 +89,9 @@ def pieces(nodes: Iterable[Node], run: frozenset[str] = frozenset({""})) -> list
 def edge(row: Sequence[Piece], side: Side) -> Edge:
     """Tell what character a row of pieces shows at one side."""
     for piece in row if side == "start" else reversed(row):
-        found = _strings_edge(piece, side) if isinstance(piece, frozenset) else _node_edge(piece, side)
-        if found != "maybe":
-            return found
+        seam = _strings_edge(piece, side) if isinstance(piece, frozenset) else _node_edge(piece, side)
+        if seam != "maybe":
+            return seam
     return "maybe"
 
 
@@ -174,8 +174,8 @@ def _node_edge(node: Node, side: Side) -> Edge:
     if node.op == "IN":
         return "bound" if _is_nonword_class(node.args) else "open"
     if node.op in _REPEATS:
-        found = edge(node.branches[0], side)
-        return "maybe" if node.args[0] == 0 and found == "bound" else found
+        seam = edge(node.branches[0], side)
+        return "maybe" if node.args[0] == 0 and seam == "bound" else seam
     if node.op == "BRANCH":
         found_all = {edge(branch, side) for branch in node.branches}
         return next(kind for kind in ("open", "maybe", "bound") if kind in found_all)

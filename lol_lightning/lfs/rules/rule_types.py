@@ -247,5 +247,5 @@ def _check_flags(flags: int | str) -> int:
     if not isinstance(flags, str):
         return int(flags)
     if unknown := set(flags.lower()) - _FLAGS.keys():
-        raise LabelingFunctionError(f"flags {flags!r} hold {sorted(unknown)}; known are {''.join(_FLAGS)}.")
+        raise LabelingFunctionError(f"flags {flags!r} hold {sorted(unknown)}; the letters are {''.join(_FLAGS)}.")
     return sum(int(_FLAGS[letter]) for letter in set(flags.lower()))

@@ -304,7 +304,7 @@ def test_known_votes_choose_the_rows():
 
 def test_votes_of_another_size_are_refused():
     lf = LabelingFunction("lf", lambda x: ABSTAIN)
-    with pytest.raises(DataError, match="3 votes of LF 'lf' were given for 7"):
+    with pytest.raises(DataError, match="3 votes of LF 'lf' do not fit 7"):
         trace_lf(lf, POINTS, votes=np.zeros(3))
     with pytest.raises(DataError, match=r"shape \(7, 2\).*7 data points and 1 LFs"):
         trace_lfs([lf], POINTS, votes=np.zeros((7, 2)))
