@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-from snorkel.labeling import LFApplier, PandasLFApplier, labeling_function
+from snorkel.labeling import LabelingFunction, LFApplier, PandasLFApplier, labeling_function
 from snorkel.preprocess import preprocessor
 
 from lol_lightning.exceptions import LabelingFunctionError
@@ -219,6 +219,22 @@ def test_an_lf_that_raises_is_named_with_row_and_cause():
 def test_a_missing_text_is_named_with_row_and_cure(data, message):
     with pytest.raises(LabelingFunctionError, match=message):
         fast_apply([keyword_lf("k", ["a"], 1)], data)
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (lambda x: 1 if "a" in x.title else -1, r"'lf' raised AttributeError at row 0.*columns \['text', 'length'\]"),
+        (lambda x: 1 if "a" in x["title"] else -1, r"'lf' raised KeyError at row 0.*columns \['text', 'length'\]"),
+        (lambda x: 1 if re.search("a", x) else -1, r"raised TypeError at row 0.*search in a column of the row"),
+        (lambda x: 1 if "a" in x.text else None, r"voted None at row 1.*let it end with return -1"),
+        (lambda x: 1 // (x.length - 2), r"raised ZeroDivisionError at row 1.*return -1 on rows that it cannot judge"),
+    ],
+)
+def test_the_cure_fits_what_went_wrong(function, message):
+    frame = pd.DataFrame({"text": ["a", "b"], "length": [1, 2]})
+    with pytest.raises(LabelingFunctionError, match=message):
+        fast_apply([LabelingFunction("lf", function)], frame)
 
 
 def test_names_must_be_distinct():

@@ -1,5 +1,8 @@
 """The record, and the one order in which its sources are trusted."""
 
+import json
+import subprocess
+import sys
 from itertools import permutations
 from typing import get_args
 
@@ -66,3 +69,12 @@ def test_any_key_can_be_decided():
 def test_what_is_no_record_is_named(data):
     with pytest.raises(LabelingFunctionError, match="not a record"):
         LFRecord.from_dict(data)
+
+
+def test_records_are_read_without_snorkel():
+    code = (
+        "import json, sys; from lol_lightning.lfs import InspectedFeature, LFRecord, validate_votes;"
+        "import lol_lightning.lfs.rows; print(json.dumps(sorted(sys.modules)))"
+    )
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout
+    assert not {"snorkel", "pytorch_lightning", "lightning"} & set(json.loads(loaded))

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import zip_longest
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from lol_lightning.exceptions import DataError
 from lol_lightning.inspection._budget import ENDED, Budget
 from lol_lightning.inspection._votes import UNKNOWN, as_vote
 from lol_lightning.inspection.tracing._attribution import Answers, BudgetEndedError, Explorer
+from lol_lightning.inspection.tracing._choose_rows import choose_rows
 from lol_lightning.inspection.tracing._clauses import evidence_features
 from lol_lightning.inspection.tracing._queries import Trace, recording
 from lol_lightning.inspection.tracing._reachable import code_home, reach
@@ -246,30 +246,3 @@ class Tracer:
             return "not deterministic"
         same = all(other == vote for other in again)
         return "voted otherwise under tracing, the untraced vote counts" if same else "not deterministic"
-
-
-def choose_rows(num_rows: int, max_rows: int, votes: np.ndarray | None = None) -> Iterator[int]:
-    """Choose rows to trace on, in an order of which every beginning is a good sample.
-
-    Each class that votes, and abstaining, gets an equal part of the rows and comes in turn, abstaining last, so that
-    a budget that ends early has met every class. The rows of each are spread evenly over the data.
-
-    Example:
-        >>> list(choose_rows(10, 5)), list(choose_rows(6, 4, np.array([-1, -1, -1, -1, -1, 1])))
-        ([0, 6, 2, 8, 4], [5, 0, 2])
-    """
-    kinds = [np.arange(num_rows)]
-    if votes is not None:
-        kinds = [np.flatnonzero(votes == kind) for kind in sorted(np.unique(votes), key=lambda kind: (kind < 0, kind))]
-    size = max(1, max_rows // max(1, len(kinds)))
-    chosen = [_spread(rows[(np.arange(min(size, len(rows))) * len(rows)) // min(size, len(rows))]) for rows in kinds]
-    in_turn = zip_longest(*(rows.tolist() for rows in chosen))
-    return (row for turn in in_turn for row in turn if row is not None)
-
-
-def _spread(rows: np.ndarray) -> np.ndarray:
-    """Order rows so that any number of the first ones lies evenly among all: multiples of the golden ratio."""
-    ranks = np.argsort(np.arange(len(rows)) * ((np.sqrt(5) - 1) / 2) % 1, kind="stable")
-    order = np.empty(len(rows), dtype=np.int64)
-    order[ranks] = np.arange(len(rows))
-    return rows[order]

@@ -11,6 +11,7 @@ from snorkel.labeling import LabelingFunction, labeling_function
 from snorkel.preprocess import Preprocessor, preprocessor
 
 from lol_lightning.exceptions import DataError
+from lol_lightning.inspection.tracing._choose_rows import choose_rows
 from lol_lightning.inspection.tracing._tracing import run_traced, trace_lf, trace_lfs
 from lol_lightning.lfs.rules.rules import keyword_lf
 
@@ -300,6 +301,21 @@ def test_known_votes_choose_the_rows():
     votes = np.array([[lf(point)] for point in points])
     [record] = trace_lfs([lf], points, max_rows=10, votes=votes)
     assert found(record) == {("rare", SPAM, "token", 1.0)}
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_every_beginning_of_the_chosen_rows_is_a_sample_of_all_votes(seed):
+    rng = np.random.default_rng(seed)
+    votes = rng.choice([ABSTAIN, HAM, SPAM], size=300, p=[0.8, 0.15, 0.05])
+    rows = list(choose_rows(300, 60, votes))
+    assert len(set(rows)) == len(rows) <= 60
+    assert [votes[row] for row in rows[:6]] == [HAM, SPAM, ABSTAIN] * 2
+    for kind in (ABSTAIN, HAM):
+        chosen = np.array([row for row in rows if votes[row] == kind])
+        for first in (2, 5, len(chosen)):
+            # Evenly spread: no gap is longer than three times the mean one.
+            gaps = np.diff(np.sort([0, *chosen[:first], 300]))
+            assert gaps.max() <= 3 * 300 / (first + 1) + 300 / (votes == kind).sum() * 3
 
 
 def test_votes_of_another_size_are_refused():
