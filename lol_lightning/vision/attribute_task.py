@@ -1,4 +1,4 @@
-"""AttributeTask: the votes that attributes cast when classes are to be told apart."""
+"""AttributeTask: attributes as labeling functions that tell classes apart."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Polarity = Literal["bipolar", "unipolar"]
 
 @dataclass(frozen=True, eq=False)
 class AttributeTask:
-    """Classes that are to be told apart, and the attributes in which they differ: each of those is a labeling function.
+    """Classes to tell apart, and the attributes in which they differ, each of which is a labeling function.
 
     A *bipolar* LF votes for the classes that have its attribute where it detects the attribute, and for the other
     classes where it does not; a *unipolar* one abstains where it does not.
@@ -53,7 +53,7 @@ class AttributeTask:
     def between(
         cls, matrix: ClassAttributeMatrix, classes: Sequence[str], polarity: Polarity = "bipolar"
     ) -> AttributeTask:
-        """Find the attributes that tell classes apart, of those that are known for all of the classes.
+        """Find the attributes that tell classes apart, among those that the matrix knows for all of the classes.
 
         Raises:
             DataError: if a class is not in the matrix.
@@ -135,7 +135,7 @@ class AttributeTask:
             evenly among the classes of a side; abstentions are rows of zeros.
 
         Raises:
-            ConfigurationError: if class ids are asked for and an LF votes for several classes.
+            ConfigurationError: if ``soft`` is false and an LF votes for several classes.
         """
         soft = self.votes_for_sets if soft is None else soft
         present = self.present(probabilities, thresholds)

@@ -1,4 +1,4 @@
-"""Images in files: decoded when asked for, with a choice of what to do about a corrupt one."""
+"""Image files, which are decoded when a batch needs them, and the float that networks read."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ class Standardise:
         return (images.float() / 255 - mean) / std
 
     def undo(self, images: Float[Tensor, "row channel height width"]) -> Float[Tensor, "row channel height width"]:
-        """Return what it made of bytes as it can be shown, float in [0, 1] and of the same shape."""
+        """Invert the standardisation, for pictures: float in [0, 1] of the same shape."""
         mean, std = self._numbers(images.device)
         return (images * std + mean).clamp(0, 1)
 
@@ -130,7 +130,7 @@ class ImageFiles:
     def read(
         self, index: Int[Tensor, " selected"]
     ) -> tuple[UInt8[Tensor, "read 3 height width"], Int[Tensor, " read"]]:
-        """Decode the files at the given positions.
+        """Decode the files at some positions.
 
         Returns:
             Images uint8 (b', 3, size, size), and which of the b positions they are, int64 (b',) in [0, b).
@@ -163,7 +163,7 @@ def check_image_files(size: int, on_corrupt: str) -> None:
 
 
 def read_inputs(inputs: Inputs, index: Int[Tensor, " selected"]) -> tuple[Tensor, Int[Tensor, " read"]]:
-    """Return the inputs at the given positions, and which of the positions could be read."""
+    """Return the inputs at some positions, and which of the positions could be read."""
     if isinstance(inputs, ImageFiles):
         return inputs.read(index)
     return inputs[index], torch.arange(len(index))

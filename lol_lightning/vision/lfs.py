@@ -78,7 +78,7 @@ def as_labeling_functions(
 
 
 class _Answers:
-    """Votes of all LFs on the data point that was asked for last."""
+    """Votes of all LFs, kept for the latest data point."""
 
     def __init__(
         self,
@@ -111,7 +111,7 @@ class _Answers:
         if isinstance(point, Tensor | np.ndarray | str | os.PathLike) or _is_picture(point):
             return point
         try:
-            # Before the attribute: a column "size" or "values" is not what pandas calls so.
+            # The column comes first, because pandas has attributes of its own called "size" and "values".
             return point[self.column]
         except (KeyError, TypeError, IndexError, ValueError) as error:
             if hasattr(point, self.column):

@@ -26,8 +26,8 @@ class ClassAttributeMatrix:
     Args:
         classes: C distinct names.
         attributes: A distinct names.
-        values: bool or 0/1 (C, A), NaN where it is not known whether a class has an attribute; kept as bool, ``False``
-            where it is not known.
+        values: bool or 0/1 (C, A), NaN where nobody knows whether a class has an attribute; kept as bool, ``False``
+            for NaN.
 
     Raises:
         DataError: if names repeat, the shape does not fit them, or a value is neither 0, 1 nor NaN.
@@ -62,8 +62,8 @@ class ClassAttributeMatrix:
             row, column = bad[0].tolist()
             raise DataError(
                 f"{self.classes[row]!r} has {self.attributes[column]!r} = {values[row, column].item():g} in the "
-                "class-attribute matrix; write 1 where a class has an attribute, 0 where not, and NaN where that is "
-                "not known."
+                "class-attribute matrix; write 1 where a class has an attribute, 0 where not, and NaN where nobody "
+                "knows."
             )
         object.__setattr__(self, "classes", tuple(self.classes))
         object.__setattr__(self, "attributes", tuple(self.attributes))
@@ -81,7 +81,7 @@ class ClassAttributeMatrix:
         """Read a CSV whose first column names the classes and whose header names the attributes.
 
         Names are taken as they are written: the class ``001`` is not 1, and ``null`` is a class as any other. An empty
-        cell is not known.
+        cell is NaN.
 
         Raises:
             DataError: if the file is missing or is no such table, or names repeat.
@@ -109,14 +109,14 @@ class ClassAttributeMatrix:
         return self.classes.index(name)
 
     def of(self, name: str) -> Bool[Tensor, " attribute"]:
-        """Return which attributes a class is known to have, bool (A,)."""
+        """Return which attributes a class has according to the matrix, bool (A,)."""
         return self.values[self.index(name)]
 
 
 def _header(text: str) -> list[str]:
-    """Header of a CSV as it is written, whose other lines must have as many cells as each other.
+    """Return the header of a CSV as it is written, and refuse lines of different length.
 
-    pandas calls a second column "flies" "flies.1", and fills up a line that is cut short, so that nobody would know.
+    pandas would rename a second column "flies" to "flies.1", and silently fill up a line that is cut short.
     """
     reader = csv.reader(io.StringIO(text, newline=""), skipinitialspace=True)
     (_, header), *lines = ((reader.line_num, line) for line in reader if line)

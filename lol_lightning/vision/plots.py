@@ -47,9 +47,9 @@ def gradient_agreement(network: nn.Module, batch: LoLBatch, num_classes: int) ->
     reached = example_gradient(network, batch, targets.unit, num_classes).detach()
     demands = targets.demands(reached.dtype)
     size = reached.norm(dim=-1) * demands.norm(dim=-1)
-    asked = vote_mask(batch.votes) & (demands != 0).any(-1)
+    has_demands = vote_mask(batch.votes) & (demands != 0).any(-1)
     cosine = (reached * demands).sum(-1) / size.clamp(min=1e-12)
-    return cosine.where(asked, torch.nan).nanmean(0)
+    return cosine.where(has_demands, torch.nan).nanmean(0)
 
 
 def plot_agreement(
@@ -157,9 +157,9 @@ def plot_heat_maps(
         row: which image.
         lfs: which labelers; by default the first three.
         class_names: K names.
-        transform: what made ``batch.features`` of bytes, such as ``LoLImageDataModule.transform``. Where there are no
-            ``images``, one that has ``undo`` as ``Standardise`` is undone to show them; else they are stretched from
-            black to white.
+        transform: the function that turned bytes into ``batch.features``, such as ``LoLImageDataModule.transform``.
+            Where there are no ``images``, the ``undo`` of a ``Standardise`` makes images to show of the features; those
+            of another transform are stretched from black to white.
 
     Returns:
         A figure that a notebook shows; ``savefig`` writes it.

@@ -151,13 +151,13 @@ def mapped(path: Path, rows: int) -> Tensor:
 def save_targets(targets: ExampleTargets, directory: str | Path, fingerprint: str | None = None) -> None:
     """Write targets as plain arrays into a directory, from which ``load_targets`` maps them into memory.
 
-    Targets that are there already are replaced; who has them mapped keeps them. What all rows have in common is
+    Older targets in it are replaced; memory that is mapped to them stays as it is. What all rows have in common is
     written once.
 
     Args:
-        targets: what to write.
+        targets: targets of n rows.
         directory: made if it is missing.
-        fingerprint: of what the targets were made of, for ``load_targets`` to compare.
+        fingerprint: digest of all that decides the targets, for ``load_targets`` to compare.
 
     Raises:
         TargetsError: if an index lies outside its range or a number is not finite; nothing is then written.

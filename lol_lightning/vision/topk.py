@@ -92,7 +92,7 @@ def top_k_targets(
             arrays["scale"][chunk] = (scale * slope * signs[chunk].to(scale)).float().cpu().numpy()
             start += size
             if start == 1:
-                # The first row alone tells what a row takes.
+                # The first row alone shows how much memory a row takes.
                 size = max(1, memory // max(1, _bytes_of_row(logits_of, x, m)))
         tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
         targets = ExampleTargets(

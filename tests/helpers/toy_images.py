@@ -1,4 +1,4 @@
-"""Small classes with attributes that tests share: features, images and folders of files."""
+"""Small classes with attributes, for several tests: features, images and folders of files."""
 
 import numpy as np
 import torch

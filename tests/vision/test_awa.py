@@ -40,9 +40,9 @@ def test_image_folder_with_a_matrix(tmp_path):
 
 @pytest.mark.parametrize("kind", ["features", "images"])
 def test_archive(tmp_path, kind):
-    given = toy_data(rows_per_class=2)
-    inputs = given.inputs.half().numpy() if kind == "features" else np.zeros((20, 4, 5, 3), np.uint8)
-    arrays = {kind: inputs, "labels": given.labels.numpy(), "classes": CLASSES, "attributes": ATTRIBUTES}
+    original = toy_data(rows_per_class=2)
+    inputs = original.inputs.half().numpy() if kind == "features" else np.zeros((20, 4, 5, 3), np.uint8)
+    arrays = {kind: inputs, "labels": original.labels.numpy(), "classes": CLASSES, "attributes": ATTRIBUTES}
     path = tmp_path / "toy.npz"
     test = np.arange(20) < 4
     np.savez(path, **arrays, class_attributes=VALUES.numpy(), seen_class=toy_seen().numpy(), test=test)
@@ -104,19 +104,19 @@ def test_a_seen_class_without_images_is_not_seen(tmp_path, caplog):
 
 @pytest.mark.parametrize("dtype", [str, bytes])
 def test_labels_in_an_archive_may_be_names(tmp_path, dtype):
-    given = toy_data(rows_per_class=2)
-    arrays = {"features": given.inputs.numpy(), "class_attributes": VALUES.numpy(), "seen_class": toy_seen().numpy()}
+    original = toy_data(rows_per_class=2)
+    arrays = {"features": original.inputs.numpy(), "class_attributes": VALUES.numpy(), "seen_class": toy_seen().numpy()}
     names = {"classes": np.array(CLASSES, dtype), "attributes": np.array(ATTRIBUTES, dtype)}
-    labels = np.array(CLASSES, dtype)[given.labels]
+    labels = np.array(CLASSES, dtype)[original.labels]
     np.savez(tmp_path / "toy.npz", **arrays, **names, labels=labels)
     data = read_features(tmp_path / "toy.npz")
     check_toy(data, 2)
-    assert data.labels.equal(given.labels)
+    assert data.labels.equal(original.labels)
     labels[3] = "owl"
     np.savez(tmp_path / "toy.npz", **arrays, **names, labels=labels)
     with pytest.raises(DataError, match="no class 'owl'"):
         read_features(tmp_path / "toy.npz")
-    np.savez(tmp_path / "toy.npz", **arrays, **names, labels=given.labels.numpy().astype("datetime64[s]"))
+    np.savez(tmp_path / "toy.npz", **arrays, **names, labels=original.labels.numpy().astype("datetime64[s]"))
     with pytest.raises(DataError, match="is not an archive of features"):
         read_features(tmp_path / "toy.npz")
 

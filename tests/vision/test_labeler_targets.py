@@ -131,9 +131,9 @@ def test_targets_of_anything_else_are_computed_anew_and_replaced(arguments, tmp_
     targets_of(nonlinear_labelers(), **arguments, cache=tmp_path)
     changed = {**arguments, **changes}
     expected = targets_of(make(), **changed)
-    for found in (targets_of(make(), **changed, cache=tmp_path), load_targets(tmp_path)):
-        assert found.index.equal(expected.index)
-        torch.testing.assert_close(found.demands(), expected.demands())
+    for targets in (targets_of(make(), **changed, cache=tmp_path), load_targets(tmp_path)):
+        assert targets.index.equal(expected.index)
+        torch.testing.assert_close(targets.demands(), expected.demands())
 
 
 def test_damaged_targets_are_computed_anew(arguments, tmp_path):
@@ -153,6 +153,6 @@ def test_several_may_write_the_same_targets_at_once(arguments, tmp_path, make):
         return targets_of(labelers, **arguments, cache=tmp_path / "targets")
 
     with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(compute, range(12)))
-    for targets in (*found, load_targets(tmp_path / "targets")):
+        computed = list(pool.map(compute, range(12)))
+    for targets in (*computed, load_targets(tmp_path / "targets")):
         torch.testing.assert_close(targets.demands(), expected)

@@ -156,9 +156,9 @@ def test_settings_that_cannot_work_are_explained(make, message):
         make()
 
 
-@pytest.mark.parametrize("given", [ATTRIBUTES, 4])
-def test_attributes_that_were_only_counted_are_named(given):
-    labelers = AttributeLabelers(given, num_features=R)
+@pytest.mark.parametrize("attributes", [ATTRIBUTES, 4])
+def test_attributes_that_were_only_counted_are_named(attributes):
+    labelers = AttributeLabelers(attributes, num_features=R)
     labelers.name_attributes(ATTRIBUTES)
     assert labelers.attributes == ATTRIBUTES
     assert labelers.hparams["attributes"] == list(ATTRIBUTES)
@@ -182,12 +182,12 @@ def test_unknown_attributes_change_neither_calibration_nor_accuracies():
     # What is unknown differs, and so does what the labelers say there.
     targets[:20, 0], targets[40:, 1] = torch.nan, torch.nan
     logits[:20, 0] += 9
-    labelers, known = perfect_labelers(), perfect_labelers()
+    labelers, without_unknown = perfect_labelers(), perfect_labelers()
     labelers.calibrate(logits, targets)
-    known.calibrate(logits[20:], targets[20:])
+    without_unknown.calibrate(logits[20:], targets[20:])
     for name in ("slope", "intercept", "thresholds", "val_accuracies"):
-        torch.testing.assert_close(getattr(labelers, name)[0], getattr(known, name)[0])
-        assert getattr(labelers, name)[2] != getattr(known, name)[2]
+        torch.testing.assert_close(getattr(labelers, name)[0], getattr(without_unknown, name)[0])
+        assert getattr(labelers, name)[2] != getattr(without_unknown, name)[2]
 
 
 def test_calibration_needs_shapes_that_fit():

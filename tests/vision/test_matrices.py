@@ -77,7 +77,7 @@ def test_what_is_unknown_is_learned_from_no_class_and_tells_none_apart():
     torch.testing.assert_close(matrix.targets, values, equal_nan=True)
     assert matrix.of("bat").tolist() == [False, True, False, False]
     assert AttributeTask.between(matrix, ["bat", "eel"]).attributes == ("furry", "swims")
-    # It is known for these, and bat alone is to blame where it takes part.
+    # The matrix says it of these classes; only of bats it does not.
     assert AttributeTask.between(matrix, ["cat", "fox"]).attributes == ("flies", "furry", "big")
     one = ClassAttributeMatrix(("a", "b"), ("x", "y"), torch.tensor([[torch.nan, 1], [1, 1]]))
     with pytest.raises(ConfigurationError, match=r"same attributes.*; 1 attributes are not known for all of them"):

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*does not have many workers:Use
 
 
 def partly_known():
-    """Rows of classes of which it is not known whether some of them fly, nor whether any seen one is big."""
+    """Rows of classes; the matrix does not say whether some of them fly, nor whether any seen one is big."""
     values = VALUES.float()
     values[:3, 0] = torch.nan
     values[toy_seen(), 3] = torch.nan
@@ -38,7 +38,7 @@ def test_unknown_attributes_are_served_as_nan():
     expected = values[data.labels[seen.val_rows]]
     torch.testing.assert_close(attributes, expected, equal_nan=True)
     assert inputs.shape == (len(attributes), R)
-    # Of the five seen classes that are known to fly or not, jay, ram and yak do.
+    # The matrix says of five seen classes whether they fly: jay, ram and yak do.
     torch.testing.assert_close(seen.positive_share, torch.tensor([0.6, 0.5, 0.375, 0.5]))
 
 
