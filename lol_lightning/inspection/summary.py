@@ -82,7 +82,7 @@ def describe_records(records: Sequence[LFRecord]) -> str:
         >>> from lol_lightning.lfs.record import InspectedFeature
         >>> describe_records([LFRecord("spam", (InspectedFeature("win", label=1, source="traced"),)), LFRecord("long")])
         "1 of 2 LFs have inspected features (1 traced). None for 'long': declare them with features={label: [words]},
-        or search the LF with inspect='traced' or inspect='all'."
+        or probe the LF (probed=True, inspect='all')."
     """
     best = Counter(min((f.source for f in r.in_force()), key=TRUST.index) for r in records if r.features)
     counts = ", ".join(f"{best[source]} {source}" for source in TRUST if best[source])
@@ -91,7 +91,7 @@ def describe_records(records: Sequence[LFRecord]) -> str:
         names = ", ".join(bare[:_MAX_NAMES]) + (f" and {len(bare) - _MAX_NAMES} more" * (len(bare) > _MAX_NAMES))
         line += (
             f" None for {names}: declare them with features={{label: [words]}}, "
-            f"or search the LF{'s' * (len(bare) > 1)} with inspect='traced' or inspect='all'."
+            "or probe the LF (probed=True, inspect='all')."
         )
     return line
 
