@@ -26,11 +26,11 @@ def literals_of(rules: list[dict[str, Any]]) -> set[tuple[str, int]]:
 
     In the alternations of sms, ``thanks.`` and ``thanks`` stand side by side.
     """
-    found = set()
+    literals = set()
     for rule in rules:
         words = [*rule.get("substring", ()), *rule.get("token", ()), *_words_of_pattern(rule.get("regex", ""))]
-        found |= {(word.strip().lower(), rule["label"]) for word in words if word.strip()}
-    return found
+        literals |= {(word.strip().lower(), rule["label"]) for word in words if word.strip()}
+    return literals
 
 
 def _words_of_pattern(pattern: str) -> list[str]:
@@ -41,7 +41,7 @@ def _words_of_pattern(pattern: str) -> list[str]:
     return [re.sub(r"\\(.)", r"\1", word) for group in groups for word in group.split("|")]
 
 
-def found_literals(record: LFRecord) -> set[tuple[str, int]]:
+def literals_in(record: LFRecord) -> set[tuple[str, int]]:
     """Return the literals that a record finds, lowered, with the class that they speak for."""
     return {(f.term.strip().lower(), f.label) for f in record.features if f.kind != "length" and f.value > 0}
 
@@ -64,13 +64,13 @@ def compare(root: Path, name: str, max_rows: int) -> tuple[float, float]:
     counts, exact_counts = np.zeros(3), np.zeros(3)
     print(f"\n{name}: {len(entries)} LFs, {max_rows} rows each, {seconds:.1f} s")
     for entry, record in zip(entries, records, strict=True):
-        true, found = literals_of(entry["rules"]), found_literals(record)
-        exact_counts += len(true & found), len(found), len(true)
-        true, found = as_words(true), as_words(found)
-        counts += len(true & found), len(found), len(true)
-        differences = [f"missed {sorted(true - found)[:5]}"] * bool(true - found)
-        differences += [f"added {sorted(found - true)[:5]}"] * bool(found - true)
-        scores = f"{_share(true & found, found)} {_share(true & found, true)}"
+        true, traced = literals_of(entry["rules"]), literals_in(record)
+        exact_counts += len(true & traced), len(traced), len(true)
+        true, traced = as_words(true), as_words(traced)
+        counts += len(true & traced), len(traced), len(true)
+        differences = [f"missed {sorted(true - traced)[:5]}"] * bool(true - traced)
+        differences += [f"added {sorted(traced - true)[:5]}"] * bool(traced - true)
+        scores = f"{_fraction(true & traced, traced)} {_fraction(true & traced, true)}"
         print(f"  {entry['name']:<24} {scores}  {'; '.join([*differences, *record.notes])[:200]}")
     precision, recall = counts[0] / counts[1:].clip(min=1)
     print(f"  {'all, as words':<24} {precision:6.3f} {recall:6.3f}")
@@ -93,7 +93,7 @@ def compare_votes(root: Path, name: str, every: int = 1) -> int:
     return differing
 
 
-def _share(part: set[Any], whole: set[Any]) -> str:
+def _fraction(part: set[Any], whole: set[Any]) -> str:
     return f"{len(part) / len(whole):6.3f}" if whole else f"{'-':>6}"
 
 

@@ -3,7 +3,7 @@
     python benchmarks/accuracy/labeler_quality.py
     python benchmarks/accuracy/labeler_quality.py --seeds 2 --trials 4 --qualities '[-1, 0, 1]' --rows '[100]'
 
-Labelers of awa1 are spoilt and improved on purpose. Quality 0 is what seen classes teach; towards -1 the weights are
+Labelers of awa1 are made worse and better on purpose. Quality 0 is what seen classes teach; towards -1 the weights are
 blended with those of labelers that learnt shuffled attributes, towards 1 with those of labelers that saw the labels of
 the pair's own classes, which nobody has. The curve is drawn over the accuracy that the labelers then have on the pair.
 Interrupted, it goes on where it stopped.
@@ -47,10 +47,10 @@ def gains(frame: pd.DataFrame, accuracies: pd.DataFrame) -> pd.DataFrame:
         for method, base in BASES.items()
         if {method, base} <= set(table.columns)
     ]
-    found = pd.concat(parts).merge(accuracies, on=["dataset", "seed"])
+    gained = pd.concat(parts).merge(accuracies, on=["dataset", "seed"])
     # "all" comes last.
-    numbers = pd.to_numeric(found["train_rows"], errors="coerce")
-    return found.assign(number=numbers).sort_values(["method", "number", "quality"]).drop(columns="number")
+    numbers = pd.to_numeric(gained["train_rows"], errors="coerce")
+    return gained.assign(number=numbers).sort_values(["method", "number", "quality"]).drop(columns="number")
 
 
 def plot(frame: pd.DataFrame, path: Path) -> None:
@@ -104,15 +104,15 @@ def main(
     options: dict[str, Any] = {"variants": VARIANTS, "seeds": seeds, "train_rows": list(rows), "jobs": jobs}
     options |= {"output": results, "storage": trial_storage(cache), "console": console}
     frame = run_benchmark(makers, METHODS, budget=Budget(trials), **options)
-    known = [
+    accuracies = [
         {"dataset": name, "seed": seed, "quality": q, "accuracy": 100 * labeler_accuracy(root, pair, q, seed)}
         for name, (pair, q) in sets.items()
         for seed in range(seeds)
     ]
-    found = gains(frame, pd.DataFrame(known))
-    found.round(3).to_csv(output, index=False)
-    plot(found, Path(output).with_suffix(".png"))
-    means = found.groupby(["method", "train_rows", "quality"], sort=False)[["accuracy", "gain"]].mean().round(1)
+    gained = gains(frame, pd.DataFrame(accuracies))
+    gained.round(3).to_csv(output, index=False)
+    plot(gained, Path(output).with_suffix(".png"))
+    means = gained.groupby(["method", "train_rows", "quality"], sort=False)[["accuracy", "gain"]].mean().round(1)
     console.print(means.reset_index().to_string(index=False))
 
 

@@ -55,8 +55,8 @@ def resume(
     groups = list(groups)
     wanted = pd.DataFrame([setting for group in groups for setting in group])
     keys = list(wanted.columns)
-    known = set(pd.read_csv(path)[keys].itertuples(index=False, name=None)) if path.exists() else set()
-    missing = [[s for s in group if tuple(s.values()) not in known] for group in groups]
+    written = set(pd.read_csv(path)[keys].itertuples(index=False, name=None)) if path.exists() else set()
+    missing = [[s for s in group if tuple(s.values()) not in written] for group in groups]
     missing = [group for group in missing if group]
     path.parent.mkdir(parents=True, exist_ok=True)
     results = in_processes(run, missing, jobs, return_as="generator_unordered")

@@ -56,15 +56,15 @@ def targets_of_representations(n: int, m: int, d: int, rounds: int) -> list[Row]
     }
     times = {name: milliseconds(seconds) for name, seconds in interleaved(works, rounds).items()}
     case = f"top-{K} targets, m={m}, n={n:,}, d={d}"
-    found = [
+    rows = [
         speedup(f"{case}, {kind}, loop over labelers", times[kind], times[f"{kind.partition(',')[0]}, loop"], "ms")
         for kind in ("linear, closed form", "linear, one backward pass", "MLP, one backward pass")
     ]
     closed = linear_top_k_targets(heads.weight, heads.bias, x, signs, K).num_bytes / 1e6
     whole, dense = top_k_targets(heads, x, signs, K).num_bytes / 1e6, n * m * d * 4 / 1e6
-    found.append(speedup(f"{case}, bytes, all gradients", [whole], [dense], "MB"))
-    found.append(speedup(f"{case}, bytes of linear labelers, all gradients", [closed], [dense], "MB"))
-    return found
+    rows.append(speedup(f"{case}, bytes, all gradients", [whole], [dense], "MB"))
+    rows.append(speedup(f"{case}, bytes of linear labelers, all gradients", [closed], [dense], "MB"))
+    return rows
 
 
 def loop_over_labelers(network: nn.Module, x: Tensor, signs: Tensor, k: int) -> ExampleTargets:

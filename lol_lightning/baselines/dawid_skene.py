@@ -53,7 +53,7 @@ class DawidSkene:
         on average over six WRENCH sets, and "missing" 59% (youtube 89% and 55%; on imdb, whose LFs vote both ways, 59%
         and 74%).
 
-        Smoothing is ours: it keeps a vote never seen for a class from ruling that class out. It is a Dirichlet prior,
+        Smoothing is ours: it keeps a vote that never occurs for a class from ruling that class out. It is a Dirichlet prior,
         and EM climbs the posterior under it. From 1 on, samples of 100 rows of those sets drowned in it.
 
     Example:
@@ -77,8 +77,8 @@ class DawidSkene:
         if abstains not in ("outcome", "missing"):
             raise ConfigurationError(f"abstains = {abstains!r}; use 'outcome' or 'missing'.")
         least = {"num_classes": 2, "smoothing": 0, "max_steps": 1, "tolerance": 0}
-        given = {"num_classes": num_classes, "smoothing": smoothing, "max_steps": max_steps, "tolerance": tolerance}
-        for name, value in given.items():
+        settings = {"num_classes": num_classes, "smoothing": smoothing, "max_steps": max_steps, "tolerance": tolerance}
+        for name, value in settings.items():
             if not value >= least[name]:
                 raise ConfigurationError(f"{name} = {value} must be at least {least[name]}.")
         self.num_classes, self.abstains, self.smoothing = num_classes, abstains, smoothing
@@ -130,7 +130,7 @@ class DawidSkene:
             VotesError: if a vote is neither a class nor ``ABSTAIN``, or m is another one than in ``fit``.
         """
         if not hasattr(self, "objective_"):
-            raise NotFittedError("the confusion matrices are not known yet; call fit first.")
+            raise NotFittedError("there are no confusion matrices yet; call fit first.")
         votes = validate_votes(votes, self.num_classes, fitted_lfs=len(self.confusions_))
         joint = self._log_joint(self._indicators(votes))
         return np.exp(joint - logsumexp(joint, axis=1, keepdims=True))
@@ -142,18 +142,18 @@ class DawidSkene:
     def _indicators(self, votes: Int[np.ndarray, "row lf"]) -> sp.csr_array:
         """One column for each (LF, outcome), 1 where that LF says that."""
         said = np.where(votes == ABSTAIN, self.num_classes, votes)
-        known = said < self._num_outcomes
-        columns = (np.arange(votes.shape[1]) * self._num_outcomes + said)[known]
-        offsets = np.concatenate([[0], known.sum(1).cumsum()])
+        counted = said < self._num_outcomes
+        columns = (np.arange(votes.shape[1]) * self._num_outcomes + said)[counted]
+        offsets = np.concatenate([[0], counted.sum(1).cumsum()])
         shape = (len(votes), votes.shape[1] * self._num_outcomes)
         return sp.csr_array((np.ones(len(columns)), columns, offsets), shape=shape)
 
     def _maximise(self, indicators: sp.csr_array, rows: Float[np.ndarray, "row cls"]) -> None:
         counts = (indicators.T @ rows).reshape(-1, self._num_outcomes, self.num_classes).swapaxes(1, 2)
-        self.confusions_ = self._shares(counts)
-        self.class_balance_ = self._shares(rows.sum(0))
+        self.confusions_ = self._normalise(counts)
+        self.class_balance_ = self._normalise(rows.sum(0))
 
-    def _shares(self, counts: Float[np.ndarray, "... outcome"]) -> Float[np.ndarray, "... outcome"]:
+    def _normalise(self, counts: Float[np.ndarray, "... outcome"]) -> Float[np.ndarray, "... outcome"]:
         outcomes = counts.shape[-1]
         smoothed = counts + self.smoothing / outcomes
         totals = smoothed.sum(-1, keepdims=True)

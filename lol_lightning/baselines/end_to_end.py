@@ -66,7 +66,7 @@ class EndToEndClassifier(LoLClassifier):
     .. math:: L = \mathrm{CE}(y_f, \mathrm{sg}[y_e]) + \mathrm{CE}(y_e, \mathrm{sg}[y_f])
 
     Validation, test and prediction are those of the end model, which alone answers on rows without votes. Batches are
-    ``LoLBatch``; gradient targets in them are not read. Sizes that are not given come from the trainer's data module
+    ``LoLBatch``; gradient targets in them are not read. Sizes that are ``None`` come from the trainer's data module
     at the start of ``fit``.
 
     Args:
@@ -79,10 +79,10 @@ class EndToEndClassifier(LoLClassifier):
         encoder_hidden_sizes: hidden layers of the encoder.
         encoder_input: "votes+features", as published, or "votes".
         temperature: of the softmax over the LFs, above 0; the higher, the closer to the majority vote.
-        class_balance: share of each class, K positive numbers; uniform if not given.
+        class_balance: share of each class, K positive numbers; uniform by default.
         optimizer: as for ``LoLClassifier``; it serves both networks.
         lr: learning rate of the end model.
-        encoder_lr: learning rate of the encoder; a tenth of ``lr`` if not given.
+        encoder_lr: learning rate of the encoder; a tenth of ``lr`` by default.
         weight_decay: L2 penalty of the optimizer.
         seed: of the encoder's first weights. They draw nothing from the global generator, so that the end model
             starts as it does under every other method.
@@ -186,7 +186,7 @@ class EndToEndClassifier(LoLClassifier):
             float (B, K), rows sum to 1; the class balance where every LF abstains.
 
         Raises:
-            ConfigurationError: before the number of LFs is known.
+            ConfigurationError: before the encoder has a size.
             VotesError: if the votes are those of another number of LFs.
         """
         return self._label_logits(batch).softmax(-1)
@@ -228,9 +228,9 @@ class EndToEndClassifier(LoLClassifier):
         hparams = self.hparams
         num_features = None if hparams["encoder_input"] == "votes" else hparams["num_features"]
         if num_features is None and hparams["encoder_input"] != "votes":
-            raise ConfigurationError("num_features is not known: give it, or encoder_input='votes'.")
+            raise ConfigurationError("the encoder has no size: give num_features, or encoder_input='votes'.")
         if hparams["num_lfs"] is None:
-            raise ConfigurationError("num_lfs is not known: give it, or fit with a data module that has it.")
+            raise ConfigurationError("the encoder has no size: give num_lfs, or fit with a data module that has it.")
         if hparams["num_lfs"] < 2:
             raise ConfigurationError(
                 f"num_lfs = {hparams['num_lfs']}; there is nothing to weigh below 2. Use LoLClassifier."

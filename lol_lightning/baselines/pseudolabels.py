@@ -42,7 +42,7 @@ def snorkel_label_model(votes: Votes, num_classes: int, seed: int = 0, class_bal
         votes: int64 (n, m) with class ids or ``ABSTAIN``, m at least 3.
         num_classes: K.
         seed: Snorkel's seed; the global random states are left as they were.
-        class_balance: share of each class, K positive numbers; uniform if not given.
+        class_balance: share of each class, K positive numbers; uniform by default.
 
     Returns:
         float32 (n, K), rows sum to 1.
@@ -67,7 +67,7 @@ def triplet_mean(votes: Votes, num_classes: int, seed: int = 0, class_balance: S
         votes: int64 (n, m) with class ids or ``ABSTAIN``, m at least 3.
         num_classes: K; for more than 2, one against the rest.
         seed: of the triplets that are drawn where there are more than 141 LFs.
-        class_balance: share of each class, K positive numbers; uniform if not given.
+        class_balance: share of each class, K positive numbers; uniform by default.
 
     Returns:
         float32 (n, K), rows sum to 1.
@@ -111,7 +111,7 @@ PSEUDOLABELS: dict[str, Callable[..., SoftLabels]] = {
 """Every way to fuse votes, by name: (votes, K, seed) -> float32 (n, K)."""
 
 TAKE_CLASS_BALANCE = ("snorkel", "t-mean", "t-median")
-"""Those of them that are told the shares of the classes; the others have no use for them, or estimate them."""
+"""Those of them that take class shares; the others have no use for them, or estimate them."""
 
 
 def pseudolabels(
@@ -130,7 +130,7 @@ def pseudolabels(
         float32 (n, K), rows sum to 1.
 
     Raises:
-        ConfigurationError: if the method is unknown, or takes no class balance and one is given.
+        ConfigurationError: if the method is unknown, or takes no class balance and there is one.
 
     Example:
         >>> pseudolabels("mv", np.array([[0, -1, 0]]), num_classes=3)

@@ -115,7 +115,7 @@ class TripletModel:
     Args:
         num_classes: K, at least 2.
         average: "mean" or "median".
-        class_balance: share of each class, K positive numbers; uniform if not given, as in FlyingSquid.
+        class_balance: share of each class, K positive numbers; uniform by default, as in FlyingSquid.
         seed: of the pairs that are drawn where an LF has more than ``MAX_PAIRS`` (10,000) triplets.
 
     Attributes:
@@ -207,7 +207,7 @@ class TripletModel:
             VotesError: if a vote is neither a class nor ``ABSTAIN``, or m is another one than in ``fit``.
         """
         if not hasattr(self, "evidence_"):
-            raise NotFittedError("the accuracies are not known yet; call fit first.")
+            raise NotFittedError("there are no accuracies yet; call fit first.")
         votes = validate_votes(votes, self.num_classes, fitted_lfs=self.evidence_.shape[2])
         voting = votes != ABSTAIN
         log_odds = np.tile(logit(self.class_balance), (len(votes), 1))
@@ -232,9 +232,9 @@ class TripletModel:
         agreement = AVERAGES[self.average](estimates[solved], axis=1)
         accuracies = np.full(len(coverage), UNKNOWN_ACCURACY)
         if solved.any():
-            known = np.minimum((1 + agreement / coverage[solved]) / 2, MAX_ACCURACY)
-            accuracies[:] = known.mean()
-            accuracies[solved] = known
+            solutions = np.minimum((1 + agreement / coverage[solved]) / 2, MAX_ACCURACY)
+            accuracies[:] = solutions.mean()
+            accuracies[solved] = solutions
         return accuracies
 
     def _evidence(

@@ -14,7 +14,7 @@ __all__ = ["VoteEncoder"]
 
 
 class VoteEncoder(nn.Module):
-    """A multi-layer perceptron on the votes and, where asked for, the features of a row.
+    """A multi-layer perceptron on the votes and, if wanted, the features of a row.
 
     The votes enter one-hot, an abstention as zeros. Features go through a layer of their own, which reads sparse rows
     as the end model's does, and is added to that of the votes: one layer on both, whatever the number of features.

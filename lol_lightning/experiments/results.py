@@ -93,7 +93,7 @@ class ResultFiles:
             self._take_over(self._described() if self.beside.exists() else {})
 
     def write(self, finished: Sequence[Finished]) -> pd.DataFrame:
-        """Write all that is known, each file in one go, and return it."""
+        """Write these results beside those that the files hold, each file in one go, and return all."""
         frame, chosen = results_of(finished), [_chosen(plan, outcome) for plan, outcome in finished]
         names = {tuple(plan.key.values()) for plan, _ in finished}
         old = self._frame[[key not in names for key in self._frame[KEY].itertuples(index=False, name=None)]]

@@ -82,7 +82,7 @@ class TrialStore:
         study.add_trial(trial)
 
     def outcome(self, name: str, trials: int) -> dict[str, Any] | None:
-        """Return what came out of the first ``trials`` trials of a study, ``None`` where that is not known."""
+        """Return what came out of the first ``trials`` trials of a study, ``None`` where it is open."""
         return None if self._storage is None else self._study(name).user_attrs.get(_key(trials))
 
     def set_outcome(self, name: str, trials: int, outcome: dict[str, Any]) -> None:

@@ -51,8 +51,8 @@ def by_conditions(frame: pd.DataFrame) -> Iterator[tuple[Conditions, pd.DataFram
 
 def method_order(frame: pd.DataFrame) -> list[str]:
     """Return the methods of results, in the order of the paper's tables; variants come last, by name."""
-    known = list(METHODS)
-    return sorted(set(frame["method"]), key=lambda name: (known.index(name) if name in known else len(known), name))
+    order = list(METHODS)
+    return sorted(set(frame["method"]), key=lambda name: (order.index(name) if name in order else len(order), name))
 
 
 def scores(frame: pd.DataFrame, metric: str = "test_accuracy") -> Scores:

@@ -112,7 +112,7 @@ def fit(
     """Train on the CPU by ``Trainer.fit``; the order of the rows and dropout follow torch's global random state.
 
     Args:
-        model: a classifier of known size.
+        model: a classifier whose network is built.
         train: its rows, read in random order as often as the steps need.
         validation: labeled batches.
         batch_size: B.

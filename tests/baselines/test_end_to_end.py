@@ -230,7 +230,10 @@ def test_own_network_reads_dense_rows_and_the_encoder_sparse_ones():
         ({"num_lfs": 1}, "num_lfs = 1; there is nothing to weigh below 2"),
         ({"class_balance": [0.5, 0.5]}, "class_balance"),
         ({"encoder_hidden_sizes": ()}, "hidden_sizes"),
-        ({"network": nn.Linear(2, 3), "num_features": None}, "num_features is not known: give it, or encoder_input"),
+        (
+            {"network": nn.Linear(2, 3), "num_features": None},
+            "the encoder has no size: give num_features, or encoder_input",
+        ),
     ],
 )
 def test_bad_arguments_are_named(options, message):
@@ -242,7 +245,7 @@ def test_number_of_lfs_must_be_known_and_hold():
     model = EndToEndClassifier(num_features=NUM_FEATURES, num_classes=NUM_CLASSES)
     with pytest.raises(ConfigurationError, match="the encoder has no size yet"):
         model.label_posterior(toy_batch())
-    with pytest.raises(ConfigurationError, match="num_lfs is not known"):
+    with pytest.raises(ConfigurationError, match="the encoder has no size: give num_lfs"):
         fit(model, toy_batch())
     with pytest.raises(VotesError, match="votes of 5 LFs met an encoder for 4"):
         EndToEndClassifier(**{**SIZES, "num_lfs": 4}).label_posterior(toy_batch())

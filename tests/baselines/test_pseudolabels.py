@@ -70,7 +70,7 @@ def test_some_methods_need_three_lfs(method):
 
 
 @pytest.mark.parametrize("method", TAKE_CLASS_BALANCE)
-def test_label_models_are_told_the_shares_of_the_classes(method):
+def test_label_models_take_class_shares(method):
     rng = np.random.default_rng(0)
     labels = (rng.random(2000) < 0.1).astype(np.int64)
     right = rng.random((2000, 4)) < 0.75
@@ -81,7 +81,7 @@ def test_label_models_are_told_the_shares_of_the_classes(method):
 
 
 @pytest.mark.parametrize("method", sorted(set(PSEUDOLABELS) - set(TAKE_CLASS_BALANCE)))
-def test_other_methods_refuse_shares_of_the_classes(method):
+def test_other_methods_refuse_class_shares(method):
     with pytest.raises(ConfigurationError, match=f"{method!r} takes no class_balance"):
         pseudolabels(method, np.zeros((5, 3), dtype=np.int64), 2, class_balance=[0.5, 0.5])
 
