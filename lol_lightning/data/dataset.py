@@ -20,7 +20,7 @@ from lol_lightning.features.feature_space import Matrix
 from lol_lightning.functional.example_targets import ExampleTargets
 from lol_lightning.functional.gradient_targets import GradientTargets
 
-__all__ = ["LoLDataLoader", "LoLDataset", "leaves_one_row"]
+__all__ = ["LoLDataLoader", "LoLDataset", "as_tensor", "leaves_one_row"]
 
 if TYPE_CHECKING:
     _Loader = DataLoader[LoLBatch]
@@ -63,9 +63,9 @@ class LoLDataset(Dataset[LoLBatch]):
     ) -> None:
         self.features = _as_tensors(features)
         self._row_lengths = self.features.offsets.diff() if isinstance(self.features, SparseRows) else None
-        self.votes = _compact(torch.as_tensor(votes))
+        self.votes = _compact(as_tensor(votes))
         self.gradient_targets = gradient_targets
-        self.labels = None if labels is None else torch.as_tensor(labels).long()
+        self.labels = None if labels is None else as_tensor(labels).long()
         self.example_targets, self.transform = example_targets, transform
         self._check()
 
@@ -150,7 +150,14 @@ def identity(batch: LoLBatch) -> LoLBatch:
 def _as_tensors(features: Any) -> SparseRows | Tensor:
     if isinstance(features, SparseRows):
         return features
-    return SparseRows.from_csr(sp.csr_matrix(features)) if sp.issparse(features) else torch.as_tensor(features)
+    return SparseRows.from_csr(sp.csr_matrix(features)) if sp.issparse(features) else as_tensor(features)
+
+
+def as_tensor(values: Any) -> Tensor:
+    """Return an array as a tensor that shares its memory, unless the array is read-only, such as a frame's."""
+    if isinstance(values, np.ndarray) and not values.flags.writeable:
+        values = values.copy()
+    return torch.as_tensor(values)
 
 
 def _compact(votes: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from lol_lightning.data.batch import SparseRows
+from lol_lightning.data.dataset import as_tensor
 from lol_lightning.exceptions import ConfigurationError, DataError
 from lol_lightning.features.feature_space import FeatureSpace, Matrix
 
@@ -38,7 +39,7 @@ def feature_batches(rows: Any, space: FeatureSpace | None, batch_size: int) -> I
         [3, 2]
     """
     features = features_of(rows, space)
-    whole = SparseRows.from_csr(features) if sp.issparse(features) else torch.as_tensor(features)
+    whole = SparseRows.from_csr(features) if sp.issparse(features) else as_tensor(features)
     for start in range(0, len(whole), batch_size):
         index = torch.arange(start, min(start + batch_size, len(whole)))
         yield whole.rows(index) if isinstance(whole, SparseRows) else whole[index]
@@ -72,7 +73,7 @@ def features_of(rows: Any, space: FeatureSpace | None) -> Matrix | Tensor:
         features = rows.float()
     else:
         features = sp.csr_matrix(rows, dtype=np.float32) if sp.issparse(rows) else np.asarray(rows, dtype=np.float32)
-    finite = torch.isfinite(torch.as_tensor(features.data if sp.issparse(features) else features))
+    finite = torch.isfinite(as_tensor(features.data if sp.issparse(features) else features))
     if not finite.all():
         row = int((~finite).nonzero()[0, 0])
         if sp.issparse(rows):

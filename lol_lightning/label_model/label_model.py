@@ -16,38 +16,32 @@ from snorkel.labeling.model.base_labeler import BaseLabeler
 from snorkel.labeling.model.label_model import LabelModelConfig, TrainConfig
 from snorkel.utils import probs_to_preds
 
-from lol_lightning._files.disk import reading
-from lol_lightning._files.plain import check_fields
-from lol_lightning._files.state import check_tensor, read_archive, write_archive
+from lol_lightning.data.feature_batches import is_matrix
+from lol_lightning.data.inspecting import InspectMode, InspectOptions
+from lol_lightning.data.options import Classes, ClassShares
+from lol_lightning.data.voters import Records
 from lol_lightning.exceptions import ConfigurationError, DataError, NotFittedError, VotesError
 from lol_lightning.features import FeatureSpace
 from lol_lightning.functional.gradient_targets import GradientTargets
 from lol_lightning.functional.votes import ABSTAIN
-from lol_lightning.label_model.end_model import EndModel, Training, classifier_options, train_end_model
-from lol_lightning.label_model.settings import classifier_arguments, train_config
+from lol_lightning.label_model.settings import (
+    classifier_arguments,
+    classifier_keywords,
+    train_config,
+    with_penalty,
+)
+from lol_lightning.label_model.storage import read_label_model, write_label_model
+from lol_lightning.label_model.training import data_module, quiet, train_classifier
 from lol_lightning.label_model.vote_model import VoteModel, estimate_vote_model
 from lol_lightning.lfs.apply import validate_votes
 from lol_lightning.losses.weights.class_balance import class_balance_of
+from lol_lightning.models.classifier import LoLClassifier
 
 __all__ = ["LoLLabelModel"]
 
 logger = logging.getLogger(__name__)
 
 TIE_BREAK_POLICIES = ("abstain", "random", "true-random")
-
-_FORMAT = "lol-lightning label model 2"
-_FIELDS = {
-    "format": str,
-    "cardinality": int,
-    "conditionals": torch.Tensor,
-    "class_balance": torch.Tensor,
-    "end_model": dict | None,
-}
-_WHAT = "a file that LoLLabelModel.save wrote"
-_CURE = (
-    "A pickle, such as Snorkel's LabelModel saves, is not read, since reading it can run code: fit a LoLLabelModel and "
-    "save that."
-)
 
 
 class LoLLabelModel(BaseLabeler):  # type: ignore[misc]
@@ -96,8 +90,8 @@ class LoLLabelModel(BaseLabeler):  # type: ignore[misc]
             raise ConfigurationError(f"{error}; LoLLabelModel takes cardinality, verbose and device.") from error
         if self.config.device != "cpu" and not torch.cuda.is_available():
             raise ConfigurationError(f"device = {self.config.device!r}, but CUDA is not available; use 'cpu'.")
-        self._vote_model: VoteModel | None = None
-        self._end_model: EndModel | None = None
+        self.vote_model_: VoteModel | None = None
+        self.classifier_: LoLClassifier | None = None
 
     def fit(
         self,
@@ -107,8 +101,10 @@ class LoLLabelModel(BaseLabeler):  # type: ignore[misc]
         progress_bar: bool = True,
         X: Any = None,
         lfs: Sequence[LabelingFunction] | None = None,
-        gradient_targets: GradientTargets | None = None,
+        records: Records | GradientTargets | None = None,
         feature_space: FeatureSpace | None = None,
+        text_column: str = "text",
+        inspect: InspectMode | InspectOptions = "declared",
         batch_size: int = 128,
         prior_rows: float | None = None,
         **kwargs: Any,
@@ -117,19 +113,26 @@ class LoLLabelModel(BaseLabeler):  # type: ignore[misc]
 
         Args:
             L_train: votes (n, m), values -1 .. K - 1.
-            Y_dev: gold labels of a development set, read only for the class balance.
+            Y_dev: gold labels of a development set, read only for the class shares.
             class_balance: share of each class; without it and ``Y_dev``, uniform. With ``X``, the votes that the
-                classifier learns from are balanced to shares that are given so, see its ``class_weights``.
+                classifier learns from are balanced to the shares that either tells, see its ``class_weights``.
             progress_bar: show one.
-            X: the n rows: texts, a DataFrame or data points with a ``text``, or a matrix (n, d), sparse or dense.
-            lfs: the LFs in the order of the columns; what they inspect gives the gradient targets. Without them and
-                ``gradient_targets`` the classifier learns from the votes alone (LoL-simple).
-            gradient_targets: instead of ``lfs``, targets in the features of ``X``.
-            feature_space: turns ``X`` into features, by default ``BagOfWords()``; a fitted one is used as it is.
+            X: the n rows: texts, a DataFrame or data points, or a matrix (n, d), sparse or dense.
+            lfs: the LFs in the order of the columns (or by name, where those of a DataFrame have their names); what
+                they inspect gives the gradient targets. Without them and ``records`` the classifier learns from the
+                votes alone (LoL-simple). LFs of which nothing is on record are named.
+            records: what the LFs inspect, in place of what ``lfs`` declare: what ``inspect_lfs`` returns, or records,
+                matched by name. Or ``GradientTargets`` in the features of ``X``, instead of ``lfs``.
+            feature_space: turns ``X`` into features, such as ``TableFeatures()``; by default ``BagOfWords()`` of
+                ``text_column``. A fitted one is used as it is.
+            text_column: column of the text.
+            inspect: "declared", "traced" or "all", see ``LoLDataModule``: whether ``lfs`` of which nothing is on record
+                are run on ``X`` to find what they inspect.
             batch_size: of the classifier's training.
             prior_rows: how many rows of each class the prior on the conditionals counts as; by default 1 with ``X``,
                 else ``10 * sqrt(n)``, which suits real LFs (1 is less biased where LFs are independent).
-            **kwargs: Snorkel's settings, all accepted, and with ``X`` any argument of ``LoLClassifier``. They mean:
+            **kwargs: Snorkel's settings, all accepted, and with ``X`` any argument of ``LoLClassifier`` and, in place
+                of its ``penalty``, of ``GradientPenalty`` (``alpha``, ``c``, ...). Snorkel's mean:
 
                 - ``n_epochs`` (100): passes over the rows with ``X``, else EM steps at most.
                 - ``lr``, ``l2``, ``optimizer``: learning rate, weight decay and optimizer of the classifier, whose
@@ -145,10 +148,11 @@ class LoLLabelModel(BaseLabeler):  # type: ignore[misc]
             VotesError: if a vote is NaN, below -1 or not below K, or there is none at all.
             ConfigurationError: if an argument is unknown or cannot work.
             DataError: if ``X`` and ``L_train`` differ in length, or ``Y_dev`` lacks a class.
-            TargetsError: if ``gradient_targets`` do not fit the votes or ``X``.
+            TargetsError: if ``GradientTargets`` do not fit the votes or ``X``.
         """
-        options = classifier_arguments(kwargs, classifier_options(), with_features=X is not None)
-        for name, value in (("lfs", lfs), ("gradient_targets", gradient_targets), ("feature_space", feature_space)):
+        arguments = classifier_arguments(kwargs, classifier_keywords(), with_features=X is not None)
+        of_rows: dict[str, Any] = {"lfs": lfs, "records": records, "feature_space": feature_space}
+        for name, value in of_rows.items():
             if X is None and value is not None:
                 raise ConfigurationError(f"{name} is for the classifier, which needs the rows: give X too.")
         if prior_rows is not None and not prior_rows >= 0:
@@ -156,28 +160,43 @@ class LoLLabelModel(BaseLabeler):  # type: ignore[misc]
         votes = validate_votes(L_train, self.cardinality)
         if not (votes != ABSTAIN).any():
             raise VotesError(f"none of the {votes.size} votes of L_train is a class, so nothing can be learnt.")
-        given = {name: value for name, value in kwargs.items() if name in TrainConfig._fields}
-        config = train_config(given, votes.shape[1], self.cardinality)
+        own = {name: value for name, value in kwargs.items() if name in TrainConfig._fields}
+        config = train_config(own, votes.shape[1], self.cardinality)
         balance = class_balance_of(class_balance, Y_dev, self.cardinality)
-        end_model = None
+        classifier, posterior = None, None
         if X is not None:
-            training = Training(
-                config.n_epochs,
-                batch_size,
-                config.seed,
-                self.config.device,
-                progress_bar,
-                self.config.verbose,
-                options,
-                None if class_balance is None else balance,
-                None if Y_dev is None else np.asarray(Y_dev).ravel(),
-            )
-            end_model = train_end_model(X, votes, self.cardinality, lfs, gradient_targets, feature_space, training)
-        posterior = None if end_model is None else end_model.predict_proba(X)
-        self._vote_model = estimate_vote_model(
+            if is_matrix(X) and X.ndim != 2 and arguments.get("network") is None:
+                raise DataError(f"X has the shape {tuple(X.shape)}; a matrix of features is (n, d).")
+            shares = None
+            if class_balance is not None or Y_dev is not None:
+                shares = ClassShares(balance, None if class_balance is not None else np.asarray(Y_dev).size)
+            with quiet(self.config.verbose):
+                data = data_module(
+                    X,
+                    L_train,
+                    votes,
+                    Classes(number=self.cardinality, balance=shares),
+                    text_column=text_column,
+                    inspect=inspect,
+                    batch_size=batch_size,
+                    seed=config.seed,
+                    progress_bar=progress_bar,
+                    **of_rows,
+                )
+                classifier = train_classifier(
+                    data,
+                    with_penalty(arguments, config.seed),
+                    config.n_epochs,
+                    config.seed,
+                    self.config.device,
+                    progress_bar,
+                    expects_targets=lfs is not None and records is None,
+                )
+            posterior = classifier.predict_proba(X)
+        self.vote_model_ = estimate_vote_model(
             votes, balance, posterior, config, prior_rows, self.config.verbose, progress_bar
         )
-        self._end_model, self.train_config = end_model, config
+        self.classifier_, self.train_config = classifier, config
 
     def predict_proba(self, L: Any, X: Any = None) -> Float[np.ndarray, "row cls"]:
         """Return class probabilities: the label model's given ``L``, the classifier's where ``X`` is given.
@@ -197,9 +216,11 @@ class LoLLabelModel(BaseLabeler):  # type: ignore[misc]
         vote_model = self._fitted()
         if X is None:
             return vote_model.predict_proba(L)
-        if self._end_model is None:
+        if self.classifier_ is None:
             raise NotFittedError("fit had no X, so there is no classifier; call fit(L_train, X=...), or leave X out.")
-        probabilities = self._end_model.predict_proba(X)
+        if self.classifier_.feature_space is None and not is_matrix(X):
+            raise DataError(f"the model was trained on a matrix, but X is a {type(X).__name__}; give a matrix again.")
+        probabilities = self.classifier_.predict_proba(X)
         if L is not None and (rows := len(vote_model.check(L))) != len(probabilities):
             raise DataError(f"X has {len(probabilities)} rows and L has {rows}; give both for the same rows.")
         return probabilities
@@ -267,42 +288,37 @@ class LoLLabelModel(BaseLabeler):  # type: ignore[misc]
         return self._fitted().weights
 
     def save(self, destination: str | Path) -> None:
-        """Write the fitted model to one file of arrays and JSON.
+        """Write the fitted model to one file of arrays and JSON, with the feature space of its classifier.
 
         Raises:
             ConfigurationError: if the classifier's network, the feature space or its vectorizer is not the package's
                 or scikit-learn's own, or holds a function: only a pickle could keep it.
+            DataError: if the file cannot be written; one that was there is then as it was.
         """
-        vote_model = self._fitted()
-        state = {
-            "format": _FORMAT,
-            "cardinality": self.cardinality,
-            "conditionals": torch.from_numpy(vote_model.conditionals),
-            "class_balance": torch.from_numpy(vote_model.class_balance),
-            "end_model": None if self._end_model is None else self._end_model.state(),
-        }
-        write_archive(destination, state)
+        write_label_model(destination, self._fitted(), self.classifier_)
 
     def load(self, source: str | Path) -> None:
         """Read what ``save`` wrote; nothing in the file is executed.
 
         Raises:
-            DataError: if it is another file, such as a pickle of Snorkel's ``LabelModel``.
+            DataError: if it is broken or another file, such as a pickle of Snorkel's ``LabelModel``; the model is then
+                as it was.
         """
-        state = read_archive(source, _WHAT, _CURE)
-        if state.get("format") != _FORMAT:
-            raise DataError(f"{source} has the format {state.get('format')!r:.80}, expected {_FORMAT!r}.")
-        with reading(source, _WHAT, _CURE):
-            fields = check_fields(state, _FIELDS, "the state")
-            cls = fields["cardinality"]
-            lf = len(fields["conditionals"])
-            conditionals = check_tensor(fields["conditionals"], torch.double, (lf, cls + 1, cls), "conditionals")
-            balance = check_tensor(fields["class_balance"], torch.double, (cls,), "class_balance")
-            end_model = None if fields["end_model"] is None else EndModel.from_state(fields["end_model"])
-        self.cardinality, self._end_model = cls, end_model
-        self._vote_model = VoteModel(conditionals.numpy(), balance.numpy())
+        vote_model, classifier = read_label_model(source)
+        self.vote_model_, self.classifier_ = vote_model, classifier
+        self.cardinality = len(vote_model.class_balance)
+
+    def __repr__(self) -> str:
+        state = "not fitted"
+        if self.vote_model_ is not None:
+            state = f"fitted on {len(self.vote_model_.conditionals)} LFs, " + (
+                "without a classifier"
+                if self.classifier_ is None
+                else f"with a classifier of {self.classifier_.hparams['num_features'] or 'raw'} features"
+            )
+        return f"LoLLabelModel(cardinality={self.cardinality}, {state})"
 
     def _fitted(self) -> VoteModel:
-        if self._vote_model is None:
+        if self.vote_model_ is None:
             raise NotFittedError("this LoLLabelModel is not fitted; call fit(L_train) or load(path) first.")
-        return self._vote_model
+        return self.vote_model_

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import Any
+from collections.abc import Collection, Mapping
+from inspect import signature
+from typing import Any, cast
 
 import numpy as np
 from snorkel.labeling.model.label_model import TrainConfig
 
 from lol_lightning.exceptions import ConfigurationError
+from lol_lightning.losses.penalties import GradientPenalty
+from lol_lightning.models.classifier import LoLClassifier
 
-__all__ = ["classifier_arguments", "train_config"]
+__all__ = ["classifier_arguments", "classifier_keywords", "train_config", "with_penalty"]
 
+_MOVED = {
+    "gradient_targets": "records",
+    "gradient_unit": "unit",
+    "penalty_every": "every",
+    "penalty_reduction": "reduction",
+    "penalty_shares": "factors",
+    "penalty_warmup": "warmup",
+    "penalty_weights": "weights",
+}
 _SCHEDULERS = ("constant", "linear", "exponential", "step")
 _OPTIMIZERS = ("sgd", "adam", "adamax")
 
@@ -52,6 +64,12 @@ def train_config(given: dict[str, Any], num_lfs: int, num_classes: int) -> Train
     return config
 
 
+def classifier_keywords() -> set[str]:
+    """Return the names of the arguments of ``LoLClassifier`` and ``GradientPenalty`` that ``fit`` takes."""
+    names = {*signature(LoLClassifier).parameters, *signature(GradientPenalty).parameters}
+    return names - {"num_features", "num_classes", "seed"}
+
+
 def classifier_arguments(given: dict[str, Any], known: Collection[str], with_features: bool) -> dict[str, Any]:
     """Return the arguments of the classifier among the keywords of ``fit``.
 
@@ -69,12 +87,45 @@ def classifier_arguments(given: dict[str, Any], known: Collection[str], with_fea
     """
     snorkel = set(TrainConfig._fields)
     if unknown := sorted(set(given) - snorkel - set(known)):
-        raise ConfigurationError(f"fit got unknown arguments {unknown}; it takes {sorted(snorkel | set(known))}.")
+        moved = [f"{name} is now {_MOVED[name]}" for name in unknown if name in _MOVED]
+        raise ConfigurationError(
+            f"fit got unknown arguments {unknown}; it takes {sorted(snorkel | set(known))}."
+            + (f" Of these, {', '.join(moved)}." if moved else "")
+        )
     if not with_features:
         if extra := sorted(set(given) - snorkel):
             raise ConfigurationError(f"{extra} are for the classifier, which needs the rows: give X too.")
         if given.get("optimizer", "sgd") not in _OPTIMIZERS:
             raise ConfigurationError(f"Unrecognized optimizer option {given['optimizer']!r}; use one of {_OPTIMIZERS}.")
         return {}
+    if "l2" in given and "weight_decay" in given:
+        raise ConfigurationError("l2 and weight_decay are the same for the classifier; give one of them.")
     renamed = {"weight_decay" if name == "l2" else name: value for name, value in given.items()}
     return {name: value for name, value in renamed.items() if name in {*known, "weight_decay"}}
+
+
+def with_penalty(arguments: Mapping[str, Any], seed: int) -> dict[str, Any]:
+    """Return arguments of ``LoLClassifier`` in which those of the penalty, given flat, are one mapping.
+
+    Args:
+        arguments: of the classifier and the penalty.
+        seed: of the smoothing samples, unless ``penalty`` has one.
+
+    Raises:
+        ConfigurationError: if there is a ``penalty`` and arguments of one beside it.
+
+    Example:
+        >>> with_penalty({"lr": 0.1, "alpha": 3.0, "c": 0.3}, seed=1)
+        {'lr': 0.1, 'penalty': {'seed': 1, 'alpha': 3.0, 'c': 0.3}}
+    """
+    names = set(signature(GradientPenalty).parameters)
+    flat = {name: value for name, value in arguments.items() if name in names}
+    rest = {name: value for name, value in arguments.items() if name not in names}
+    penalty = rest.get("penalty")
+    if flat and penalty is not None:
+        raise ConfigurationError(
+            f"{sorted(flat)} are arguments of the penalty, and there is penalty= as well: use one."
+        )
+    if flat or (isinstance(penalty, Mapping) and "class_path" not in penalty):
+        rest["penalty"] = {"seed": seed, **(flat or cast(Mapping[str, Any], penalty))}
+    return rest

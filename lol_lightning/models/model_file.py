@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from lol_lightning._files.state import read_archive
 from lol_lightning.exceptions import DataError
@@ -41,7 +44,24 @@ def check_model(state: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         or not isinstance(weights, dict)
     ):
         raise DataError("it lacks hparams or state_dict, or holds more than these")
+    _check_sizes(hparams, weights)
     return hparams, weights
+
+
+def _check_sizes(hparams: Mapping[str, Any], weights: Mapping[str, Any]) -> None:
+    """Check that the weights have the sizes of the network, before one of these sizes takes memory."""
+    hidden = hparams.get("hidden_sizes")
+    if not isinstance(hidden, list):
+        raise DataError(f"its hidden_sizes are {hidden!r:.80}, no list")
+    sizes = [hparams.get("num_features"), *hidden, hparams.get("num_classes")]
+    if any(type(size) is not int or size < 1 for size in sizes):
+        raise DataError(f"its layers have the sizes {sizes!s:.80}")
+    needed = sum(size * (before + 1) for before, size in pairwise(sizes))
+    held = sum(
+        value.numel() for name, value in weights.items() if name.startswith("network.") and torch.is_tensor(value)
+    )
+    if needed != held:
+        raise DataError(f"layers of the sizes {sizes!s:.80} need {needed} weights, and it holds {held}")
 
 
 def read_model(path: str | Path) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -111,6 +111,16 @@ def test_rows_are_drawn_and_targets_taken_before_setup():
     np.testing.assert_array_equal(data.train_votes, VOTES[index][(VOTES[index] != -1).any(1)])
 
 
+def test_arrays_that_are_read_only_stay_as_they_are():
+    features, votes = DENSE.copy(), VOTES.copy()
+    for array in (features, votes):
+        array.flags.writeable = False
+    data = data_module(features, pd.DataFrame(votes, columns=list("abcde")), predict=features)
+    data.setup()
+    data.dataset("predict").features.zero_()
+    np.testing.assert_array_equal(features, DENSE)
+
+
 def test_a_feature_space_lets_the_model_read_texts():
     space = BagOfWords().fit(["win a prize", "nice song"])
     features = space.transform(["win a prize", "nice song"] * 8)

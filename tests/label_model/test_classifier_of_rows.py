@@ -7,17 +7,15 @@ import pytest
 import scipy.sparse as sp
 import torch
 from sklearn.feature_extraction.text import CountVectorizer
-from snorkel.labeling import labeling_function
 
 from lol_lightning.exceptions import ConfigurationError, DataError, FeatureSpaceError, TargetsError
-from lol_lightning.features.bag_of_words import BagOfWords
+from lol_lightning.features import BagOfWords
 from lol_lightning.functional.gradient_targets import GradientTargets
-from lol_lightning.label_model.end_model import EndModel, Training, train_end_model
-from lol_lightning.label_model.label_model import LoLLabelModel
+from lol_lightning.label_model import LoLLabelModel
 from lol_lightning.lfs.apply import fast_apply
 from lol_lightning.lfs.rules.rules import keyword_lf
-from lol_lightning.losses.class_balance import balancing_weights
-from lol_lightning.losses.weighting import VotesForWeights
+from lol_lightning.losses.weights import LabeledVotes
+from lol_lightning.losses.weights.class_balance import balancing_weights
 
 SPAM_WORDS, HAM_WORDS = ["subscribe", "channel", "visit"], ["song", "love", "voice"]
 LFS = [
@@ -113,9 +111,9 @@ def test_given_targets_equal_the_lfs_own():
         entries, 3, 2, space.num_features, document_frequency=space.document_frequency
     )
     wanted = fitted(lfs=LFS, feature_space=space).predict_proba(None, X=TEST)
-    from_rows = fitted(gradient_targets=targets, feature_space=space).predict_proba(None, X=TEST)
+    from_rows = fitted(records=targets, feature_space=space).predict_proba(None, X=TEST)
     np.testing.assert_allclose(from_rows, wanted, atol=1e-6)
-    matrix = fitted(space.transform(TRAIN), gradient_targets=targets)
+    matrix = fitted(space.transform(TRAIN), records=targets)
     np.testing.assert_allclose(matrix.predict_proba(None, X=space.transform(TEST)), wanted, atol=1e-6)
     mapped = fitted(space.transform(TRAIN), lfs=LFS, feature_space=space)
     np.testing.assert_allclose(mapped.predict_proba(None, X=space.transform(TEST)), wanted, atol=1e-6)
@@ -134,7 +132,7 @@ def test_seed_repeats_the_training_and_leaves_the_global_one_alone():
 def test_settings_reach_the_classifier():
     classifier = fitted(
         n_epochs=1, lr=0.005, l2=0.1, optimizer="adam", hidden_sizes=[8], method="lol-simple", lf_weights="coverage"
-    )._end_model.classifier
+    ).classifier_
     hparams = classifier.hparams
     assert (hparams["lr"], hparams["weight_decay"], hparams["optimizer"]) == (0.005, 0.1, "adam")
     assert hparams["hidden_sizes"] == [8]
@@ -192,16 +190,6 @@ def test_own_network_trains_but_is_not_saved(tmp_path):
     assert not (tmp_path / "model").exists()
 
 
-def test_plain_snorkel_lfs_train_with_their_votes():
-    @labeling_function()
-    def plain(x):
-        return 1
-
-    end_model = train_end_model(TRAIN, L_TRAIN, 2, [*LFS[:2], plain], None, None, Training(1, progress_bar=False))
-    assert isinstance(end_model, EndModel)
-    assert end_model.predict_proba(TEST).shape == (60, 2)
-
-
 TARGETS = GradientTargets.from_entries([(0, 1, 0, 1.0)], num_lfs=3, num_classes=2, num_features=4)
 
 
@@ -210,9 +198,9 @@ TARGETS = GradientTargets.from_entries([(0, 1, 0, 1.0)], num_lfs=3, num_classes=
     [
         ({"X": TRAIN[:7]}, DataError, "X has 7 rows and L_train has 120"),
         ({"lfs": LFS[:2]}, ConfigurationError, "there are 2 lfs and 3 columns"),
-        ({"lfs": LFS, "gradient_targets": TARGETS}, ConfigurationError, "give one of them"),
+        ({"lfs": LFS, "records": TARGETS}, ConfigurationError, "give one of them"),
         ({"X": np.ones((120, 4)), "lfs": LFS}, ConfigurationError, "give the feature_space that made X"),
-        ({"gradient_targets": TARGETS}, TargetsError, "num_features = 4"),
+        ({"records": TARGETS}, TargetsError, "'num_features': 4"),
         ({"X": np.ones((120, 2, 2))}, DataError, "X has the shape (120, 2, 2)"),
         ({"X": np.full((120, 4), np.nan)}, DataError, "row 0 holds a feature that is not finite"),
         ({"X": [""] * 120}, FeatureSpaceError, "no vocabulary"),
@@ -249,15 +237,15 @@ def test_prediction_from_what_does_not_fit_is_named():
 )
 def test_votes_are_balanced_to_the_shares_that_fit_is_told(given, shares, num_labeled):
     covered = L_TRAIN[(L_TRAIN != -1).any(1)]
-    expected = balancing_weights(VotesForWeights(covered, 2).soft_votes(), shares, num_labeled)
+    expected = balancing_weights(LabeledVotes(covered, 2).soft_votes(), shares, num_labeled)
     model = fitted(lfs=LFS, n_epochs=1, **given)
-    np.testing.assert_allclose(model._end_model.classifier.hparams["class_weights"], expected)
+    np.testing.assert_allclose(model.classifier_.hparams["class_weights"], expected)
     model = fitted(lfs=LFS, n_epochs=1, class_weights="validation", **given)
-    np.testing.assert_allclose(model._end_model.classifier.hparams["class_weights"], expected)
+    np.testing.assert_allclose(model.classifier_.hparams["class_weights"], expected)
     model = fitted(lfs=LFS, n_epochs=1, class_weights=[1.0, 2.0], **given)
-    assert model._end_model.classifier.hparams["class_weights"] == [1.0, 2.0]
+    assert model.classifier_.hparams["class_weights"] == [1.0, 2.0]
 
 
 def test_votes_count_as_they_are_where_fit_is_told_no_shares():
-    classifier = fitted(lfs=LFS, n_epochs=1)._end_model.classifier
-    assert classifier._weights["class_weights"] is None
+    classifier = fitted(lfs=LFS, n_epochs=1).classifier_
+    assert classifier.hparams["class_weights"] == classifier.lol.class_weights.tolist() == [1.0, 1.0]
