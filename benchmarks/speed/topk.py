@@ -22,6 +22,7 @@ from lol_lightning.vision.backbones import ResNet18Classifier, Stem
 from lol_lightning.vision.topk import linear_top_k_targets, top_k_targets
 
 K = 20
+PENALTY = {"class_path": "lol_lightning.losses.ExamplePenalty"}
 
 
 def run(
@@ -83,7 +84,10 @@ def loop_over_labelers(network: nn.Module, x: Tensor, signs: Tensor, k: int) -> 
 
 def steps_on_representations(m: int, d: int, rounds: int, batch_size: int = 64, steps: int = 100) -> list[Row]:
     batch = random_batch((d,), m, batch_size)
-    models = {method: LoLClassifier(num_features=d, num_classes=2, method=method) for method in ("lol", "lol-simple")}  # type: ignore[arg-type]
+    models = {
+        method: LoLClassifier(num_features=d, num_classes=2, method=method, penalty=PENALTY)  # type: ignore[arg-type]
+        for method in ("lol", "lol-simple")
+    }
     times = step_times(models, batch, steps, rounds)
     case = f"step at the representation, LoL / LoL-simple, d={d}, m={m}, B={batch_size}"
     return [cost(case, times["lol"], times["lol-simple"], "ms")]
@@ -92,7 +96,7 @@ def steps_on_representations(m: int, d: int, rounds: int, batch_size: int = 64, 
 def steps_on_pixels(m: int, side: int, stem: Stem, batch_size: int, steps: int, rounds: int) -> list[Row]:
     batch = random_batch((3, side, side), m, batch_size)
     models = {
-        method: LoLClassifier(ResNet18Classifier(2, stem=stem), num_classes=2, method=method)  # type: ignore[arg-type]
+        method: LoLClassifier(ResNet18Classifier(2, stem=stem), num_classes=2, method=method, penalty=PENALTY)  # type: ignore[arg-type]
         for method in ("lol", "lol-simple")
     }
     times = step_times(models, batch, steps, rounds)

@@ -53,8 +53,8 @@ class DawidSkene:
         on average over six WRENCH sets, and "missing" 59% (youtube 89% and 55%; on imdb, whose LFs vote both ways, 59%
         and 74%).
 
-        Smoothing is ours: it keeps a vote that never occurs for a class from ruling that class out. It is a Dirichlet prior,
-        and EM climbs the posterior under it. From 1 on, samples of 100 rows of those sets drowned in it.
+        Smoothing is ours: it keeps a vote that never occurs for a class from ruling that class out. It is a Dirichlet
+        prior, and EM climbs the posterior under it. From 1 on, samples of 100 rows of those sets drowned in it.
 
     Example:
         >>> votes = np.array([[1, 1, 1], [1, 1, -1], [0, 0, 1], [0, 0, -1], [0, 0, 0]])

@@ -232,7 +232,7 @@ def test_own_network_reads_dense_rows_and_the_encoder_sparse_ones():
         ({"encoder_hidden_sizes": ()}, "hidden_sizes"),
         (
             {"network": nn.Linear(2, 3), "num_features": None},
-            "the encoder has no size: give num_features, or encoder_input",
+            "no size: give num_features, or encoder_input",
         ),
     ],
 )
