@@ -5,9 +5,14 @@ import torch
 from PIL import Image
 from torch import nn
 
-from lol_lightning.vision.awa import AttributeData
-from lol_lightning.vision.labelers import AttributeLabelers
-from lol_lightning.vision.matrices import ClassAttributeMatrix
+from lol_lightning.vision import (
+    AttributeData,
+    AttributeLabelers,
+    ClassAttributeMatrix,
+    LoLImageDataModule,
+    RowTargetOptions,
+    SplitOptions,
+)
 
 CLASSES = ("bat", "cat", "dog", "eel", "fox", "gnu", "hog", "jay", "ram", "yak")
 ATTRIBUTES = ("flies", "furry", "swims", "big")
@@ -95,3 +100,20 @@ def write_awa(root, rows_per_class=3):
     (root / "trainclasses.txt").write_text("\n".join(name for name in CLASSES if name not in UNSEEN) + "\n")
     (root / "testclasses.txt").write_text("\n".join(UNSEEN))
     return root
+
+
+def small_backbone_of_96():
+    backbone = small_backbone()
+    backbone.num_features = 96
+    return backbone
+
+
+def toy_module(data=None, classes=("bat", "eel"), **changes):
+    """A data module of two classes, with labelers that need no training; ``changes`` are arguments of it."""
+    options = {
+        "labelers": perfect_labelers(),
+        "targets": RowTargetOptions(top_k=4),
+        "split": SplitOptions(val_per_class=5),
+        "batch_size": 16,
+    }
+    return LoLImageDataModule(data or toy_data(), classes, **{**options, **changes})
