@@ -170,6 +170,7 @@ class LoLLabelModel(BaseLabeler):  # type: ignore[misc]
             shares = None
             if class_balance is not None or Y_dev is not None:
                 shares = ClassShares(balance, None if class_balance is not None else np.asarray(Y_dev).size)
+            seed = int(config.seed)  # A file holds no numbers of NumPy.
             with quiet(self.config.verbose):
                 data = data_module(
                     X,
@@ -179,15 +180,15 @@ class LoLLabelModel(BaseLabeler):  # type: ignore[misc]
                     text_column=text_column,
                     inspect=inspect,
                     batch_size=batch_size,
-                    seed=config.seed,
+                    seed=seed,
                     progress_bar=progress_bar,
                     **of_rows,
                 )
                 classifier = train_classifier(
                     data,
-                    with_penalty(arguments, config.seed),
-                    config.n_epochs,
-                    config.seed,
+                    with_penalty(arguments, seed),
+                    int(config.n_epochs),
+                    seed,
                     self.config.device,
                     progress_bar,
                     expects_targets=lfs is not None and records is None,

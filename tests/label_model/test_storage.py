@@ -58,6 +58,16 @@ def test_a_file_answers_for_new_texts_in_another_process(trained):
     np.testing.assert_allclose(of_votes, model.predict_proba(VOTES), atol=1e-12)
 
 
+def test_settings_may_be_numbers_of_numpy(tmp_path):
+    model = LoLLabelModel(2, verbose=False)
+    model.fit(VOTES, X=TEXTS, progress_bar=False, n_epochs=np.int64(1), seed=np.int64(3), lfs=LFS, alpha=np.float64(2))
+    model.save(tmp_path / "model")
+    again = LoLLabelModel(verbose=False)
+    again.load(tmp_path / "model")
+    assert again.classifier_.hparams["seed"] == 3
+    assert again.classifier_.hparams["penalty"]["init_args"]["alpha"] == 2.0
+
+
 def test_a_table_travels_with_its_columns(tmp_path):
     table = pd.DataFrame({"age": np.arange(16.0), "city": ["Oslo", "Rome"] * 8})
     model = fitted(table, feature_space=TableFeatures())
