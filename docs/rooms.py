@@ -81,35 +81,31 @@ def loose_modules(package: Path) -> list[str]:
 
 
 def draw(found: Counter[tuple[str, str]], order: list[str], path: Path, title: str) -> None:
-    """Draw rooms from left to right, imports as arcs: below the line to earlier rooms, above it to later ones."""
-    from matplotlib import pyplot as plt
-    from matplotlib.patches import FancyArrowPatch
+    """Draw a square for each import: its row is the room that imports, its column the room that is imported.
 
-    figure, axes = plt.subplots(figsize=(max(8, 0.62 * len(order)), 5.5))
+    Imports of earlier rooms lie below the diagonal (blue), those of later rooms above it (orange).
+    """
+    from matplotlib import pyplot as plt
+    from matplotlib.patches import Rectangle
+
+    size = 2.2 + 0.24 * len(order)
+    figure, axes = plt.subplots(figsize=(size, size))
     place = {room: number for number, room in enumerate(order)}
     for (a, b), count in found.items():
         later = place[b] > place[a]
-        axes.add_patch(
-            FancyArrowPatch(
-                (place[a], 0.0),
-                (place[b], 0.0),
-                connectionstyle=f"arc3,rad={0.45 if later else -0.45}",
-                arrowstyle="-|>",
-                mutation_scale=9,
-                shrinkA=4,
-                shrinkB=4,
-                linewidth=0.5 + 0.25 * min(count, 10),
-                color="#D55E00" if later else "#0072B2",
-                alpha=0.75,
-            )
-        )
-    axes.scatter(range(len(order)), [0] * len(order), s=24, color="black", zorder=3)
-    for room, number in place.items():
-        axes.annotate(room, (number, 0), xytext=(3, -8), textcoords="offset points", rotation=-60, ha="left", va="top")
-    half = 0.26 * len(order)
-    axes.set(xlim=(-1, len(order)), ylim=(-half, half), title=title)
-    axes.set_aspect("auto")
-    axes.axis("off")
+        side = 0.45 + 0.05 * min(count, 9)
+        corner = place[b] - side / 2, place[a] - side / 2
+        axes.add_patch(Rectangle(corner, side, side, color="#D55E00" if later else "#0072B2"))
+    ticks = range(len(order))
+    axes.plot([-0.5, len(order) - 0.5], [-0.5, len(order) - 0.5], color="0.6", linewidth=0.8)
+    axes.set_xticks(ticks, order, rotation=90)
+    axes.set_yticks(ticks, order)
+    axes.xaxis.tick_top()
+    axes.tick_params(length=0)
+    axes.set(xlim=(-0.5, len(order) - 0.5), ylim=(len(order) - 0.5, -0.5), aspect="equal")
+    axes.grid(color="0.9", linewidth=0.5)
+    axes.set_axisbelow(True)
+    axes.set_xlabel(title)
     figure.tight_layout()
     figure.savefig(path, dpi=110)
 
