@@ -8,7 +8,7 @@ from itertools import combinations
 
 import pandas as pd
 
-from lol_lightning.lfs.record import TRUST, InspectedFeature, LFRecord
+from lol_lightning.lfs.record import TRUST, InspectedFeature, LFRecord, most_trusted
 
 __all__ = ["agreement", "opposed_pairs", "ranked_findings", "shows_in"]
 
@@ -68,7 +68,7 @@ def ranked_findings(record: LFRecord) -> list[InspectedFeature]:
 
     Example:
         >>> traced = InspectedFeature("my", label=1, source="traced")
-        >>> probed = InspectedFeature("my", label=1, kind="token", value=0.98, source="probed", support=306)
+        >>> probed = InspectedFeature("my", label=1, value=0.98, source="probed", support=306)
         >>> [f.value for f in ranked_findings(LFRecord("keyword_my", (traced, probed)))]
         [0.98]
     """
@@ -98,7 +98,7 @@ def opposed_pairs(records: Sequence[LFRecord], min_value: float = 0.1) -> pd.Dat
           feature lf  label  value other_lf  other_label  other_value
         0    song  a      1    1.0        b            0          1.0
     """
-    strong = [[f for f in ranked_findings(record) if abs(f.value) >= min_value] for record in records]
+    strong = [[f for f in _one_for_each_term(record) if abs(f.value) >= min_value] for record in records]
     rows = [
         (f.term, records[a].name, f.label, f.value, records[b].name, other.label, other.value)
         for a, b in combinations(range(len(records)), 2)
@@ -107,6 +107,13 @@ def opposed_pairs(records: Sequence[LFRecord], min_value: float = 0.1) -> pd.Dat
     ]
     rows.sort(key=lambda row: -min(abs(row[3]), abs(row[6])))
     return pd.DataFrame(rows, columns=OPPOSED_COLUMNS)
+
+
+def _one_for_each_term(record: LFRecord) -> list[InspectedFeature]:
+    """Of a word and the same term as a part of words, the more trusted finding alone."""
+    ranked = ranked_findings(record)
+    chosen = most_trusted(((f.label, f.term.lower()), f, f) for f in ranked)
+    return [f for f in ranked if f in chosen[f.label, f.term.lower()]]
 
 
 def _common(

@@ -37,6 +37,10 @@ tracing saw one question of its code change its vote, and a surrogate only saw i
 _KINDS_APART = ("column", "length")
 """Kinds whose terms are no words: the column ``age`` is another thing than the word ``age``."""
 
+_WHOLE_WORDS = ("token", "entry")
+"""Kinds that stand for one word. What is known of the word ``my`` says nothing of ``army``, in which a search for the
+part ``my`` shows, too."""
+
 
 @dataclass(frozen=True)
 class InspectedFeature:
@@ -122,7 +126,8 @@ class LFRecord:
     def in_force(self) -> tuple[InspectedFeature, ...]:
         """Return the findings that count, in their order.
 
-        For each class and term these are the findings of the most trusted source that has one (see ``TRUST``). What
+        For each class and term, as a whole word or as a part of words, these are the findings of the most trusted
+        source that has one (see ``TRUST``); where both meet in one feature, the more trusted one counts there. What
         ``LFInspection.summary`` shows and what gradient targets are made of is chosen here and nowhere else.
 
         Example:
@@ -176,7 +181,7 @@ def most_trusted(candidates: Iterable[tuple[_Key, InspectedFeature, _T]]) -> dic
 
 
 def _term_key(feature: InspectedFeature) -> Hashable:
-    kind = feature.kind if feature.kind in _KINDS_APART else "text"
+    kind = feature.kind if feature.kind in _KINDS_APART else "word" if feature.kind in _WHOLE_WORDS else "part"
     return feature.label, kind, feature.term.lower()
 
 

@@ -61,6 +61,7 @@ class LoLClassifier(Predictor):
         ConfigurationError: if an argument lies outside its range.
 
     Example:
+        >>> import torch
         >>> model = LoLClassifier(num_features=5, num_classes=2)
         >>> model(torch.zeros(3, 5)).shape
         torch.Size([3, 2])
@@ -94,9 +95,13 @@ class LoLClassifier(Predictor):
         self.save_hyperparameters(ignore=["network", "penalty"])
         self.hparams["hidden_sizes"] = list(hidden_sizes)
         if method == "lol-simple":
+            if penalty is not None:
+                raise ConfigurationError("method = 'lol-simple' has no penalty; drop penalty=, or take method='lol'.")
             self.lol = LoLLoss(False, lf_weights, class_weights)
         else:
-            self.lol = LoLLoss({"seed": seed} if penalty is None else penalty, lf_weights, class_weights)
+            if penalty is None or (isinstance(penalty, Mapping) and "class_path" not in penalty):
+                penalty = {"seed": seed, **(penalty or {})}
+            self.lol = LoLLoss(penalty, lf_weights, class_weights)
         self.network = network
         self._monitor = PenaltyMonitor()
         self.register_load_state_dict_pre_hook(_build_from)  # type: ignore[no-untyped-call]
@@ -249,6 +254,11 @@ class LoLClassifier(Predictor):
         if batch.labels is None:
             self.log(f"{stage}_loss", self.lol.vote_loss(logits, batch), batch_size=len(batch), prog_bar=True)
             return
+        if batch.labels.ndim != 1:
+            raise DataError(
+                f"labels have the shape {tuple(batch.labels.shape)}; LoLClassifier tells single classes apart, and "
+                "needs one class id for each row."
+            )
         loss = F.cross_entropy(logits, batch.labels)
         self.log(f"{stage}_loss", loss, batch_size=len(batch), prog_bar=True)
         metrics.update(logits, batch.labels)

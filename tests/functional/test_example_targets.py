@@ -132,7 +132,7 @@ def test_damaged_targets_are_refused(targets, tmp_path, damage):
 
 
 def test_a_directory_without_targets_is_named(tmp_path):
-    with pytest.raises(TargetsError, match="there is no directory .*nowhere"):
+    with pytest.raises(TargetsError, match=r"there is no directory .*nowhere"):
         load_targets(tmp_path / "nowhere")
 
 

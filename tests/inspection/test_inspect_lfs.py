@@ -85,7 +85,7 @@ def test_the_summary_is_snorkels_with_what_is_inspected():
     assert summary.columns[:5].tolist() == snorkels.columns.tolist()
     assert summary.Polarity.tolist() == [[1], [1], [0], [1]]
     assert summary.Inspected["links"] == "http 1.00"
-    assert summary.Sources["links"] == "probed"
+    assert summary.Sources["links"] == "probed, traced"
     assert summary.Agreement["links"] == 1.0
     assert summary["Opposed by"].to_dict() == {
         "subscribes": "",

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from itertools import permutations
 from typing import get_args
 
@@ -31,7 +32,7 @@ def test_terms_are_compared_in_lower_case_and_classes_apart():
         "lf",
         (
             InspectedFeature("WIN", 1, source="traced"),
-            InspectedFeature("win", 1, "token", 0.4, "probed"),
+            InspectedFeature("win", 1, value=0.4, source="probed"),
             InspectedFeature("win", 0, source="traced"),
             InspectedFeature("cash", 1, source="surrogate"),
         ),
@@ -41,6 +42,12 @@ def test_terms_are_compared_in_lower_case_and_classes_apart():
         (0, "win", "traced"),
         (1, "cash", "surrogate"),
     ]
+
+
+def test_a_word_says_nothing_of_the_words_that_it_is_a_part_of():
+    part, word = InspectedFeature("my", 1, source="traced"), InspectedFeature("my", 1, "token", 0.9, "probed")
+    assert LFRecord("lf", (part, word)).in_force() == (part, word)
+    assert LFRecord("lf", (part, replace(part, source="declared", value=0.5), word)).in_force()[0].value == 0.5
 
 
 def test_a_column_or_a_length_is_no_word():

@@ -136,6 +136,13 @@ def test_token_dictionaries_reach_a_network_as_keywords():
     torch.testing.assert_close(terms.loss, expected)
 
 
+def test_numbers_that_cannot_be_weights_are_named():
+    with pytest.raises(ConfigurationError, match=r"class_weights = \[1.0, -1.0\]"):
+        LoLLoss(class_weights=[1.0, -1.0])
+    with pytest.raises(ConfigurationError, match=r"penalty weights = \[-1.0\]"):
+        LoLLoss(GradientPenalty(weights=[-1.0]))
+
+
 @pytest.mark.usefixtures("unchecked_types")
 def test_weights_of_another_number_of_lfs_are_refused(network):
     with pytest.raises(VotesError, match="2 lf_weights met votes of 5 LFs"):

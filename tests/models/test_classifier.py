@@ -79,7 +79,8 @@ def test_penalty_pulls_the_gradient_of_inspected_features_up():
     reached = {}
     for method in ("lol", "lol-simple"):
         pl.seed_everything(1, verbose=False)
-        model = LoLClassifier(**SIZES, method=method, penalty=GradientPenalty(alpha=30.0, c=0.2))
+        penalty = GradientPenalty(alpha=30.0, c=0.2) if method == "lol" else None
+        model = LoLClassifier(**SIZES, method=method, penalty=penalty)
         batch = toy_batch(num_rows=6)
         fit(model, batch, max_epochs=40)
         targets = batch.gradient_targets
@@ -437,6 +438,7 @@ def test_testing_needs_labels():
         ({"penalty": {"alpha": float("nan")}}, "alpha = nan"),
         ({"penalty": {"c": float("inf")}}, "c = inf"),
         ({"lr": float("inf")}, "lr = inf"),
+        ({"method": "lol-simple", "penalty": {}}, "method = 'lol-simple' has no penalty"),
         ({"penalty": {"gamma": 1}}, "gamma.*it takes alpha, c, unit"),
         ({"penalty": {"class_path": "os.path.join"}}, "no penalty that is loaded"),
     ],
@@ -451,3 +453,9 @@ def test_penalty_leaves_untargeted_lfs_alone():
     assert batch.gradient_targets.lfs_without_features == [4]
     assert toy_targets().features.tolist() == [0, 1, 2, 3]
     assert isinstance(LoLClassifier(**SIZES).network, SparseMLP)
+
+
+def test_the_seed_is_that_of_a_penalty_that_is_built_from_arguments():
+    assert LoLClassifier(**SIZES, seed=5).lol.penalty.smoothed_model.seed == 5
+    assert LoLClassifier(**SIZES, seed=5, penalty={"alpha": 3.0}).lol.penalty.smoothed_model.seed == 5
+    assert LoLClassifier(**SIZES, seed=5, penalty={"seed": 2}).lol.penalty.smoothed_model.seed == 2

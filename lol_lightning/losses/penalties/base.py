@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from lol_lightning.data.batch import LoLBatch
-from lol_lightning.exceptions import ConfigurationError, check_choice
+from lol_lightning.exceptions import ConfigurationError, TargetsError, check_choice
 from lol_lightning.functional.gradients import GradientUnit
 from lol_lightning.functional.losses import HINGES, Hinge, Reduction
 from lol_lightning.functional.votes import LF_FACTORS, Factors
@@ -227,6 +227,12 @@ def unmet_fraction(met: Tensor, demanded: Tensor) -> Float[Tensor, ""]:
         demanded: bool, of the same shape.
     """
     return (demanded & ~met).sum() / demanded.sum().clamp(min=1)
+
+
+def refuse_insertions(batch: LoLBatch, name: str) -> None:
+    """Raise ``TargetsError`` if a batch holds insertions, which a penalty of that name would ignore."""
+    if batch.insertions is not None:
+        raise TargetsError(f"the batch has insertions, which {name} does not read; leave them out of the batch.")
 
 
 def check_alpha_and_c(alpha: float | None, c: float | None) -> None:

@@ -12,7 +12,7 @@ from lol_lightning.exceptions import TargetsError
 from lol_lightning.functional.example_losses import example_margins, voted_gradient, weighted_example_penalty
 from lol_lightning.functional.gradients import GradientUnit, input_gradient_and_logits
 from lol_lightning.functional.votes import ROW_FACTORS
-from lol_lightning.losses.penalties.base import Measurement, Penalty, unmet_fraction
+from lol_lightning.losses.penalties.base import Measurement, Penalty, refuse_insertions, unmet_fraction
 from lol_lightning.networks import evaluation_mode, logits_of
 
 __all__ = ["ExamplePenalty", "example_gradient"]
@@ -33,6 +33,7 @@ class ExamplePenalty(Penalty):
 
     def has_demands(self, batch: LoLBatch) -> bool:
         """Tell whether the batch holds ``example_targets``."""
+        refuse_insertions(batch, type(self).__name__)
         if batch.gradient_targets is not None and len(batch.gradient_targets):
             raise TargetsError(
                 "the batch has gradient_targets, which ExamplePenalty does not read: give penalty=GradientPenalty()."

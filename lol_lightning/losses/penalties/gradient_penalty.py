@@ -12,7 +12,7 @@ from lol_lightning.exceptions import TargetsError
 from lol_lightning.functional.gradients import GradientUnit
 from lol_lightning.functional.losses import Hinge, Reduction, hinge_margins, weighted_penalty
 from lol_lightning.functional.votes import LF_FACTORS, Factors
-from lol_lightning.losses.penalties.base import Measurement, Penalty, unmet_fraction
+from lol_lightning.losses.penalties.base import Measurement, Penalty, refuse_insertions, unmet_fraction
 from lol_lightning.losses.penalties.smoothed_model import Phi, Sampling, SmoothedModel
 from lol_lightning.losses.weights.lf_weights import LFWeighting
 from lol_lightning.networks import as_input, evaluation_mode
@@ -87,6 +87,7 @@ class GradientPenalty(Penalty):
 
     def has_demands(self, batch: LoLBatch) -> bool:
         """Tell whether the batch holds ``gradient_targets`` with entries."""
+        refuse_insertions(batch, type(self).__name__)
         if batch.example_targets is not None:
             raise TargetsError(
                 "the batch has example_targets, which GradientPenalty does not read: give penalty=ExamplePenalty()."

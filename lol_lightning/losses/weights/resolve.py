@@ -52,9 +52,10 @@ def resolve_weights(lfs: Any, penalties: Any, classes: Any, votes: LabeledVotes 
 
 def numbers_among(lfs: Any, penalties: Any, classes: Any) -> tuple[Any, Any, Any]:
     """Return those weightings that are numbers already, ``None`` for the others; see ``resolve_weights``."""
+    named = (("lf_weights", lfs), ("penalty weights", penalties), ("class_weights", classes))
     of_votes, of_penalties, of_classes = (
-        None if weighting is None or isinstance(weighting, str) else checked_weights(weighting)
-        for weighting in (lfs, penalties, classes)
+        None if weighting is None or isinstance(weighting, str) else checked_weights(weighting, name)
+        for name, weighting in named
     )
     return of_votes, of_votes if penalties is None else of_penalties, of_classes
 
@@ -66,4 +67,4 @@ def _resolve(name: str, weighting: Any, votes: LabeledVotes | None, scaled: bool
         return lf_weights(weighting, votes, scaled)
     if isinstance(weighting, str):
         raise needs_votes(name, weighting)
-    return checked_weights(weighting)
+    return checked_weights(weighting, name)
