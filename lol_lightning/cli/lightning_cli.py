@@ -6,9 +6,9 @@ import os
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch.optim import Optimizer
 
+from lol_lightning._files.state import load_checked
 from lol_lightning._lightning import LightningDataModule, LightningModule, Trainer, lightning_module
 from lol_lightning.cli.optimizers import use_optimizer
 from lol_lightning.models.prediction_writer import PredictionWriter
@@ -91,7 +91,8 @@ class LoLCLI(LightningCLI):  # type: ignore[misc]
         path = section.get("ckpt_path")
         if not path or not Path(path).is_file():
             return
-        saved = torch.load(path, weights_only=True, map_location="cpu").get("hyper_parameters", {})
+        checkpoint = load_checked(Path(path), "a checkpoint of Lightning", "Write it with Trainer.save_checkpoint.")
+        saved = checkpoint.get("hyper_parameters", {})
         model = section.model.as_dict()
         arguments = model.get("init_args", {})
         model["init_args"] = {**arguments, **{name: saved[name] for name in arguments if name in saved}}

@@ -118,8 +118,7 @@ class ExampleTargets:
             )
         if unit != self.unit:
             raise TargetsError(
-                f"the labelers' gradients are in {self.unit} and the model's unit is {unit!r}: give both the "
-                "same unit."
+                f"the labelers' gradients are in {self.unit} and the model's unit is {unit!r}: give both the same unit."
             )
 
     def arrays(self) -> dict[str, Tensor]:
