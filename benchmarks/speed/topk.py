@@ -22,7 +22,7 @@ from lol_lightning.vision.backbones import ResNet18Classifier, Stem
 from lol_lightning.vision.topk import linear_top_k_targets, top_k_targets
 
 K = 20
-PENALTY = {"class_path": "lol_lightning.losses.ExamplePenalty"}
+PENALTIES = {"lol": {"class_path": "lol_lightning.losses.ExamplePenalty"}, "lol-simple": None}
 
 
 def run(
@@ -85,8 +85,8 @@ def loop_over_labelers(network: nn.Module, x: Tensor, signs: Tensor, k: int) -> 
 def steps_on_representations(m: int, d: int, rounds: int, batch_size: int = 64, steps: int = 100) -> list[Row]:
     batch = random_batch((d,), m, batch_size)
     models = {
-        method: LoLClassifier(num_features=d, num_classes=2, method=method, penalty=PENALTY)  # type: ignore[arg-type]
-        for method in ("lol", "lol-simple")
+        method: LoLClassifier(num_features=d, num_classes=2, method=method, penalty=PENALTIES[method])  # type: ignore[arg-type]
+        for method in PENALTIES
     }
     times = step_times(models, batch, steps, rounds)
     case = f"step at the representation, LoL / LoL-simple, d={d}, m={m}, B={batch_size}"
@@ -96,8 +96,8 @@ def steps_on_representations(m: int, d: int, rounds: int, batch_size: int = 64, 
 def steps_on_pixels(m: int, side: int, stem: Stem, batch_size: int, steps: int, rounds: int) -> list[Row]:
     batch = random_batch((3, side, side), m, batch_size)
     models = {
-        method: LoLClassifier(ResNet18Classifier(2, stem=stem), num_classes=2, method=method, penalty=PENALTY)  # type: ignore[arg-type]
-        for method in ("lol", "lol-simple")
+        method: LoLClassifier(ResNet18Classifier(2, stem=stem), num_classes=2, method=method, penalty=PENALTIES[method])  # type: ignore[arg-type]
+        for method in PENALTIES
     }
     times = step_times(models, batch, steps, rounds)
     case = f"step at the pixels of a ResNet18, LoL / LoL-simple, {side} x {side}, m={m}, B={batch_size}"
