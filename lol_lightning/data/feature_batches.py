@@ -60,8 +60,8 @@ def features_of(rows: Any, space: FeatureSpace | None) -> Matrix | Tensor:
     if not is_matrix(rows):
         if space is None:
             raise ConfigurationError(
-                f"rows of the type {type(rows).__name__} are no features, and the model has no feature space: it is not "
-                "trained yet, or was trained on a matrix. Train it first, or give a matrix in the same form."
+                f"rows of the type {type(rows).__name__} are no features, and the model has no feature space: it is "
+                "not trained yet, or was trained on a matrix. Train it first, or give a matrix in the same form."
             )
         return space.transform(rows.tolist() if isinstance(rows, pd.Series | np.ndarray) else rows)
     if rows.ndim < 2:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torchmetrics import MetricCollection
 
 from lol_lightning._files.packed import pack, unpack
-from lol_lightning._lightning import OptimizerLRScheduler
+from lol_lightning._lightning import OptimizerLRScheduler, rank_zero_info
 from lol_lightning.data.base import BaseDataModule
 from lol_lightning.data.batch import LoLBatch
 from lol_lightning.exceptions import ConfigurationError, DataError, check_choice
@@ -96,7 +96,7 @@ class LoLClassifier(Predictor):
         self.hparams["hidden_sizes"] = list(hidden_sizes)
         if method == "lol-simple":
             if penalty is not None:
-                raise ConfigurationError("method = 'lol-simple' has no penalty; drop penalty=, or take method='lol'.")
+                rank_zero_info("method = 'lol-simple' is the vote loss alone: penalty= is left out.")
             self.lol = LoLLoss(False, lf_weights, class_weights)
         else:
             if penalty is None or (isinstance(penalty, Mapping) and "class_path" not in penalty):

@@ -438,7 +438,6 @@ def test_testing_needs_labels():
         ({"penalty": {"alpha": float("nan")}}, "alpha = nan"),
         ({"penalty": {"c": float("inf")}}, "c = inf"),
         ({"lr": float("inf")}, "lr = inf"),
-        ({"method": "lol-simple", "penalty": {}}, "method = 'lol-simple' has no penalty"),
         ({"penalty": {"gamma": 1}}, "gamma.*it takes alpha, c, unit"),
         ({"penalty": {"class_path": "os.path.join"}}, "no penalty that is loaded"),
     ],
@@ -459,3 +458,10 @@ def test_the_seed_is_that_of_a_penalty_that_is_built_from_arguments():
     assert LoLClassifier(**SIZES, seed=5).lol.penalty.smoothed_model.seed == 5
     assert LoLClassifier(**SIZES, seed=5, penalty={"alpha": 3.0}).lol.penalty.smoothed_model.seed == 5
     assert LoLClassifier(**SIZES, seed=5, penalty={"seed": 2}).lol.penalty.smoothed_model.seed == 2
+
+
+def test_lol_simple_says_that_it_leaves_a_penalty_out(caplog):
+    with caplog.at_level("INFO"):
+        model = LoLClassifier(**SIZES, method="lol-simple", penalty=GradientPenalty())
+    assert model.lol.penalty is None
+    assert caplog.text.count("penalty= is left out") == 1
