@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from lol_lightning._lightning import isolate_rng
 from lol_lightning.baselines.vote_encoder import VoteEncoder
-from lol_lightning.data.base import BaseDataModule
+from lol_lightning.data.base import data_module_of
 from lol_lightning.data.batch import LoLBatch
 from lol_lightning.exceptions import ConfigurationError, VotesError
 from lol_lightning.functional.losses import soft_vote_loss
@@ -157,8 +157,8 @@ class EndToEndClassifier(LoLClassifier):
         trainer = trainer_of(self)
         if trainer is None or trainer.state.fn != "fit":
             return
-        data = getattr(trainer, "datamodule", None)
-        if isinstance(data, BaseDataModule) and data.num_lfs != self.hparams["num_lfs"]:
+        data = data_module_of(trainer)
+        if data is not None and data.num_lfs != self.hparams["num_lfs"]:
             raise ConfigurationError(
                 f"the model has num_lfs = {self.hparams['num_lfs']}, but the data module has {data.num_lfs}."
             )

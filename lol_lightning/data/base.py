@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from lol_lightning.functional.example_targets import ExampleTargets
 from lol_lightning.functional.gradient_targets import GradientTargets
 from lol_lightning.functional.votes import class_ids
 
-__all__ = ["BaseDataModule", "ClassShares", "LoaderOptions", "ModelDefaults"]
+__all__ = ["BaseDataModule", "ClassShares", "LoaderOptions", "ModelDefaults", "data_module_of"]
 
 
 class BaseDataModule(SharedSetup):
@@ -214,7 +215,12 @@ class BaseDataModule(SharedSetup):
         rows = {split: str(self.num_rows(split)) for split in SPLITS if self.has_rows(split)}
         if "train" in self._datasets:
             rows["train"] = f"{len(self._datasets['train'])} of {self.num_rows('train')}"
-        sizes = {name: _or_unknown(self, f"num_{name}") for name in ("lfs", "classes", "features")}
+        readers = {
+            "lfs": lambda: self.num_lfs,
+            "classes": lambda: self.num_classes,
+            "features": lambda: self.num_features,
+        }
+        sizes = {name: _or_unknown(size) for name, size in readers.items()}
         parts = {**rows, **sizes, "batch_size": self.batch_size}
         return f"{type(self).__name__}({', '.join(f'{name}={part}' for name, part in parts.items())})"
 
@@ -249,8 +255,14 @@ class BaseDataModule(SharedSetup):
         )
 
 
-def _or_unknown(data: BaseDataModule, name: str) -> Any:
+def data_module_of(trainer: Any) -> BaseDataModule | None:
+    """Return the data module of a trainer, ``None`` where it has none or one that is no ``BaseDataModule``."""
+    data = getattr(trainer, "datamodule", None)
+    return data if isinstance(data, BaseDataModule) else None
+
+
+def _or_unknown(size: Callable[[], int | None]) -> Any:
     try:
-        return getattr(data, name)
+        return size()
     except NotFittedError:
         return "?"

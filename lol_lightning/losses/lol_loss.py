@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from lol_lightning._files.packed import pack, unpack
 from lol_lightning._lightning import LightningModule, Trainer, rank_zero_info
-from lol_lightning.data.base import BaseDataModule, ModelDefaults
+from lol_lightning.data.base import BaseDataModule, ModelDefaults, data_module_of
 from lol_lightning.data.batch import LoLBatch
 from lol_lightning.exceptions import ConfigurationError, TargetsError
 from lol_lightning.functional.losses import vote_loss
@@ -122,9 +122,8 @@ class LoLLoss(nn.Module):
                 return
             if self.penalty is not None and self.penalty.needs_second_derivative:
                 _refuse_sharding(trainer.strategy)
-            source = getattr(trainer, "datamodule", None)
-            if not isinstance(source, BaseDataModule):
-                source = None
+            source = data_module_of(trainer)
+            if source is None:
                 if self.class_weighting == "validation":
                     self._say("Without a data module of lol_lightning votes are not balanced (class_weights).")
         defaults = ModelDefaults()

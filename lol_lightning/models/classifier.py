@@ -12,7 +12,7 @@ from torchmetrics import MetricCollection
 
 from lol_lightning._files.packed import pack, unpack
 from lol_lightning._lightning import OptimizerLRScheduler, rank_zero_info
-from lol_lightning.data.base import BaseDataModule
+from lol_lightning.data.base import BaseDataModule, data_module_of
 from lol_lightning.data.batch import LoLBatch
 from lol_lightning.exceptions import ConfigurationError, DataError, check_choice
 from lol_lightning.features import feature_space_from_state
@@ -118,8 +118,7 @@ class LoLClassifier(Predictor):
         trainer = trainer_of(self)
         if trainer is None:
             return
-        data = getattr(trainer, "datamodule", None)
-        data = data if isinstance(data, BaseDataModule) else None
+        data = data_module_of(trainer)
         if data is not None:
             self._take_sizes(data)
         if not self._is_built:
