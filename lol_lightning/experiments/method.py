@@ -58,6 +58,15 @@ class Method:
         return "penalty" in arguments and arguments["method"] == "lol"
 
     @property
+    def knows(self) -> str:
+        """What the method trains on beside features, in words for tables: votes, class shares, words or labels."""
+        if self.trains_on == "labels":
+            return "labels"
+        shares = self.class_balance is not None or self._arguments.get("class_weights") is not None
+        parts = {"votes": True, "class shares": shares, "words": self.has_penalty}
+        return ", ".join(part for part, known in parts.items() if known)
+
+    @property
     def arguments(self) -> set[str]:
         """Names of the arguments that may be set or tuned."""
         names = inspect.signature(self.model.__init__).parameters.keys() - {"self"}
