@@ -52,12 +52,15 @@ class FeatureSpace(ABC):
     @property
     @abstractmethod
     def observed_frequency(self) -> Float[Tensor, " feature"]:
-        """float32 (d,) in [0, 1]: proportion of the training rows in which each feature is present."""
+        """float32 (d,) in [0, 1]: proportion of the training rows in which each feature is present.
+
+        Models are smoothed with it: samples that hold feature j with this chance have as many features as rows have.
+        """
 
     @property
     @abstractmethod
     def document_frequency(self) -> Float[Tensor, " feature"]:
-        """float32 (d,) in (0, 1): ``(rows with the feature + 1) / (rows + 2)``, what models are smoothed with."""
+        """float32 (d,) in (0, 1): ``(rows with the feature + 1) / (rows + 2)``, for products of chances."""
 
     @property
     @abstractmethod

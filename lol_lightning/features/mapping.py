@@ -97,7 +97,8 @@ def records_to_targets(
         len(records),
         num_classes,
         feature_space.num_features,
-        document_frequency=smoothed,
+        # Smoothed, thousands of words that no row holds would outnumber those of a row in every sample.
+        document_frequency=observed,
         feature_scale=None if bool((scale == 1).all()) else scale,
     )
     audit = _audit(mapped, records, feature_space.feature_names, strength, [entry[:3] for entry in entries])

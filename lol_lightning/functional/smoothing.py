@@ -23,6 +23,8 @@ __all__ = [
 ]
 
 MAX_WEIGHTED_FEATURES = 20
+_LARGE = 8
+"""A set with more than one place in so many is cut from a permutation of all places."""
 
 
 def keyword_gradient(phi: Float[Tensor, " word"]) -> Float[Tensor, " word"]:
@@ -137,11 +139,13 @@ def stratified_rows(
 ) -> tuple[Int[Tensor, " nnz"], Int[Tensor, " offsets"]]:
     r"""Draw sparse samples :math:`z \sim \mathrm{Ber}(\phi)` whose t members share each feature out evenly.
 
-    Systematic sampling, feature by feature: of t samples, :math:`\lfloor t \phi_j \rfloor` or one more hold feature j,
-    so that the mean over the samples varies less than with ``bernoulli_rows``. Each sample by itself is Bernoulli.
+    Latin hypercube sampling: of t samples, :math:`\lfloor t \phi_j \rfloor` or one more hold feature j, and which of
+    them is drawn anew for each feature. Each sample by itself is Bernoulli, features are independent of each other, and
+    a mean over the samples varies no more than with ``bernoulli_rows``, whether it reads one feature or several at
+    once. The time follows the words drawn.
 
     Args:
-        phi: float (d,) in [0, 1], the chance of each feature; above 1 - 1e-6 it counts as that.
+        phi: float (d,) in [0, 1], the chance of each feature.
         num_samples: t.
         num_draws: number of times that t samples are drawn.
         generator: where the randomness comes from; ranks that share a seed share the samples.
@@ -156,17 +160,16 @@ def stratified_rows(
     """
     phi, t = phi.detach().double().cpu(), num_samples
     common = phi * t >= 1
-    # A rare feature is in at most one of the t samples, and in any of them with the same chance.
+    # A rare feature is in at most one of the t samples.
     draw, rare = _visits(torch.where(common, 0, phi * t), num_draws, generator)
-    place = torch.randint(t, (len(rare),), generator=generator)
-    keep = _first_of_each(draw * len(phi) + rare)
+    once = torch.unique(draw * len(phi) + rare)
     features = common.nonzero().squeeze(1)
-    shift = torch.rand(num_draws, 1, len(features), dtype=torch.double, generator=generator)
-    steps = torch.arange(t, dtype=torch.double).div(t).view(1, t, 1)
-    # Which of the t strata takes the first sample is shuffled by the shift itself: it is uniform on the circle.
-    hit_draw, hit_place, hit = ((shift + steps) % 1 < phi[features]).nonzero().T
-    sample = torch.cat([draw[keep] * t + place[keep], hit_draw * t + hit_place])
-    return _rows(sample, torch.cat([rare[keep], features[hit]]), num_draws * t, len(phi))
+    often = (torch.arange(num_draws).unsqueeze(1) * len(phi) + features).flatten()
+    uniform = torch.rand(num_draws, len(features), dtype=torch.double, generator=generator)
+    counts = (phi[features] * t + uniform).floor().clamp(max=t).long().flatten()
+    pair, place = _places(torch.cat([torch.ones_like(once), counts]), t, generator)
+    chosen, size = torch.cat([once, often])[pair], max(len(phi), 1)
+    return _rows(chosen // size * t + place, chosen % size, num_draws * t, len(phi))
 
 
 SAMPLERS = {"independent": bernoulli_rows, "stratified": stratified_rows}
@@ -194,10 +197,23 @@ def _rows(
     return distinct % size, torch.searchsorted(distinct, torch.arange(rows + 1) * size)
 
 
-def _first_of_each(keys: Int[Tensor, " visit"]) -> Int[Tensor, " distinct"]:
-    """Positions that hold each distinct key once."""
-    ordered, order = keys.sort(stable=True)
-    return order[torch.diff(ordered, prepend=ordered.new_full((1,), -1)) != 0]
+def _places(
+    counts: Int[Tensor, " set"], num_places: int, generator: torch.Generator | None
+) -> tuple[Int[Tensor, " member"], Int[Tensor, " member"]]:
+    """Set and place of each member of random sets of places; all sets of the sizes ``counts`` are equally likely."""
+    large = counts * _LARGE > num_places
+    rank = torch.rand(int(large.sum()), num_places, generator=generator).argsort(1)
+    row, shuffled = (rank < counts[large].unsqueeze(1)).nonzero().T
+    # Into a small set, places are drawn until they are distinct: few meet, and nothing of the length of t is stored.
+    members, missing = counts.new_zeros(0), torch.where(large, 0, counts)
+    small = missing
+    while missing.any():
+        owner = torch.repeat_interleave(missing)
+        place = torch.randint(num_places, (len(owner),), generator=generator)
+        members = torch.unique(torch.cat([members, owner * num_places + place]))
+        missing = small - torch.bincount(members // num_places, minlength=len(counts))
+    owner = torch.cat([members // num_places, large.nonzero().squeeze(1)[row]])
+    return owner, torch.cat([members % num_places, shuffled])
 
 
 def _product_of_others(factors: Float[Tensor, "*batch word"]) -> Float[Tensor, "*batch word"]:

@@ -1,6 +1,10 @@
 import oracles
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from lol_lightning.exceptions import TargetsError
 from lol_lightning.functional.smoothing import (
@@ -73,6 +77,79 @@ def test_stratified_samples_share_each_feature_out():
     assert counts[:, 2].unique().tolist() == [8]
     independent = drawn("independent", phi, num_samples=10, num_draws=500).sum(1)
     assert (counts.var(0) < independent.var(0)).all()
+
+
+@pytest.mark.parametrize("num_samples", [10, 100, 1000])
+@pytest.mark.parametrize("phi", [(0.5, 0.5, 0.5), (0.3, 0.3, 0.7), (0.02, 0.13, 0.95), (0.004, 0.3, 0.5)])
+def test_joint_chances_converge_in_t_at_least_as_with_independent_samples(phi, num_samples):
+    phi, num_draws = torch.tensor(phi), 1200
+    drawn_of = {name: drawn(name, phi, num_samples, num_draws, seed=11) for name in SAMPLERS}
+    for features in ([0, 1], [1, 2], [0, 2], [0, 1, 2]):
+        chance = phi[features].double().prod()
+        errors = {
+            name: (samples[..., features].prod(-1).double().mean(1) - chance).square().mean()
+            for name, samples in drawn_of.items()
+        }
+        # The variance of a mean of t independent samples; its estimate from rare events has noise of its own.
+        independent = chance * (1 - chance) / num_samples
+        noise = 1 + 4 / (num_draws * min(1.0, num_samples * float(chance))) ** 0.5
+        assert errors["stratified"] <= independent * noise
+        means = drawn_of["stratified"][..., features].prod(-1).double().mean()
+        assert abs(means - chance) <= 5 * (independent / num_draws).sqrt()
+
+
+def test_stratified_samples_converge_fast_where_features_are_common():
+    phi = torch.tensor([0.5, 0.5])
+    errors = []
+    for num_samples in (10, 100, 1000):
+        both = drawn("stratified", phi, num_samples, num_draws=1000).prod(-1).mean(1)
+        errors.append(float((both - 0.25).square().mean().sqrt()))
+        # Given how many of t samples hold each, the number that hold both is hypergeometric.
+        assert errors[-1] == pytest.approx((0.25**2 / (num_samples - 1)) ** 0.5, rel=0.1)
+    assert errors[0] > 3 * errors[1] > 9 * errors[2]
+
+
+@given(
+    phi=st.lists(st.one_of(st.sampled_from([0.0, 1.0, 0.5, 0.1]), st.floats(0, 1)), min_size=1, max_size=8),
+    num_samples=st.integers(1, 40),
+    seed=st.integers(0, 99),
+)
+@settings(max_examples=200, deadline=None, derandomize=True)
+def test_stratified_samples_share_any_chances_out(phi, num_samples, seed):
+    phi = torch.tensor(phi, dtype=torch.double)
+    counts = drawn("stratified", phi, num_samples, num_draws=3, seed=seed).sum(1)
+    assert (counts >= (phi * num_samples - 1e-9).floor()).all()
+    assert (counts <= (phi * num_samples + 1e-9).ceil()).all()
+
+
+@pytest.mark.parametrize(("phi", "count"), [(0.2, 2), (0.5, 5), (0.9, 9)])
+def test_every_set_of_places_is_equally_likely(phi, count):
+    samples = drawn("stratified", torch.full((1,), phi, dtype=torch.double), num_samples=10, num_draws=20_000)[..., 0]
+    assert samples.sum(1).unique().tolist() == [count]
+    together = samples.T @ samples / 20_000
+    expected = count * (count - 1) / 90
+    torch.testing.assert_close(together[~torch.eye(10, dtype=bool)], torch.full((90,), expected), atol=0.02, rtol=0)
+
+
+class Largest(TorchDispatchMode):
+    """Notes the size of the largest tensor that is made."""
+
+    numel = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        result = func(*args, **(kwargs or {}))
+        self.numel = max(
+            [self.numel, *(part.numel() for part in tree_leaves(result) if isinstance(part, torch.Tensor))]
+        )
+        return result
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_many_samples_take_memory_of_their_words(sampler):
+    with Largest() as largest:
+        indices, _ = SAMPLERS[sampler](torch.full((5000,), 0.01), 1000, 2)
+    # A dense array of features and samples would hold a hundred times as many numbers as words are drawn.
+    assert largest.numel <= 1.5 * len(indices)
 
 
 def test_samples_repeat_with_their_seed():

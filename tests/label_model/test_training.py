@@ -217,7 +217,7 @@ class TestMatrices:
             answers(fitted(self.matrix, records=RECORDS, votes=frame_of(VOTES), feature_space=self.space)),
         )
         targets = GradientTargets.from_entries(
-            entries, 2, 2, self.space.num_features, self.space.document_frequency, self.space.feature_scale
+            entries, 2, 2, self.space.num_features, self.space.observed_frequency, self.space.feature_scale
         )
         by_targets = fitted(self.matrix, records=targets, feature_space=self.space)
         assert (answers(by_targets) - answers(model)).max() < 0.1
