@@ -27,7 +27,7 @@ from lol_lightning._lightning import isolate_rng
 from lol_lightning.experiments.data import Prepared
 from lol_lightning.experiments.methods import METHODS
 from lol_lightning.experiments.plan import Budget
-from lol_lightning.experiments.training import accuracy, evaluation_batches, fit, quiet
+from lol_lightning.experiments.training import evaluate, evaluation_batches, fit, quiet
 from lol_lightning.vision.datamodule import LoLImageDataModule
 
 PAIRS: dict[str, list[Pair]] = {
@@ -62,12 +62,12 @@ def run(root: str, cache: str, settings: list[Setting]) -> list[Setting]:
             torch.manual_seed(seed)
             model = method.make_model(prepared, {name: setting[name] for name in ("alpha", "c")}, seed)
             result = fit(model, prepared.train, checked, budget.batch_size_of(num_rows), budget.check_steps(num_rows))
-            test = accuracy(result.restore_best(), tested)
+            test = evaluate(result.restore_best(), tested)
         lines.append(
             {
                 **setting,
                 "trained": num_rows,
-                "val": round(100 * max(result.accuracies), 2),
+                "val": round(100 * max(result.scores), 2),
                 "test": round(100 * test, 2),
             }
         )

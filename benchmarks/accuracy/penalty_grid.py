@@ -56,7 +56,7 @@ def run(settings: list[Setting]) -> list[Setting]:
             penalty = {**options, "seed": setting["seed"]}
             model = LoLClassifier(None, data.num_features, data.num_classes, penalty=penalty)
             result = fit(model, train, validation, budget.batch_size_of(len(train)), budget.check_steps(len(train)))
-        lines.append({**setting, "best": 100 * max(result.accuracies), "last": 100 * result.accuracies[-1]})
+        lines.append({**setting, "best": 100 * max(result.scores), "last": 100 * result.scores[-1]})
     return lines
 
 

@@ -15,6 +15,7 @@ from lol_lightning.exceptions import DataError, LoLError
 
 __all__ = [
     "MAX_TEXT_BYTES",
+    "make_directory_of",
     "read_bytes",
     "read_text",
     "reading",
@@ -91,6 +92,18 @@ def read_text(path: str | Path, what: str, cure: str = "", max_bytes: int = MAX_
     content = read_bytes(path, what, cure, max_bytes)
     with reading(path, what, cure):
         return content.decode("utf-8-sig")
+
+
+def make_directory_of(path: str | Path) -> None:
+    """Make the directory of a file that is to be written, where there is none.
+
+    Raises:
+        DataError: if it cannot be made.
+    """
+    try:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise DataError(f"{path} cannot be written: {_reason(problem)}.") from problem
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from lol_lightning.experiments.plan import Budget
 from lol_lightning.experiments.report import print_results, write_report
-from lol_lightning.experiments.results import read_results
+from lol_lightning.experiments.results import read_knowledge, read_results
 from lol_lightning.experiments.run import run_benchmark
 
 __all__ = ["benchmark", "benchmark_parser", "report", "spelled"]
@@ -38,15 +38,16 @@ def benchmark(options: Sequence[str]) -> None:
     except KeyboardInterrupt:
         print("Interrupted; no finished trial is lost. The same command goes on from there.", file=sys.stderr)
         raise SystemExit(130) from None
-    print_results(read_results(settings["output"]), console)
-    console.print(f"All results: {settings['output']}; tables and pictures: lol-lightning report {settings['output']}")
+    output = settings["output"]
+    print_results(read_results(output), console, knows=read_knowledge(output))
+    console.print(f"All results: {output}; tables and pictures: lol-lightning report {output}")
 
 
 def benchmark_parser() -> ArgumentParser:
     """Return the parser of ``benchmark``: data, the arguments of ``run_benchmark`` and those of its ``Budget``."""
     parser = ArgumentParser(
         prog="lol-lightning benchmark",
-        description="Compare methods with equal budgets, chosen on validation accuracy; test rows are read at the end.",
+        description="Compare methods with equal budgets, chosen on validation rows; test rows are read at the end.",
     )
     parser.add_argument("--config", action="config", help="YAML file of options.")
     parser.add_argument("--data", type=list[str], required=True, help="WRENCH directories.")
@@ -56,17 +57,19 @@ def benchmark_parser() -> ArgumentParser:
     return parser
 
 
-def report(results: str, output: str | None = None) -> None:
+def report(results: str, output: str | None = None, metric: str | None = None) -> None:
     """Write the tables of results as Markdown and their pictures as PNG.
 
     Args:
         results: CSV of a benchmark.
         output: directory of the files; that of the CSV by default.
+        metric: of the tables and pictures: accuracy, macro_f1, mcc, nll, ece or max_logit of the test rows, or
+            val_accuracy; by default the one by which trials were chosen.
     """
-    frame, console = read_results(results), Console()
-    print_results(frame, console)
+    frame, knows, console = read_results(results), read_knowledge(results), Console()
+    print_results(frame, console, metric, knows)
     directory = Path(results).parent if output is None else Path(output)
-    for path in write_report(frame, directory, Path(results).stem):
+    for path in write_report(frame, directory, Path(results).stem, metric, knows):
         console.print(f"Wrote {path}")
 
 

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
+from lol_lightning._files.disk import make_directory_of, write_text
 from lol_lightning.data.datamodule import LoLDataModule
 from lol_lightning.data.options import LoaderOptions
 from lol_lightning.data.synthetic import LABEL_NAMES, synthetic_comments, synthetic_lfs
 from lol_lightning.exceptions import ConfigurationError
 from lol_lightning.experiments.data import Datasets
-from lol_lightning.experiments.plan import Budget
+from lol_lightning.experiments.methods import as_methods
+from lol_lightning.experiments.plan import METRICS, Budget
 from lol_lightning.experiments.plots import plot_results
 from lol_lightning.experiments.report import print_results
 from lol_lightning.experiments.run import run_benchmark
+from lol_lightning.models.metrics import Score
 
 __all__ = ["METHODS", "demo", "generated_rows"]
 
@@ -23,7 +27,13 @@ METHODS = ("mv", "snorkel", "lol-simple", "lol")
 
 
 def demo(
-    data: str | None = None, rows: int = 100, seeds: int = 5, trials: int = 6, jobs: int = 2, output: str = "demo"
+    data: str | None = None,
+    rows: int = 100,
+    seeds: int = 5,
+    trials: int = 6,
+    jobs: int = 2,
+    output: str = "demo",
+    select_by: Score = "accuracy",
 ) -> None:
     """Compare majority vote, Snorkel, LoL-simple and LoL on few unlabeled rows, each with as many trials.
 
@@ -34,20 +44,22 @@ def demo(
         trials: hyperparameters tried for each method and seed, of which the best on validation is tested.
         jobs: processes.
         output: name of the files to write, without ending: a CSV of all results and a PNG.
+        select_by: the score of the validation rows by which trials are chosen, of the tables and of the picture.
     """
     if rows < 1:
         raise ConfigurationError(f"rows = {rows} must be at least 1.")
+    make_directory_of(f"{output}.csv")
     console = Console()
     name = Path(data).name if data else "generated comments"
     sets: Datasets = [data] if data else {name: partial(generated_rows, rows)}
-    console.print(f"{name}: {seeds} seeds, {trials} trials a method and seed, chosen on validation")
+    title = METRICS[select_by].title
+    console.print(f"{name}: {seeds} seeds, {trials} trials a method and seed, chosen on validation {title}")
     size = rows if data else "all"
-    frame = run_benchmark(
-        sets, METHODS, budget=Budget(trials), seeds=seeds, train_rows=size, jobs=jobs, console=console
-    ).assign(train_rows=str(rows))
-    print_results(frame, console)
-    frame.to_csv(f"{output}.csv", index=False)
-    plot_results(frame, f"{output}.png", title=f"{rows} unlabeled rows")
+    options: dict[str, Any] = {"budget": Budget(trials), "seeds": seeds, "jobs": jobs, "select_by": select_by}
+    frame = run_benchmark(sets, METHODS, train_rows=size, console=console, **options).assign(train_rows=str(rows))
+    print_results(frame, console, knows={method.name: method.knows for method in as_methods(list(METHODS))})
+    write_text(f"{output}.csv", frame.to_csv(index=False))
+    plot_results(frame, f"{output}.png", f"test_{select_by}", title=f"{rows} unlabeled rows")
     console.print(f"All results: {output}.csv, picture: {output}.png")
 
 

@@ -10,13 +10,17 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
+from lol_lightning._files.disk import make_directory_of, write_text
 from lol_lightning.exceptions import ConfigurationError
-from lol_lightning.experiments.plan import Budget
+from lol_lightning.experiments.methods import as_methods
+from lol_lightning.experiments.plan import METRICS, Budget
+from lol_lightning.experiments.plots import save_figure
 from lol_lightning.experiments.report import print_results
 from lol_lightning.experiments.run import run_benchmark
 from lol_lightning.experiments.training import quiet, trainer
 from lol_lightning.losses.weights import LabeledVotes, lf_weights
 from lol_lightning.models.classifier import LoLClassifier
+from lol_lightning.models.metrics import Score
 from lol_lightning.vision.datamodule import LoLImageDataModule
 from lol_lightning.vision.digits import digits_data
 from lol_lightning.vision.labeler_training import LabelerTraining
@@ -49,6 +53,7 @@ def image_demo(
     trials: int = 6,
     jobs: int = 2,
     output: str = "demo",
+    select_by: Score = "accuracy",
 ) -> None:
     """Compare majority vote, Snorkel, LoL-simple and LoL on digits, each with as many trials.
 
@@ -63,25 +68,30 @@ def image_demo(
         trials: hyperparameters tried for each method and seed, of which the best on validation is tested.
         jobs: processes.
         output: name of the files to write, without ending: a CSV of all results and a PNG of gradients.
+        select_by: the score of the validation rows by which trials are chosen, and of the tables.
     """
     if len(set(digits)) != 2 or seeds < 1 or rows < 1:
         raise ConfigurationError(
             f"digits = {list(digits)} must be two distinct ones, seeds = {seeds} and rows = {rows} at least 1."
         )
+    make_directory_of(f"{output}.csv")
     console = Console()
     name = f"hand-written {digits[0]} or {digits[1]}"
     console.print(
-        f"{name}: {seeds} seeds, {trials} trials a method and seed, chosen on {2 * VAL_PER_CLASS} labeled rows"
+        f"{name}: {seeds} seeds, {trials} trials a method and seed, chosen on {METRICS[select_by].title} of "
+        f"{2 * VAL_PER_CLASS} labeled rows"
     )
     make = cast("MakeDataModule", partial(digit_rows, digits, rows))
     options: dict[str, Any] = {"variants": VARIANTS, "budget": Budget(trials), "seeds": seeds, "jobs": jobs}
+    options["select_by"] = select_by
     results = run_benchmark({name: make}, list(VARIANTS), **options, console=console).assign(train_rows=str(rows))
     data = digit_rows(digits, rows, seed=0)
     with quiet():
         data.setup()
     print_labelers(console, data)
-    print_results(results, console)
-    results.to_csv(f"{output}.csv", index=False)
+    methods = as_methods(list(VARIANTS), VARIANTS)
+    print_results(results, console, knows={method.name: method.knows for method in methods})
+    write_text(f"{output}.csv", results.to_csv(index=False))
     draw(data, f"{output}.png")
     console.print(f"All results: {output}.csv, gradients before and after training: {output}.png")
 
@@ -117,4 +127,4 @@ def draw(data: LoLImageDataModule, path: str) -> None:
     pixels = (cast(Tensor, batch.features).reshape(-1, 1, 8, 8) + 1) / 2
     lfs = weights.argsort()[::-1][:PICTURED].tolist()
     figure = plot_heat_maps(pixels, networks, batch, data.lf_names, 2, lfs=lfs, class_names=data.label_names)
-    figure.savefig(path, dpi=120)
+    save_figure(figure, path, dpi=120)

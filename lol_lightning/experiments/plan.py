@@ -5,15 +5,49 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from lol_lightning.exceptions import ConfigurationError
 from lol_lightning.experiments.data import BenchmarkSet
 from lol_lightning.experiments.method import Method
 from lol_lightning.experiments.training import check_steps
+from lol_lightning.models.metrics import Score
 
-__all__ = ["Budget", "Outcome", "StudyPlan"]
+__all__ = ["METRICS", "Budget", "Metric", "Outcome", "StudyPlan"]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What a metric is called, and how it is read.
+
+    Args:
+        title: in words.
+        unit: of the values in tables, behind the title.
+        points: unit of a difference.
+        best: whether the highest or the lowest value is best; ``None`` where neither is.
+        scale: factor from the value in the results to the one in tables.
+        digits: decimals in tables.
+    """
+
+    title: str
+    unit: str = " %"
+    points: str = "points"
+    best: Literal["highest", "lowest"] | None = "highest"
+    scale: float = 100.0
+    digits: int = 1
+
+
+METRICS = {
+    "accuracy": Metric("accuracy"),
+    "macro_f1": Metric("macro F1"),
+    "mcc": Metric("Matthews' correlation"),
+    "nll": Metric("negative log-likelihood", " in nats", "nats", best="lowest", scale=1.0, digits=3),
+    "ece": Metric("expected calibration error", best="lowest"),
+    "max_logit": Metric("largest difference of two logits", "", "logits", best=None, scale=1.0),
+}
+"""What is measured on the test rows: ``test_accuracy``, ... in results. See ``SCORES`` and ``calibration``."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +99,7 @@ class StudyPlan:
         budget: equal for all methods.
         whole_small_classes: see ``labeled_rows``.
         inspect: whether the LFs are inspected by every means, see ``prepare``; likewise ``inspected_rows``.
+        select_by: the score of the validation rows by which checks and trials are chosen.
     """
 
     dataset: BenchmarkSet
@@ -76,6 +111,7 @@ class StudyPlan:
     whole_small_classes: bool = False
     inspect: bool = False
     inspected_rows: int | None = None
+    select_by: Score = "accuracy"
 
     @property
     def key(self) -> dict[str, Any]:
@@ -92,8 +128,17 @@ class StudyPlan:
     def name(self) -> str:
         """Name in the store; it differs where anything does that a trial depends on."""
         budget = {name: value for name, value in asdict(self.budget).items() if name != "trials"}
-        rest = [self.dataset.fingerprint, self.method.settings(), budget, self.whole_small_classes, self.inspect]
-        digest = hashlib.sha256(json.dumps([*rest, self.inspected_rows], sort_keys=True).encode()).hexdigest()
+        rest: list[Any] = [
+            self.dataset.fingerprint,
+            self.method.settings(),
+            budget,
+            self.whole_small_classes,
+            self.inspect,
+        ]
+        rest.append(self.inspected_rows)
+        if self.select_by != "accuracy":  # Studies from before there was a choice keep their names.
+            rest.append(self.select_by)
+        digest = hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
         key = self.key
         return (
             f"{key['dataset']}, {key['method']}, seed {self.seed}, {key['train_rows']} rows, "
@@ -106,7 +151,7 @@ class Outcome:
     """What came out of a study.
 
     Args:
-        metrics: of the chosen trial, in [0, 1]: ``test_accuracy``, ``test_macro_f1`` and ``val_accuracy``.
+        metrics: of the chosen trial, see ``METRICS``.
         seconds: all trials and the test together.
         trial: number of the chosen trial, from 0.
         check: after which of its checks its weights were taken, from 0.
@@ -120,3 +165,10 @@ class Outcome:
     check: int
     pruned: int
     hyperparameters: dict[str, float]
+
+    @classmethod
+    def of(cls, stored: Mapping[str, Any] | None) -> Outcome | None:
+        """Read what a store holds; ``None`` where it holds none, or one that lacks a metric of today."""
+        if stored is None or not {f"test_{name}" for name in METRICS} <= set(stored["metrics"]):
+            return None
+        return cls(**stored)

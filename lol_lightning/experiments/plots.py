@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lol_lightning._files.disk import replacing
 from lol_lightning.exceptions import ConfigurationError
-from lol_lightning.experiments.tables import method_order
+from lol_lightning.experiments.tables import method_order, reading_of
 
-__all__ = ["plot_results"]
+__all__ = ["plot_results", "save_figure"]
 
 
 def plot_results(
@@ -29,9 +30,12 @@ def plot_results(
         title: above all panels.
 
     Raises:
-        ConfigurationError: if matplotlib is not installed.
+        ConfigurationError: if matplotlib is not installed, or the file's name tells no format of pictures.
+        DataError: if the file cannot be written.
     """
-    lines = frame[frame["metric"] == metric]
+    of = reading_of(metric)
+    lines = frame[(frame["metric"] == metric) & np.isfinite(frame["value"])]
+    lines = lines.assign(value=of.scale * lines["value"])
     sets, methods = list(dict.fromkeys(lines["dataset"])), method_order(lines)
     curves = lines["val_per_class"].nunique() > 1
     across = min(len(sets), 3)
@@ -41,20 +45,39 @@ def plot_results(
     panels = figure.subplots(down, across, squeeze=False).ravel()
     for panel, name in zip(panels, sets, strict=False):
         of_set = lines[lines["dataset"] == name]
-        (_curves if curves else _bars)(panel, of_set, methods)
+        if curves:
+            _curves(panel, of_set, methods)
+        else:
+            _bars(panel, of_set, methods, percent=of.scale == 100)
         panel.set_title(name)
     for panel in panels[len(sets) :]:
         panel.axis("off")
-    label = metric.replace("_", " ")
+    label = f"{metric.partition('_')[0]} {of.title}{of.unit}"
     if curves:
         figure.supxlabel("labeled rows of each class")
-        figure.supylabel(f"{label} (%)")
+        figure.supylabel(label)
         figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right center")
     else:
-        figure.supxlabel(f"{label} (%), one dot for each seed")
+        figure.supxlabel(f"{label}, one dot for each seed")
     if title is not None:
         figure.suptitle(title)
-    figure.savefig(path, dpi=150)
+    save_figure(figure, path, dpi=150)
+
+
+def save_figure(figure: Any, path: str | Path, dpi: int) -> None:
+    """Write a figure of matplotlib as a whole, in the format that the file's name tells.
+
+    Raises:
+        ConfigurationError: if it tells none that matplotlib writes.
+        DataError: if the file cannot be written; one that was there is then as it was.
+    """
+    kind = Path(path).suffix.removeprefix(".").lower()
+    if kind not in figure.canvas.get_supported_filetypes():
+        raise ConfigurationError(
+            f"{path}: the name of a picture ends in .png, .pdf, .svg or another kind of matplotlib."
+        )
+    with replacing(path) as file:
+        figure.savefig(file, format=kind, dpi=dpi)
 
 
 def _curves(panel: Any, of_set: pd.DataFrame, methods: list[str]) -> None:
@@ -62,7 +85,7 @@ def _curves(panel: Any, of_set: pd.DataFrame, methods: list[str]) -> None:
     style: dict[str, Any] = {"marker": "o", "markersize": 3, "capsize": 2}
     for number, method in enumerate(methods):
         values = of_set[of_set["method"] == method]
-        groups = [100 * values.loc[values["val_per_class"] == size, "value"] for size in sizes]
+        groups = [values.loc[values["val_per_class"] == size, "value"] for size in sizes]
         # Beside each other, so that no error bar hides another one.
         places = np.arange(len(sizes)) + 0.06 * (number - (len(methods) - 1) / 2)
         means = [group.mean() for group in groups]
@@ -71,16 +94,17 @@ def _curves(panel: Any, of_set: pd.DataFrame, methods: list[str]) -> None:
     panel.set_xticks(range(len(sizes)), sizes)
 
 
-def _bars(panel: Any, of_set: pd.DataFrame, methods: list[str]) -> None:
+def _bars(panel: Any, of_set: pd.DataFrame, methods: list[str], percent: bool) -> None:
     for position, method in enumerate(methods):
-        values = 100 * of_set.loc[of_set["method"] == method, "value"].to_numpy()
+        values = of_set.loc[of_set["method"] == method, "value"].to_numpy()
         if len(values):
             panel.barh(position, values.mean(), color=f"C{position}", alpha=0.35)
             panel.plot(values, np.full(len(values), position), "o", color=f"C{position}", markersize=4)
     panel.set_yticks(range(len(methods)), methods)
     panel.invert_yaxis()
-    lowest, highest = 100 * of_set["value"].min(), 100 * of_set["value"].max()
-    panel.set_xlim(max(0.0, lowest - 10), min(100.0, highest + 3))
+    lowest, highest = of_set["value"].min(), of_set["value"].max()
+    if percent:
+        panel.set_xlim(lowest - 10 if lowest < 0 else max(0.0, lowest - 10), min(100.0, highest + 3))
 
 
 def _figure() -> Any:

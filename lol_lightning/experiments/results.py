@@ -4,33 +4,35 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 
-from lol_lightning._files.disk import read_text, reading, write_text
+from lol_lightning._files.disk import make_directory_of, read_text, reading, write_text
 from lol_lightning._files.plain import check_list, read_json, write_json
 from lol_lightning.exceptions import ConfigurationError, DataError
 from lol_lightning.experiments.environment import PACKAGES, command_line, environment
 from lol_lightning.experiments.plan import Outcome, StudyPlan
 
-__all__ = ["COLUMNS", "KEY", "Finished", "ResultFiles", "read_results", "results_of"]
+__all__ = ["COLUMNS", "KEY", "Finished", "ResultFiles", "read_knowledge", "read_results", "results_of"]
 
 KEY = ["dataset", "method", "seed", "train_rows", "val_per_class"]
 """Columns that name a study."""
 _CURE = "`lol-lightning benchmark` writes one; give another output, or delete that one."
 _WHAT, _WHAT_BESIDE = "a CSV of results", "the JSON beside a CSV of results"
 COLUMNS = [*KEY, "metric", "value", "trials", "seconds"]
+UNBOUNDED = ("test_nll", "test_max_logit")
+"""Metrics that are infinite where a model's logits are not finite."""
 
 Finished: TypeAlias = tuple[StudyPlan, Outcome]
 """A study and what came out of it."""
 
 
 def results_of(finished: Iterable[Finished]) -> pd.DataFrame:
-    """Return tidy results: columns ``COLUMNS``, values as shares in [0, 1], rows in order.
+    """Return tidy results: columns ``COLUMNS``, rows in order; of the values, see ``METRICS``, most are in [0, 1].
 
     ``train_rows`` and ``val_per_class`` are texts, a number or "all".
     """
@@ -61,10 +63,25 @@ def read_results(path: str | Path) -> pd.DataFrame:
             raise DataError(f"it lacks the column {missing[0]!r}; results have {', '.join(COLUMNS)}")
         if frame.empty:
             raise DataError("it holds no results")
+        unbounded = frame["metric"].isin(UNBOUNDED) & (frame["value"] == np.inf)
         for name in ("value", "trials", "seconds"):
-            if not np.isfinite(frame[name].to_numpy(dtype=float)).all():
+            good = np.isfinite(frame[name].to_numpy(dtype=float))
+            if not (good | unbounded if name == "value" else good).all():
                 raise DataError(f"the column {name!r} holds a number that is missing or not finite")
         return _in_order(frame)
+
+
+def read_knowledge(path: str | Path) -> dict[str, str]:
+    """Read what each method of a benchmark knows, from the JSON beside its CSV.
+
+    Returns:
+        ``Method.knows`` by name; empty where the file is missing or older than this column.
+
+    Raises:
+        DataError: if the file is broken.
+    """
+    beside = Path(path).with_suffix(".json")
+    return _described(beside)["knows"] if beside.exists() else {}
 
 
 class ResultFiles:
@@ -76,21 +93,30 @@ class ResultFiles:
         path: the CSV.
         settings: what makes results comparable, as plain types.
         methods: settings of each method by name.
+        knows: what each method trains on by name, see ``Method.knows``.
 
     Raises:
         ConfigurationError: if the files hold results of other settings.
+        DataError: if their directory cannot be made, or they are none of results.
     """
 
-    def __init__(self, path: str | Path, settings: dict[str, Any], methods: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        settings: dict[str, Any],
+        methods: dict[str, Any],
+        knows: Mapping[str, str] | None = None,
+    ) -> None:
         self.path, self.beside = Path(path), Path(path).with_suffix(".json")
         if self.path == self.beside:
             raise ConfigurationError(f"output = {str(path)!r} must not end in .json; results are a CSV.")
-        self._settings, self._methods = _plain(settings), _plain(methods)
+        make_directory_of(self.path)
+        self._settings, self._methods, self._knows = _plain(settings), _plain(methods), dict(knows or {})
         self._frame = pd.DataFrame(columns=COLUMNS)
         self._chosen: list[dict[str, Any]] = []
         if self.path.exists():
             self._frame = read_results(self.path)
-            self._take_over(self._described() if self.beside.exists() else {})
+            self._take_over(_described(self.beside) if self.beside.exists() else {})
 
     def write(self, finished: Sequence[Finished]) -> pd.DataFrame:
         """Write these results beside those that the files hold, each file in one go, and return all."""
@@ -104,33 +130,41 @@ class ResultFiles:
             **environment((*PACKAGES, "optuna")),
             "settings": self._settings,
             "methods": self._methods,
+            "knows": self._knows,
             "chosen": _sorted(chosen),
         }
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         write_text(self.path, frame.to_csv(index=False))
         write_json(self.beside, described, indent=1)
         return frame
 
-    def _described(self) -> dict[str, Any]:
-        described = read_json(self.beside, _WHAT_BESIDE, _CURE)
-        with reading(self.beside, _WHAT_BESIDE, _CURE):
-            described = {"settings": {}, "methods": {}, "chosen": [], **described}
-            check_list([described["settings"], described["methods"]], dict, "settings and methods")
-            for line in check_list(described["chosen"], dict, "chosen"):
-                if missing := [name for name in KEY if name not in line]:
-                    raise DataError(f"a line of chosen trials lacks {missing[0]!r}")
-            return {**described, "chosen": _sorted(described["chosen"])}
-
     def _take_over(self, described: dict[str, Any]) -> None:
         methods = described.get("methods", {})
         same = all(methods[name] == method for name, method in self._methods.items() if name in methods)
-        if described.get("settings") != self._settings or not same:
+        if not described or _chosen_by(described["settings"]) != _chosen_by(self._settings) or not same:
             raise ConfigurationError(
                 f"{self.path} holds results of other settings or methods, see {self.beside.name}. "
                 "Give another output, or delete it."
             )
         self._methods = {**methods, **self._methods}
-        self._chosen = described.get("chosen", [])
+        self._knows = {**described["knows"], **self._knows}
+        self._chosen = described["chosen"]
+
+
+def _described(path: Path) -> dict[str, Any]:
+    described = read_json(path, _WHAT_BESIDE, _CURE)
+    with reading(path, _WHAT_BESIDE, _CURE):
+        described = {"settings": {}, "methods": {}, "knows": {}, "chosen": [], **described}
+        check_list([described[name] for name in ("settings", "methods", "knows")], dict, "settings, methods and knows")
+        check_list(list(described["knows"].values()), str, "knows")
+        for line in check_list(described["chosen"], dict, "chosen"):
+            if missing := [name for name in KEY if name not in line]:
+                raise DataError(f"a line of chosen trials lacks {missing[0]!r}")
+        return {**described, "chosen": _sorted(described["chosen"])}
+
+
+def _chosen_by(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings of files from before there was a choice are those of accuracy."""
+    return {"select_by": "accuracy", **settings}
 
 
 def _chosen(plan: StudyPlan, outcome: Outcome) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from joblib import Parallel, delayed
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from lol_lightning.exceptions import ConfigurationError
+from lol_lightning.exceptions import ConfigurationError, check_choice
 from lol_lightning.experiments.data import Datasets, as_sets, forget
 from lol_lightning.experiments.methods import as_methods
 from lol_lightning.experiments.plan import Budget, Outcome, StudyPlan
@@ -27,6 +27,7 @@ from lol_lightning.experiments.results import Finished, ResultFiles, results_of
 from lol_lightning.experiments.store import TrialStore
 from lol_lightning.experiments.study import run_study
 from lol_lightning.experiments.training import quiet
+from lol_lightning.models.metrics import SCORES, Score
 
 __all__ = ["run_benchmark"]
 
@@ -45,12 +46,13 @@ def run_benchmark(
     variants: Mapping[str, Mapping[str, Any]] | None = None,
     ranges: Mapping[str, Sequence[float]] | None = None,
     inspected_rows: int | None = None,
+    select_by: Score = "accuracy",
     jobs: int = 1,
     output: str | Path | None = None,
     storage: str | Path | None = None,
     console: Console | None = None,
 ) -> pd.DataFrame:
-    """Compare methods with equal budgets, chosen on validation accuracy alone, the test rows read once for each study.
+    """Compare methods with equal budgets, chosen on validation rows alone, the test rows read once for each study.
 
     A study is a method on a set and seed. Each spends the same ``budget`` on trials, which train the same network and
     are evaluated on the validation rows. See ``run_study`` for how trials are drawn and chosen. Nothing depends on how
@@ -70,6 +72,8 @@ def run_benchmark(
         ranges: where to search, for all methods that tune an argument, such as ``{"lr": [1e-4, 1e-2]}``.
         inspected_rows: where a variant names ``sources``: number of unlabeled rows that the LFs are inspected on, the
             training rows by default.
+        select_by: the score of the validation rows by which a trial's best check, trials and the trials to prune are
+            chosen: "accuracy", or "macro_f1" or "mcc" (Matthews' correlation), which rare classes count in.
         jobs: processes of one thread each.
         output: CSV to write after each study, with a JSON beside it: command, versions, machine, chosen settings.
         storage: SQLite file of the trials, from which an interrupted run goes on; by default beside ``output``, none
@@ -78,8 +82,8 @@ def run_benchmark(
 
     Returns:
         One row for each metric of each study: ``dataset``, ``method``, ``seed``, ``train_rows``, ``val_per_class``,
-        ``metric`` (``test_accuracy``, ``test_macro_f1``, ``val_accuracy``), ``value`` in [0, 1], ``trials``,
-        ``seconds``.
+        ``metric`` (``test_accuracy`` and the others of ``METRICS``, and ``val_accuracy``, or the validation rows'
+        score by which trials were chosen), ``value``, ``trials``, ``seconds``. Shares lie in [0, 1].
 
     Raises:
         ConfigurationError: if an argument lies outside its range, a method is unknown, Optuna is missing, or
@@ -93,6 +97,7 @@ def run_benchmark(
     """
     budget = Budget() if budget is None else budget
     chosen, seeds = as_methods(None if methods is None else list(methods), variants, ranges), _seeds(seeds)
+    check_choice("select_by", select_by, list(SCORES))
     if jobs < 1:
         raise ConfigurationError(f"jobs = {jobs} must be at least 1.")
     rows, per_class = _sizes("train_rows", train_rows), _sizes("val_per_class", val_per_class)
@@ -102,6 +107,7 @@ def run_benchmark(
         "whole_small_classes": whole_small_classes,
         "inspect": any(method.sources is not None for method in chosen),
         "inspected_rows": inspected_rows,
+        "select_by": select_by,
     }
     with quiet():
         sets = as_sets(datasets)
@@ -113,7 +119,7 @@ def run_benchmark(
     if output is not None:
         # Sets may have different numbers of trials, which the results tell.
         shared = {**{name: value for name, value in vars(budget).items() if name != "trials"}, **settings}
-        files = ResultFiles(output, shared, {method.name: method.settings() for method in chosen})
+        files = ResultFiles(output, shared, {m.name: m.settings() for m in chosen}, {m.name: m.knows for m in chosen})
     store = TrialStore(storage)
     finished, open_plans, done = _known(plans, store)
     try:
@@ -134,7 +140,7 @@ def _tell(console: Console, finished: Sequence[Finished], total: int) -> None:
     """Print a line where there is no terminal for a progress bar."""
     plan, outcome = finished[-1]
     place = "{dataset}, {method}, seed {seed}, {train_rows} rows, {val_per_class} a class".format(**plan.key)
-    score = f"validation {100 * outcome.metrics['val_accuracy']:.1f}%, {outcome.seconds:.0f} s"
+    score = f"validation {100 * outcome.metrics[f'val_{plan.select_by}']:.1f}%, {outcome.seconds:.0f} s"
     console.print(f"{len(finished)}/{total} {place}: {score}", soft_wrap=True)
 
 
@@ -144,8 +150,8 @@ def _known(plans: Sequence[StudyPlan], store: TrialStore) -> tuple[list[Finished
     trials = plans[0].budget.trials
     outcomes = store.outcomes(trials)
     for plan in plans:
-        if (outcome := outcomes.get(plan.name)) is not None:
-            finished.append((plan, Outcome(**outcome)))
+        if (outcome := Outcome.of(outcomes.get(plan.name))) is not None:
+            finished.append((plan, outcome))
             done += trials
         else:
             open_plans.append(plan)

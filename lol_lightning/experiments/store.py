@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lol_lightning._files.disk import make_directory_of
 from lol_lightning.exceptions import ConfigurationError
 
 if TYPE_CHECKING:
@@ -44,13 +45,14 @@ class TrialStore:
 
     Raises:
         ConfigurationError: if Optuna is not installed.
+        DataError: if the file's directory cannot be made.
     """
 
     def __init__(self, path: str | Path | None) -> None:
         optuna = import_optuna()
         self._storage = None
         if path is not None:
-            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            make_directory_of(path)
             self._storage = optuna.storages.RDBStorage(
                 f"sqlite:///{Path(path).as_posix()}", engine_kwargs={"connect_args": {"timeout": TIMEOUT_S}}
             )

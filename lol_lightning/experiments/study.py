@@ -12,12 +12,13 @@ import torch
 
 from lol_lightning._lightning import isolate_rng
 from lol_lightning.data.batch import LoLBatch
-from lol_lightning.data.dataset import LoLDataLoader, LoLDataset
+from lol_lightning.data.dataset import LoLDataset
 from lol_lightning.experiments.data import Prepared, prepare
 from lol_lightning.experiments.labeled import labeled_rows, split_80_20
 from lol_lightning.experiments.plan import Outcome, StudyPlan
 from lol_lightning.experiments.store import TrialStore, import_optuna
-from lol_lightning.experiments.training import EVALUATION_BATCH, Fit, evaluation_batches, fit, quiet, trainer
+from lol_lightning.experiments.training import Fit, evaluation_batches, fit, outputs, quiet, score_of
+from lol_lightning.models.metrics import SCORES, calibration
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial, Trial
@@ -35,8 +36,9 @@ def run_study(plan: StudyPlan, store: TrialStore, after_trial: Callable[[], None
 
     Trial i draws its hyperparameters by Optuna's tree-structured Parzen estimator from a generator of (seed, i) and
     the trials before it, and its network from another one of (seed, i) that is the same for every method. Which trials
-    were run by which process and when thus makes no difference. The score of a trial is its best validation accuracy
-    among its checks; the first of equal checks and the first of equal trials that were not pruned is chosen.
+    were run by which process and when thus makes no difference. The score of a trial is the best one of its checks on
+    the validation rows, by ``plan.select_by``; the first of equal checks and the first of equal trials that were not
+    pruned is chosen.
 
     Args:
         plan: what to run.
@@ -46,9 +48,9 @@ def run_study(plan: StudyPlan, store: TrialStore, after_trial: Callable[[], None
     Returns:
         The outcome, from the store where it holds one.
     """
-    stored = store.outcome(plan.name, plan.budget.trials)
+    stored = Outcome.of(store.outcome(plan.name, plan.budget.trials))
     if stored is not None:
-        return Outcome(**stored)
+        return stored
     start = time.perf_counter()
     with quiet(), isolate_rng():
         rows = _StudyRows(plan)
@@ -69,7 +71,7 @@ def run_study(plan: StudyPlan, store: TrialStore, after_trial: Callable[[], None
         check = chosen.user_attrs["check"]
         if kept is None or kept[0] != chosen.number:
             kept = chosen.number, rows.fit(chosen.number, chosen.user_attrs["hyperparameters"], until=check)
-        metrics = {**rows.test(kept[1]), "val_accuracy": cast(float, chosen.value)}
+        metrics = {**rows.test(kept[1]), f"val_{plan.select_by}": cast(float, chosen.value)}
     trials = study.get_trials(deepcopy=False)
     outcome = Outcome(
         {name: round(value, 6) for name, value in metrics.items()},
@@ -99,8 +101,8 @@ def _run_trial(rows: _StudyRows, study: Any, number: int) -> Fit:
         trial = study.ask()
         hyperparameters = {name: _draw(trial, name, limits) for name, limits in method.ranges.items()}
 
-    def prune(check: int, accuracy: float) -> bool:
-        trial.report(accuracy, check)
+    def prune(check: int, score: float) -> bool:
+        trial.report(score, check)
         # At its end there is nothing to save, and the median of later trials needs complete ones.
         return check + 1 < len(rows.at) and trial.should_prune()
 
@@ -111,7 +113,7 @@ def _run_trial(rows: _StudyRows, study: Any, number: int) -> Fit:
     if result.stopped:
         study.tell(trial, state=optuna.trial.TrialState.PRUNED)
     else:
-        study.tell(trial, result.accuracies[result.best_check])
+        study.tell(trial, result.scores[result.best_check])
     return result
 
 
@@ -139,22 +141,23 @@ class _StudyRows:
         number: int,
         hyperparameters: dict[str, float],
         until: int | None = None,
-        on_check: Callable[[int, float], bool] = lambda check, accuracy: False,
+        on_check: Callable[[int, float], bool] = lambda check, score: False,
     ) -> Fit:
         """Train the network of a trial, to its end or to a check."""
         seed = _seed(self.plan.seed, number, stream=1)
         torch.manual_seed(seed)
         model = self.method.make_model(self.prepared, hyperparameters, seed)
         at = self.at if until is None else self.at[: until + 1]
-        return fit(model, self.train, self.validation, self.batch_size, at, on_check)
+        return fit(model, self.train, self.validation, self.batch_size, at, on_check, self.plan.select_by)
 
     def test(self, result: Fit) -> dict[str, float]:
         """Metrics of the best check's weights on the test rows."""
         data = self.prepared.data
         data.setup("test")
-        loader = LoLDataLoader(data.test_dataloader().dataset, batch_size=EVALUATION_BATCH)  # type: ignore[arg-type]
-        (tested,) = trainer().test(result.restore_best(), loader, verbose=False)
-        return {name: tested[name] for name in ("test_accuracy", "test_macro_f1")}
+        dataset = cast(LoLDataset, data.test_dataloader().dataset)
+        logits, labels = outputs(result.restore_best(), evaluation_batches(dataset, np.arange(len(dataset))))
+        scores = {f"test_{name}": score_of(logits, labels, name) for name in SCORES}
+        return {**scores, **{f"test_{name}": value for name, value in calibration(logits, labels).items()}}
 
 
 def _chosen(study: Any) -> FrozenTrial:

@@ -8,9 +8,22 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from lol_lightning.exceptions import ConfigurationError
 from lol_lightning.experiments.methods import METHODS
+from lol_lightning.experiments.plan import METRICS, Metric
 
-__all__ = ["Conditions", "Scores", "by_conditions", "comparisons", "method_order", "scores"]
+__all__ = [
+    "Conditions",
+    "Scores",
+    "by_conditions",
+    "chosen_by",
+    "comparisons",
+    "is_best",
+    "method_order",
+    "metric_named",
+    "reading_of",
+    "scores",
+]
 
 POOLED = "all sets"
 """Name of the comparison over every set and seed at once."""
@@ -30,17 +43,63 @@ class Conditions(NamedTuple):
 
 
 class Scores(NamedTuple):
-    """Scores in percent, methods in rows and sets in columns; NaN where there is none."""
+    """Values in the unit of a metric, methods in rows and sets in columns; NaN where there is none."""
 
     mean: pd.DataFrame
     std: pd.DataFrame
     """Sample standard deviation over seeds; 0 for a single seed."""
+    metric: Metric
 
     @property
     def best(self) -> pd.DataFrame:
         """Whether a method is the best of its set, to the decimal that is shown."""
-        shown = self.mean.round(1)
-        return shown.eq(shown.max())
+        return is_best(self.mean, self.metric)
+
+
+def is_best(means: pd.DataFrame, metric: Metric) -> pd.DataFrame:
+    """Whether a value is the best of its column, to the decimal that is shown; none is where a metric has no best."""
+    shown = means.round(metric.digits)
+    if metric.best is None:
+        return shown.isna() & False
+    return shown.eq(shown.max() if metric.best == "highest" else shown.min())
+
+
+def reading_of(metric: str) -> Metric:
+    """Return how a metric of results is read: that of ``METRICS`` without the name of the rows.
+
+    Example:
+        >>> reading_of("val_mcc").title
+        "Matthews' correlation"
+    """
+    name = metric.partition("_")[2]
+    return METRICS.get(name) or Metric(metric)
+
+
+def chosen_by(frame: pd.DataFrame) -> str:
+    """Return the metric by which the trials of results were chosen, such as "val_accuracy"."""
+    return next((str(name) for name in frame["metric"] if str(name).startswith("val_")), "val_accuracy")
+
+
+def metric_named(frame: pd.DataFrame, name: str | None = None) -> str:
+    """Return the metric of results that a user means.
+
+    Args:
+        frame: tidy results.
+        name: of the metric, on the test rows where it names no others; by default the one that trials were chosen by.
+
+    Raises:
+        ConfigurationError: if the results have no such metric.
+
+    Example:
+        >>> metric_named(pd.DataFrame({"metric": ["test_mcc", "val_accuracy"]}), "mcc")
+        'test_mcc'
+    """
+    name = chosen_by(frame).removeprefix("val_") if name is None else name
+    metrics = list(dict.fromkeys(frame["metric"]))
+    for candidate in (f"test_{name}", name):
+        if candidate in metrics:
+            return candidate
+    raise ConfigurationError(f"metric = {name!r}; the results have {', '.join(map(str, metrics))}.")
 
 
 def by_conditions(frame: pd.DataFrame) -> Iterator[tuple[Conditions, pd.DataFrame]]:
@@ -56,7 +115,7 @@ def method_order(frame: pd.DataFrame) -> list[str]:
 
 
 def scores(frame: pd.DataFrame, metric: str = "test_accuracy") -> Scores:
-    """Mean and standard deviation over seeds.
+    """Mean and standard deviation over seeds, in the unit of the metric.
 
     Args:
         frame: tidy results of one condition.
@@ -69,10 +128,11 @@ def scores(frame: pd.DataFrame, metric: str = "test_accuracy") -> Scores:
         np.float64(85.0)
     """
     lines = frame[frame["metric"] == metric]
-    groups = 100 * lines.groupby(["method", "dataset"])["value"].agg(["mean", "std"])
+    reading = reading_of(metric)
+    groups = reading.scale * lines.groupby(["method", "dataset"])["value"].agg(["mean", "std"])
     order, sets = method_order(lines), list(dict.fromkeys(lines["dataset"]))
     tables = [groups[name].unstack("dataset").reindex(index=order, columns=sets) for name in ("mean", "std")]
-    return Scores(tables[0], tables[1].fillna(0.0).where(tables[0].notna()))
+    return Scores(tables[0], tables[1].fillna(0.0).where(tables[0].notna()), reading)
 
 
 def comparisons(frame: pd.DataFrame, reference: str = "lol", metric: str = "test_accuracy") -> pd.DataFrame:
@@ -84,18 +144,20 @@ def comparisons(frame: pd.DataFrame, reference: str = "lol", metric: str = "test
         metric: which one.
 
     Returns:
-        One row for each other method and set, and one over all sets: ``method``, ``dataset``, ``difference`` (points,
-        the reference minus the other one), ``p`` (two-sided; paired t-test over the seeds of a set, Wilcoxon's
-        signed-rank test over every set and seed) and ``pairs``. No rows without the reference. ``p`` is NaN where
-        there are fewer than two pairs, and 1 where no pair differs.
+        One row for each other method and set, and one over all sets: ``method``, ``dataset``, ``difference`` (in the
+        unit of the metric, the reference minus the other one), ``p`` (two-sided; paired t-test over the seeds of a
+        set, Wilcoxon's signed-rank test over every set and seed) and ``pairs`` (those of finite values). No rows
+        without the reference. ``p`` is NaN where there are fewer than two pairs, and 1 where no pair differs.
     """
     lines = frame[frame["metric"] == metric]
-    table = 100 * lines.pivot_table(index=["dataset", "seed"], columns="method", values="value", sort=False)
+    table = lines.pivot_table(index=["dataset", "seed"], columns="method", values="value", sort=False)
+    table *= reading_of(metric).scale
     rows = []
     for method in method_order(lines) if reference in table else []:
         if method == reference:
             continue
-        difference = (table[reference] - table[method]).dropna()
+        difference = table[reference] - table[method]
+        difference = difference[np.isfinite(difference)]
         for name, of_set in difference.groupby("dataset", sort=False):
             rows.append((method, str(name), of_set.mean(), _paired_t(of_set.to_numpy()), len(of_set)))
         rows.append((method, POOLED, difference.mean(), _wilcoxon(difference.to_numpy()), len(difference)))

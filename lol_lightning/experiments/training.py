@@ -11,18 +11,31 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.utils.data import Sampler
 
 from lol_lightning._lightning import BACKEND, LightningModule, Trainer, pl
 from lol_lightning.data.batch import LoLBatch
 from lol_lightning.data.dataset import LoLDataLoader, LoLDataset
 from lol_lightning.models.classifier import LoLClassifier
+from lol_lightning.models.metrics import SCORES, Score, confusion_matrix
 
-__all__ = ["EVALUATION_BATCH", "Fit", "check_steps", "evaluation_batches", "fit", "quiet", "trainer"]
+__all__ = [
+    "EVALUATION_BATCH",
+    "Fit",
+    "check_steps",
+    "evaluate",
+    "evaluation_batches",
+    "fit",
+    "outputs",
+    "quiet",
+    "score_of",
+    "trainer",
+]
 
 EVALUATION_BATCH = 2048
 """Rows of a batch of validation or test; a few large ones cost least."""
@@ -36,24 +49,24 @@ class Fit:
 
     Args:
         model: with the weights of its last step; ``restore_best`` gives it those of its best check.
-        accuracies: fraction of the validation rows that were classified correctly, for each check.
+        scores: of the validation rows, for each check.
         stopped: whether ``on_check`` ended it before its last step.
     """
 
     model: LoLClassifier
-    accuracies: list[float] = field(default_factory=list)
+    scores: list[float] = field(default_factory=list)
     stopped: bool = False
     _weights: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def best_check(self) -> int:
-        """Number of the check with the best accuracy, the first one of equals."""
-        return int(np.argmax(self.accuracies))
+        """Number of the check with the best score, the first one of equals."""
+        return int(np.argmax(self.scores))
 
-    def note(self, accuracy: float) -> None:
+    def note(self, score: float) -> None:
         """Add a check, and keep the weights where it is the best so far."""
-        self.accuracies.append(accuracy)
-        if self.best_check == len(self.accuracies) - 1:
+        self.scores.append(score)
+        if self.best_check == len(self.scores) - 1:
             self._weights = copy.deepcopy(self.model.state_dict())
 
     def restore_best(self) -> LoLClassifier:
@@ -88,16 +101,21 @@ class _Checks(pl.Callback):
     """Evaluates after certain numbers of steps."""
 
     def __init__(
-        self, result: Fit, batches: Sequence[LoLBatch], at: Sequence[int], on_check: Callable[[int, float], bool]
+        self,
+        result: Fit,
+        batches: Sequence[LoLBatch],
+        at: Sequence[int],
+        on_check: Callable[[int, float], bool],
+        score: Score,
     ) -> None:
-        self.result, self.batches, self.at, self.on_check = result, batches, set(at), on_check
+        self.result, self.batches, self.at, self.on_check, self.score = result, batches, set(at), on_check, score
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
         if trainer.global_step not in self.at:
             return
-        self.result.note(accuracy(pl_module, self.batches))
-        number = len(self.result.accuracies) - 1
-        if self.on_check(number, self.result.accuracies[-1]):
+        self.result.note(evaluate(pl_module, self.batches, self.score))
+        number = len(self.result.scores) - 1
+        if self.on_check(number, self.result.scores[-1]):
             self.result.stopped = trainer.should_stop = True
 
 
@@ -107,7 +125,8 @@ def fit(
     validation: Sequence[LoLBatch],
     batch_size: int,
     at: Sequence[int],
-    on_check: Callable[[int, float], bool] = lambda number, accuracy: False,
+    on_check: Callable[[int, float], bool] = lambda number, score: False,
+    score: Score = "accuracy",
 ) -> Fit:
     """Train on the CPU by ``Trainer.fit``; the order of the rows and dropout follow torch's global random state.
 
@@ -116,14 +135,15 @@ def fit(
         train: its rows, read in random order as often as the steps need.
         validation: labeled batches.
         batch_size: B.
-        at: ascending numbers of steps after which the validation accuracy is taken; the last one is the end.
-        on_check: from the check's number and accuracy to whether the fit shall stop there.
+        at: ascending numbers of steps after which the validation rows are scored; the last one is the end.
+        on_check: from the check's number and score to whether the fit shall stop there.
+        score: by which the best check is chosen.
     """
     result = Fit(model)
     loader = LoLDataLoader(train, batch_sampler=_Passes(len(train), batch_size, at[-1]))
     handler = signal.getsignal(signal.SIGINT)
     try:
-        checks = _Checks(result, validation, at, on_check)
+        checks = _Checks(result, validation, at, on_check, score)
         trainer(max_epochs=1, callbacks=[checks]).fit(model, loader)
     except SystemExit:
         # Lightning switches Ctrl-C off and ends the process; whoever called may want to say something first.
@@ -150,13 +170,23 @@ def evaluation_batches(dataset: LoLDataset, rows: np.ndarray) -> list[LoLBatch]:
 
 
 @torch.no_grad()
-def accuracy(model: LightningModule, batches: Sequence[LoLBatch]) -> float:
-    """Fraction of rows that are classified correctly in evaluation mode."""
+def outputs(model: LightningModule, batches: Sequence[LoLBatch]) -> tuple[Tensor, Tensor]:
+    """Return the logits of a model in evaluation mode, float (n, K), and the labels, int64 (n,)."""
     was_training = model.training
     model.eval()
-    correct = sum(int((model(batch.features).argmax(-1) == batch.labels).sum()) for batch in batches)
+    logits = torch.cat([model(batch.features) for batch in batches])
     model.train(was_training)
-    return correct / sum(len(batch) for batch in batches)
+    return logits, torch.cat([cast(Tensor, batch.labels) for batch in batches])
+
+
+def score_of(logits: Tensor, labels: Tensor, score: Score = "accuracy") -> float:
+    """Score the classes of the highest logits."""
+    return float(SCORES[score](confusion_matrix(logits.argmax(-1), labels, logits.shape[1])))
+
+
+def evaluate(model: LightningModule, batches: Sequence[LoLBatch], score: Score = "accuracy") -> float:
+    """Score a model in evaluation mode on labeled batches."""
+    return score_of(*outputs(model, batches), score)
 
 
 def trainer(**options: Any) -> Trainer:

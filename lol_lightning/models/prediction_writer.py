@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.distributed import all_gather_object
 
-from lol_lightning._files.disk import write_text
+from lol_lightning._files.disk import make_directory_of, write_text
 from lol_lightning._lightning import BasePredictionWriter, LightningModule, Trainer
 from lol_lightning.exceptions import ConfigurationError, DataError
 
@@ -48,10 +48,7 @@ class PredictionWriter(BasePredictionWriter):
         super().setup(trainer, pl_module, stage)
         if stage != "predict" or not trainer.is_global_zero:
             return
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise DataError(f"{self.path} cannot be written: {error.strerror or error}.") from error
+        make_directory_of(self.path)
 
     def on_predict_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Forget an earlier prediction."""

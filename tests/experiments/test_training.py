@@ -36,16 +36,16 @@ def test_checks_are_evenly_spread_and_end_with_the_last_step(steps, checks):
 
 def test_checks_see_the_accuracy_after_their_steps(rows):
     whole = train(rows, [4, 8, 20])
-    assert len(whole.accuracies) == 3
+    assert len(whole.scores) == 3
     assert whole.model.global_step == 20
-    assert whole.accuracies[0] == train(rows, [4]).accuracies[0]
-    assert whole.accuracies[-1] > 0.6
+    assert whole.scores[0] == train(rows, [4]).scores[0]
+    assert whole.scores[-1] > 0.6
 
 
 def test_best_check_is_the_first_of_equals_and_its_weights_return(rows):
     at = list(range(2, 42, 4))
     result = train(rows, at, lr=0.2)
-    assert result.best_check == result.accuracies.index(max(result.accuracies))
+    assert result.best_check == result.scores.index(max(result.scores))
     again = train(rows, at[: result.best_check + 1], lr=0.2)
     batch = rows[1].__getitems__(range(60))
     best = result.restore_best().eval()(batch.features)
@@ -55,7 +55,7 @@ def test_best_check_is_the_first_of_equals_and_its_weights_return(rows):
 def test_a_check_can_end_the_fit(rows):
     result = train(rows, [3, 6, 9], on_check=lambda number, accuracy: number == 1)
     assert result.stopped
-    assert len(result.accuracies) == 2
+    assert len(result.scores) == 2
     assert result.model.global_step == 6
 
 
