@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -113,11 +113,11 @@ def _snorkel(votes: LabeledVotes) -> Float[ndarray, " lf"]:
 
 
 def _accuracy(votes: LabeledVotes) -> Float[ndarray, " lf"]:
-    return _accuracies(votes, "accuracy")[0]
+    return _accuracies(votes, "accuracy").rate
 
 
 def _above_chance(votes: LabeledVotes) -> Float[ndarray, " lf"]:
-    return _excess(*_accuracies(votes, "above-chance"))
+    return _accuracies(votes, "above-chance").lift()
 
 
 def _agreement(votes: LabeledVotes) -> Float[ndarray, " lf"]:
@@ -127,16 +127,31 @@ def _agreement(votes: LabeledVotes) -> Float[ndarray, " lf"]:
     # Several classes are in the first place where they differ by the rounding of thirds only.
     leading = (others > others.max(-1, keepdims=True) - 1e-9) & (others > 1e-9)
     # A tie counts in part.
-    agrees = (sets & leading).sum(-1) / np.maximum(leading.sum(-1), 1)
-    return _excess(*_smoothed(agrees, sets & leading.any(-1, keepdims=True)))
+    majority = leading / np.maximum(leading.sum(-1, keepdims=True), 1)
+    comparable = leading.any(-1)
+    shares_of_classes = majority.sum(0) / np.maximum(comparable.sum(0), 1)[:, None]
+    return _rates((sets * majority).sum(-1), sets & comparable[..., None], shares_of_classes).lift()
 
 
-def _excess(accuracies: Float[ndarray, " lf"], chance: Float[ndarray, " lf"]) -> Float[ndarray, " lf"]:
-    return np.clip((accuracies - chance) / (1 - chance), 0, None)
+class _Rates(NamedTuple):
+    """How often each LF is right where it votes, and how often it would be by chance."""
+
+    rate: Float[ndarray, " lf"]
+    chance: Float[ndarray, " lf"]
+    rows: Float[ndarray, " lf"]
+
+    def lift(self) -> Float[ndarray, " lf"]:
+        """Return ``(rate - chance) / (1 - chance)``, as in Cohen's kappa, of the rate less its standard error.
+
+        Without that, the noise of a few rows would be the weight of LFs that guess.
+        """
+        excess = self.rate - np.sqrt(self.rate * (1 - self.rate) / self.rows) - self.chance
+        # Where all rows have one class, chance is always right.
+        return np.clip(excess, 0, None) / np.where(self.chance < 1, 1 - self.chance, 1)
 
 
-def _accuracies(votes: LabeledVotes, name: str) -> tuple[Float[ndarray, " lf"], Float[ndarray, " lf"]]:
-    """Accuracy of each LF on the labeled rows, and that of guessing; one of several classes voted for must be right."""
+def _accuracies(votes: LabeledVotes, name: str) -> _Rates:
+    """Accuracy of each LF on the labeled rows; one of several classes voted for must be right."""
     if votes.labeled_votes is None or votes.labels is None:
         raise ConfigurationError(
             f"lf_weights = {name!r} needs validation rows with labels. Give the data module a labeled `val`, or use "
@@ -144,18 +159,23 @@ def _accuracies(votes: LabeledVotes, name: str) -> tuple[Float[ndarray, " lf"], 
         )
     sets = _sets(votes.labeled_votes, votes.num_classes)
     right = np.take_along_axis(sets, votes.labels[:, None, None], axis=-1)[..., 0]
-    return _smoothed(right, sets)
+    shares = np.bincount(votes.labels, minlength=votes.num_classes) / max(len(votes.labels), 1)
+    return _rates(right, sets, shares)
 
 
-def _smoothed(
-    right: Shaped[ndarray, "row lf"], sets: Bool[ndarray, "row lf cls"]
-) -> tuple[Float[ndarray, " lf"], Float[ndarray, " lf"]]:
-    """How often each LF is right where it votes, and how often it would be by chance."""
+def _rates(
+    right: Shaped[ndarray, "row lf"], sets: Bool[ndarray, "row lf cls"], class_shares: Float[ndarray, "*lf cls"]
+) -> _Rates:
+    r"""Return how often votes are right, beside :math:`\sum_k q_k p_k`, what the same votes on other rows would bring.
+
+    :math:`q_k` is how often the LF votes for class k where it votes, :math:`p_k` the share of the class among *all*
+    rows, those on which the LF abstains included: to vote on the right rows alone is what an LF for one class is for.
+    """
     voted = sets.any(-1).sum(0)
-    num_classes = sets.shape[-1]
-    chance = np.where(voted, sets.sum((0, 2)) / np.maximum(voted, 1), 1) / num_classes
+    vote_shares = np.where(voted[:, None], sets.sum(0) / np.maximum(voted, 1)[:, None], 1 / sets.shape[-1])
+    chance = (vote_shares * class_shares).sum(-1)
     # Two pseudo-rows keep an LF that hardly votes near chance.
-    return (right.sum(0) + 2 * chance) / (voted + 2), chance
+    return _Rates((right.sum(0) + 2 * chance) / (voted + 2), chance, voted + 2.0)
 
 
 def _sets(votes: Shaped[ndarray, "row lf *cls"], num_classes: int) -> Bool[ndarray, "row lf cls"]:
@@ -171,8 +191,9 @@ LF_WEIGHTS: dict[str, Callable[[LabeledVotes], Float[ndarray, " lf"]]] = {
     "agreement": _agreement,
 }
 """Weightings by name. "snorkel" is the paper's "LoL-sw"; "accuracy" is measured on the labeled validation rows, and
-"above-chance" is by how much it exceeds guessing, 0 for an LF that does not and 1 for one that is always right;
-"agreement" is the same with the majority of the other LFs on training rows in place of labels."""
+"above-chance" is by how much it exceeds what the LF's own shares of votes bring by chance: 0 for a constant or a coin,
+1 for an LF that is always right; "agreement" is the same with the majority of the other LFs on training rows in place
+of labels."""
 
 
 def lf_weights(

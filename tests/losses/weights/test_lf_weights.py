@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from sklearn.metrics import cohen_kappa_score
 from snorkel.labeling.model import LabelModel
 from toy import noisy_votes
 
@@ -73,6 +74,99 @@ def test_above_chance_is_zero_for_guesses_and_one_for_a_perfect_lf():
     assert weights[0] == pytest.approx(1, abs=0.01)
     assert weights[1] < 0.1
     assert weights[2] == 0
+
+
+def rare_class(num_rows, seed, share=0.13):
+    """Labels with a rare class, and votes of LFs that guess, one of them for some rows only, then of three that know.
+
+    The last two vote for the rare class alone, one always right and one on six of ten of its rows and 6% of the others.
+    """
+    rng = np.random.default_rng(seed)
+    labels = (rng.random(num_rows) < share).astype(int)
+
+    def lucky(chance):
+        return rng.random(num_rows) < chance
+
+    guesses = {
+        "constant": np.zeros(num_rows, int),
+        "rare constant": np.ones(num_rows, int),
+        "constant on some rows": np.where(lucky(0.5), 0, -1),
+        "coin": np.where(lucky(0.5), 1, 0),
+        "coin at the base rate": np.where(lucky(share), 1, 0),
+        "rare coin on some rows": np.where(lucky(0.2), 1, -1),
+    }
+    knowing = {
+        "85% right": np.where(lucky(0.15), 1 - labels, labels),
+        "precise": np.where((labels == 1) & lucky(0.5), 1, -1),
+        "60% precise": np.where(lucky(np.where(labels == 1, 0.6, 0.06)), 1, -1),
+    }
+    return labels, np.stack([*guesses.values(), *knowing.values()], axis=1), len(guesses)
+
+
+@pytest.mark.parametrize("num_rows", [100, 400, 2000])
+@pytest.mark.parametrize("name", ["above-chance", "agreement"])
+@pytest.mark.parametrize("share", [0.13, 0.5])
+def test_constants_and_coins_have_no_weight_whatever_the_class_shares(name, num_rows, share):
+    weights = []
+    for seed in range(20):
+        labels, votes, num_guesses = rare_class(num_rows, seed, share)
+        weights.append(lf_weights(name, LabeledVotes(votes, 2, votes, labels), scaled=False))
+    assert (np.mean(weights, axis=0)[:num_guesses] <= 0.05).all()
+    if name == "above-chance":
+        assert np.max(weights, axis=0)[:2].tolist() == [0, 0], "a constant that never abstains is exactly at chance"
+        # The smallest sample has six rows of the rare class that the precise LF votes on.
+        assert (np.mean(weights, axis=0)[num_guesses:] > (0.15 if num_rows == 100 else 0.4)).all()
+
+
+def test_above_chance_is_the_lift_over_the_shares_of_votes():
+    labels, votes, num_guesses = rare_class(20_000, 0)
+    weights = lf_weights("above-chance", LabeledVotes(votes, 2, votes, labels), scaled=False)
+    for column in (num_guesses, 3):
+        kappa = cohen_kappa_score(votes[:, column], labels)
+        assert weights[column] == pytest.approx(max(kappa, 0), abs=0.02)
+    voted = votes[:, -1] == 1
+    precision, share = labels[voted].mean(), labels.mean()
+    assert 0.55 < precision < 0.65
+    assert weights[-1] == pytest.approx((precision - share) / (1 - share), abs=0.02)
+    assert weights[-2] > 0.99
+
+
+@pytest.mark.parametrize("name", ["above-chance", "agreement"])
+def test_chance_is_the_mean_over_shuffled_labels(name):
+    """The oracle of chance: the same votes beside labels of other rows."""
+    rng = np.random.default_rng(0)
+    labels = rng.choice(3, size=60_000, p=[0.7, 0.2, 0.1])
+    sets = rng.random((len(labels), 4, 3)) < [[[0.5, 0.4, 0.3]]]
+    votes = sets / np.maximum(sets.sum(-1, keepdims=True), 1)
+    weights = lf_weights(name, LabeledVotes(votes, 3, votes, labels), scaled=False)
+    assert (weights < 0.01).all(), "independent votes for sets of classes are worth nothing"
+
+
+def test_labels_of_one_class_show_nothing():
+    votes = np.stack([np.zeros(50, int), np.tile([0, 1], 25)], axis=1)
+    one_class = LabeledVotes(votes, 2, votes, np.zeros(50, int))
+    assert lf_weights("above-chance", one_class, scaled=False).tolist() == [0, 0]
+    assert lf_weights("above-chance", one_class).tolist() == [1, 1]
+
+
+def test_an_lf_without_votes_on_labeled_rows_has_no_weight(given):
+    labeled = given.labeled_votes.copy()
+    labeled[:, 1] = -1
+    weights = lf_weights("above-chance", replace(given, labeled_votes=labeled), scaled=False)
+    assert weights[1] == 0
+    assert weights[0] > 0.5
+
+
+def test_agreement_counts_a_precise_lf_of_the_rare_class():
+    labels, _, _ = rare_class(4000, 0)
+    rng = np.random.default_rng(1)
+    votes = np.where(rng.random((4000, 4)) < 0.1, 1 - labels[:, None], labels[:, None])
+    rare = np.where(rng.random(4000) < np.where(labels == 1, 0.6, 0.06), 1, -1)
+    constant = np.where(rng.random(4000) < 0.7, 0, -1)
+    votes = np.column_stack([votes, rare, constant])
+    weights = lf_weights("agreement", LabeledVotes(votes, 2), scaled=False)
+    assert weights[4] > 0.4
+    assert weights[5] < 0.05
 
 
 def test_agreement_needs_no_labels():
