@@ -12,7 +12,7 @@ from jsonargparse import auto_cli
 from lol_lightning.cli.inspect_command import inspect
 from lol_lightning.cli.lightning_cli import LoLCLI
 from lol_lightning.exceptions import LoLError
-from lol_lightning.experiments.commands import benchmark, report
+from lol_lightning.experiments.commands import benchmark, report, underscored
 from lol_lightning.experiments.demo import demo
 from lol_lightning.experiments.image_demo import image_demo
 
@@ -87,6 +87,7 @@ def run_demo(options: list[str]) -> None:
 
 def run_function(function: Callable[..., None], options: list[str], name: str, as_positional: bool = False) -> None:
     """Call a function with options that are its arguments."""
+    options = [underscored(option) for option in options]
     auto_cli(function, args=options, prog=f"lol-lightning {name}", as_positional=as_positional)
 
 

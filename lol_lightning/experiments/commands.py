@@ -17,7 +17,7 @@ from lol_lightning.experiments.report import print_results, write_report
 from lol_lightning.experiments.results import read_knowledge, read_results
 from lol_lightning.experiments.run import run_benchmark
 
-__all__ = ["benchmark", "benchmark_parser", "report", "spelled"]
+__all__ = ["benchmark", "benchmark_parser", "report", "spelled", "underscored"]
 
 LISTS = ("data", "methods", "train_rows", "val_per_class")
 """Options that take several values."""
@@ -73,6 +73,17 @@ def report(results: str, output: str | None = None, metric: str | None = None) -
         console.print(f"Wrote {path}")
 
 
+def underscored(option: str) -> str:
+    """Spell the name of an option as jsonargparse does.
+
+    Example:
+        >>> underscored("--select-by=mcc-1")
+        '--select_by=mcc-1'
+    """
+    name, equals, value = option.partition("=")
+    return name[:2] + name[2:].replace("-", "_") + equals + value if name.startswith("--") else option
+
+
 def spelled(options: Sequence[str]) -> list[str]:
     """Spell options as jsonargparse reads them: underscores in names, and lists in brackets.
 
@@ -88,7 +99,7 @@ def spelled(options: Sequence[str]) -> list[str]:
         if not re.fullmatch(r"--[a-z][a-z_-]*", name):
             result.append(options[position - 1])
             continue
-        name = name.replace("-", "_").replace("__", "--", 1)
+        name = underscored(name)
         values = [value] if equals else []
         while not equals and position < len(options) and not re.match(r"-\D", options[position]):
             values.append(options[position])

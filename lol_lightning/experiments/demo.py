@@ -53,7 +53,9 @@ def demo(
     name = Path(data).name if data else "generated comments"
     sets: Datasets = [data] if data else {name: partial(generated_rows, rows)}
     title = METRICS[select_by].title
-    console.print(f"{name}: {seeds} seeds, {trials} trials a method and seed, chosen on validation {title}")
+    console.print(
+        f"{name}: {seeds} seeds, {trials} trials a method and seed, chosen on validation {title}", soft_wrap=True
+    )
     size = rows if data else "all"
     options: dict[str, Any] = {"budget": Budget(trials), "seeds": seeds, "jobs": jobs, "select_by": select_by}
     frame = run_benchmark(sets, METHODS, train_rows=size, console=console, **options).assign(train_rows=str(rows))

@@ -79,7 +79,8 @@ def image_demo(
     name = f"hand-written {digits[0]} or {digits[1]}"
     console.print(
         f"{name}: {seeds} seeds, {trials} trials a method and seed, chosen on {METRICS[select_by].title} of "
-        f"{2 * VAL_PER_CLASS} labeled rows"
+        f"{2 * VAL_PER_CLASS} labeled rows",
+        soft_wrap=True,
     )
     make = cast("MakeDataModule", partial(digit_rows, digits, rows))
     options: dict[str, Any] = {"variants": VARIANTS, "budget": Budget(trials), "seeds": seeds, "jobs": jobs}

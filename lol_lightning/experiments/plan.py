@@ -42,7 +42,7 @@ class Metric:
 METRICS = {
     "accuracy": Metric("accuracy"),
     "macro_f1": Metric("macro F1"),
-    "mcc": Metric("Matthews' correlation"),
+    "mcc": Metric("MCC"),
     "nll": Metric("negative log-likelihood", " in nats", "nats", best="lowest", scale=1.0, digits=3),
     "ece": Metric("expected calibration error", best="lowest"),
     "max_logit": Metric("largest difference of two logits", "", "logits", best=None, scale=1.0),

@@ -125,7 +125,7 @@ def score_cells(
     seconds = frame.drop_duplicates(["method", "seed"]).groupby("method")["seconds"].sum()
     for i, row in enumerate(rows):
         row += [_number(value[i, 0], validated.metric), f"{seconds[methods[i]]:.0f}"]
-    return [*header, *sets, _title(chosen_by(frame)).lower(), "seconds"], rows
+    return [*header, *sets, _title(chosen_by(frame), capital=False), "seconds"], rows
 
 
 def comparison_cells(frame: pd.DataFrame, metric: str = "test_accuracy") -> tuple[list[str], Cells]:
@@ -155,7 +155,7 @@ def _markdown(
     parts = [
         f"# {name}",
         f"Means ± standard deviations over {frame['seed'].nunique()} seeds; {trials} trials a method, set and seed, "
-        f"chosen on {_title(chosen_by(frame), unit=False).lower()}; the best in bold.",
+        f"chosen on {_title(chosen_by(frame), unit=False, capital=False)}; the best in bold.",
     ]
     if warning := unequal_trials(frame):
         parts.append(f"**{warning}**")
@@ -165,14 +165,14 @@ def _markdown(
             if (of_conditions["metric"] == shown).any():
                 parts.append(f"{_title(shown)}{_BEST[reading_of(shown).best]}:")
                 parts.append(_grid(*score_cells(of_conditions, shown, "**{}**", knows)))
-        header, rows = comparison_cells(of_conditions, metric)
-        if rows:
-            parts.append(
-                f"`{REFERENCE}` minus the other method in {reading_of(metric).points} of "
-                f"{_title(metric, unit=False).lower()}. In parentheses p, two-sided: paired t-test over the seeds of a "
-                f"set; over {POOLED}, Wilcoxon's signed-rank test over every set and seed."
-            )
-            parts.append(_grid(header, rows))
+            header, rows = comparison_cells(of_conditions, metric)
+            if shown == metric and rows:
+                parts.append(
+                    f"`{REFERENCE}` minus the other method in {reading_of(metric).points} of "
+                    f"{_title(metric, unit=False, capital=False)}. In parentheses p, two-sided: paired t-test over the "
+                    f"seeds of a set; over {POOLED}, Wilcoxon's signed-rank test over every set and seed."
+                )
+                parts.append(_grid(header, rows))
     parts += [f"![{path.stem}]({path.name})" for path in pictures]
     return "\n\n".join(parts) + "\n"
 
@@ -180,11 +180,11 @@ def _markdown(
 _BEST = {"highest": "", "lowest": ", the lowest is best", None: ", none is best"}
 
 
-def _title(metric: str, unit: bool = True) -> str:
-    """Name a metric of results: "Test accuracy %", "Validation macro F1 %"."""
+def _title(metric: str, unit: bool = True, capital: bool = True) -> str:
+    """Name a metric of results: "Test accuracy %", "validation macro F1"."""
     of = reading_of(metric)
-    rows = {"test": "Test ", "val": "Validation "}.get(metric.partition("_")[0], "")
-    return f"{rows}{of.title}{of.unit if unit else ''}"
+    rows = {"test": "test ", "val": "validation "}.get(metric.partition("_")[0], "")
+    return f"{rows.capitalize() if capital else rows}{of.title}{of.unit if unit else ''}"
 
 
 def _grid(header: list[str], rows: Cells) -> str:

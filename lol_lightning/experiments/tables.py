@@ -69,7 +69,7 @@ def reading_of(metric: str) -> Metric:
 
     Example:
         >>> reading_of("val_mcc").title
-        "Matthews' correlation"
+        'MCC'
     """
     name = metric.partition("_")[2]
     return METRICS.get(name) or Metric(metric)

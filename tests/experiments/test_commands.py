@@ -7,7 +7,8 @@ from tiny_benchmark import write_wrench
 
 from lol_lightning.cli import main
 from lol_lightning.experiments.commands import benchmark_parser, spelled
-from lol_lightning.experiments.methods import as_methods
+from lol_lightning.experiments.methods import METHODS, as_methods
+from lol_lightning.experiments.plan import METRICS
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs" / "experiments").glob("*.yaml"))
 TINY = ["--seeds", "1", "--trials", "2", "--epochs", "2", "--jobs", "1"]
@@ -32,6 +33,36 @@ def test_benchmark_writes_results_and_prints_the_table(directory, tmp_path, caps
     main(["report", str(output), "--output", str(tmp_path / "report")])
     assert "| lol-simple |" in (tmp_path / "report" / "r.md").read_text()
     assert (tmp_path / "report" / "r.png").exists()
+
+
+def test_another_score_chooses_and_is_the_one_that_tables_show(directory, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "160")
+    output = tmp_path / "r.csv"
+    main(["benchmark", "--data", str(directory), "--methods", "mv", "lol", *TINY, "--select-by", "macro_f1",
+          "--output", str(output)])  # fmt: skip
+    printed = capsys.readouterr().out
+    assert "Test macro F1 % (all unlabeled rows" in printed
+    assert METHODS["lol"].knows in printed
+    assert "val_macro_f1" in set(pd.read_csv(output)["metric"])
+    main(["report", str(output), "--metric", "ece"])
+    assert "Test expected calibration error % (all" in capsys.readouterr().out
+    text = (tmp_path / "r.md").read_text()
+    assert "chosen on validation macro F1" in text
+    assert f"| mv | {METHODS['mv'].knows} |" in text
+    for name in METRICS:
+        main(["report", str(output), "--metric", name])
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as exit_info:
+        main(["report", str(output), "--metric", "recall"])
+    assert exit_info.value.code == 2
+    assert capsys.readouterr().err.startswith("lol-lightning report: metric = 'recall'; the results have test_acc")
+
+
+def test_the_score_may_stand_in_a_configuration(directory, tmp_path):
+    content = {"data": [str(directory)], "methods": ["mv"], "seeds": 1, "trials": 1, "epochs": 1, "select_by": "mcc"}
+    (tmp_path / "c.yaml").write_text(yaml.safe_dump(content))
+    main(["benchmark", "--config", str(tmp_path / "c.yaml"), "--jobs=1", f"--output={tmp_path / 'r.csv'}"])
+    assert "val_mcc" in set(pd.read_csv(tmp_path / "r.csv")["metric"])
 
 
 def test_options_of_a_configuration_can_be_changed(directory, tmp_path):

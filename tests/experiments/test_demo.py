@@ -20,6 +20,25 @@ def test_demo_compares_four_methods_and_saves_what_it_found(tmp_path, monkeypatc
     assert (tmp_path / "demo.png").stat().st_size > 1000
 
 
+def test_demo_is_chosen_by_the_score_that_is_asked_for(tmp_path, capsys):
+    output = tmp_path / "new" / "mine"
+    main(["demo", "--rows=60", "--seeds=1", "--trials=1", "--jobs=1", f"--output={output}", "--select-by=mcc"])
+    printed = capsys.readouterr().out
+    assert "chosen on validation MCC" in printed
+    assert "Test MCC %" in printed
+    assert "val_mcc" in set(pd.read_csv(f"{output}.csv")["metric"])
+    assert sorted(path.name for path in output.parent.iterdir()) == ["mine.csv", "mine.png"]
+
+
+@pytest.mark.parametrize("images", [[], ["--images"]])
+def test_an_output_that_cannot_be_written_is_said_before_anything_is_trained(images, tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SystemExit) as exit_info:
+        main(["demo", *images, f"--output={tmp_path}/file/mine"])
+    assert exit_info.value.code == 2
+    assert "file/mine.csv cannot be written" in capsys.readouterr().err
+
+
 def test_generated_rows_are_unlabeled_for_training_and_differ_between_seeds():
     data, other = generated_rows(100, seed=0), generated_rows(100, seed=1)
     data.setup("fit")

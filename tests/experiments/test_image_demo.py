@@ -8,9 +8,13 @@ from lol_lightning.vision.digits import STROKES, digits_data
 
 def test_the_demo_compares_methods_on_digits_and_draws_gradients(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    main(["demo", "--images", "--rows", "60", "--seeds", "1", "--trials", "1", "--jobs", "1"])
+    main(
+        ["demo", "--images", "--rows", "60", "--seeds", "1", "--trials", "1", "--jobs", "1", "--select_by", "macro_f1"]
+    )
     printed = capsys.readouterr().out
     assert "4 or 9" in printed
+    assert "chosen on macro F1 of 30 labeled rows" in printed
+    assert "Test macro F1 %" in printed
     assert "closed loop" in printed
     frame = pd.read_csv("demo.csv")
     accuracies = frame[frame["metric"] == "test_accuracy"]

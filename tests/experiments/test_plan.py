@@ -1,4 +1,6 @@
-from dataclasses import replace
+import hashlib
+import json
+from dataclasses import asdict, replace
 
 import pytest
 from tiny_benchmark import plan_of, write_wrench
@@ -15,12 +17,22 @@ def test_a_name_for_all_that_a_trial_depends_on(tmp_path):
         replace(plan, train_rows=40),
         replace(plan, val_per_class=5),
         replace(plan, inspect=True),
+        replace(plan, select_by="macro_f1"),
+        replace(plan, select_by="mcc"),
         replace(plan, method=METHODS["lol-sw"]),
         replace(plan, budget=replace(plan.budget, max_steps=9)),
         replace(plan, dataset=replace(plan.dataset, fingerprint="other")),
         replace(plan, method=replace(plan.method, options={**plan.method.options, "penalty": {"hinge": "linear"}})),
     ]
     assert len({other.name for other in others} | {plan.name}) == len(others) + 1
+
+
+def test_studies_from_before_there_was_a_choice_keep_their_names(tmp_path):
+    plan = plan_of(write_wrench(tmp_path / "toy"), "mv")
+    budget = {name: value for name, value in asdict(plan.budget).items() if name != "trials"}
+    parts = [plan.dataset.fingerprint, plan.method.settings(), budget, False, False, None]
+    digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+    assert plan.name == f"toy, mv, seed 0, all rows, all a class ({digest[:12]})"
 
 
 def test_budget():

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from lol_lightning.exceptions import ConfigurationError
+from lol_lightning.exceptions import ConfigurationError, DataError
 from lol_lightning.experiments.plots import plot_results
 from lol_lightning.experiments.report import print_results, write_report
 
@@ -27,9 +27,9 @@ def results(sets=("one", "two"), **columns):
     return pd.DataFrame(lines)
 
 
-def printed(frame):
+def printed(frame, metric=None, knows=None):
     console = Console(file=io.StringIO(), width=160)
-    print_results(frame, console)
+    print_results(frame, console, metric, knows)
     return console.file.getvalue()
 
 
@@ -39,6 +39,57 @@ def test_table_shows_means_deviations_and_tests():
     assert "100 unlabeled rows, chosen on the validation split" in shown
     assert "+10.0 (0.500)" in shown
     assert "differ" not in shown
+
+
+KNOWS = {"lol": "votes, words", "snorkel": "votes"}
+
+
+def test_a_column_says_what_each_method_knows():
+    lines = [line.split("│")[1:-1] for line in printed(results(), knows=KNOWS).splitlines() if "│" in line]
+    assert [[cell.strip() for cell in line[:2]] for line in lines[:2]] == [
+        ["snorkel", "votes"],
+        ["lol", "votes, words"],
+    ]
+
+
+def test_another_metric_is_shown_with_its_unit_and_its_best(tmp_path):
+    frame = results()
+    frame = pd.concat([frame, frame[frame["metric"] == "test_accuracy"].assign(metric="test_nll")])
+    shown = printed(frame, "nll")
+    assert "Test negative log-likelihood in nats (100 unlabeled rows" in shown
+    assert "lol minus the other method, in nats" in shown
+    assert "0.850 ± 0.071" in shown
+    text = write_report(frame, tmp_path, "t", "nll", KNOWS)[0].read_text()
+    assert "| snorkel | votes | **0.750 ± 0.071** | 0.650 ± 0.071 | **0.700** |" in text
+    assert "| method | knows | one | two | mean |\n| --- | --- | ---: | ---: | ---: |" in text
+    assert text.index("Test negative log-likelihood in nats, the lowest is best") < text.index("in nats of test")
+    assert text.index("in nats of test") < text.index("Test accuracy %:")
+    assert "chosen on validation accuracy; the best in bold" in text
+
+
+def test_an_infinite_value_is_shown_and_not_drawn(tmp_path):
+    frame = results(sets=["one"]).replace({"test_accuracy": "test_nll"})
+    frame.loc[(frame["metric"] == "test_nll") & (frame["method"] == "lol"), "value"] = float("inf")
+    report, picture = write_report(frame, tmp_path, "t", "nll")
+    assert "| lol | inf ± 0.000 | 85.0 | 4 |" in report.read_text()
+    assert picture.stat().st_size > 1000
+
+
+def test_negative_correlations_are_drawn(tmp_path):
+    frame = results().replace({"test_accuracy": "test_mcc", "val_accuracy": "val_mcc"})
+    frame["value"] -= 0.75
+    write_report(frame, tmp_path, "t")
+    assert (tmp_path / "t.png").stat().st_size > 1000
+
+
+def test_a_picture_that_cannot_be_written_leaves_the_old_one(tmp_path):
+    plot_results(results(), tmp_path / "plot.svg")
+    assert (tmp_path / "plot.svg").read_bytes().startswith(b"<?xml")
+    with pytest.raises(ConfigurationError, match=r"plot\.tif2: the name of a picture ends in \.png"):
+        plot_results(results(), tmp_path / "plot.tif2")
+    with pytest.raises(DataError, match=r"nowhere/plot\.png cannot be written: there is no directory"):
+        plot_results(results(), tmp_path / "nowhere" / "plot.png")
+    assert [path.name for path in tmp_path.iterdir()] == ["plot.svg"]
 
 
 def test_methods_that_lack_a_set():

@@ -10,7 +10,7 @@ from tiny_benchmark import plan_of, write_wrench
 
 from lol_lightning.exceptions import ConfigurationError, DataError, LoLError
 from lol_lightning.experiments.plan import Outcome
-from lol_lightning.experiments.results import COLUMNS, ResultFiles, read_results, results_of
+from lol_lightning.experiments.results import COLUMNS, ResultFiles, read_knowledge, read_results, results_of
 
 OUTCOME = Outcome(
     {"test_accuracy": 0.75, "val_accuracy": 1.0}, 2.0, trial=1, check=0, pruned=0, hyperparameters={"lr": 0.1}
@@ -93,6 +93,45 @@ def test_files_that_are_no_results(tmp_path):
         read_results(path)
     with pytest.raises(ConfigurationError, match=r"must not end in \.json"):
         files(tmp_path / "r.json")
+
+
+def test_files_from_before_trials_could_be_chosen_by_another_score_go_on(plans, tmp_path):
+    path = tmp_path / "r.csv"
+    files(path).write([(plans[0], OUTCOME)])
+    with pytest.raises(ConfigurationError, match="holds results of other settings"):
+        ResultFiles(path, {"epochs": 3, "select_by": "mcc"}, {})
+    frame = ResultFiles(path, {"epochs": 3, "select_by": "accuracy"}, {}).write([(plans[9], OUTCOME)])
+    assert set(frame["seed"]) == {0, 9}
+
+
+def test_what_methods_know_is_kept_of_all_that_were_run(plans, tmp_path):
+    path = tmp_path / "r.csv"
+    assert read_knowledge(path) == {}
+    files(path).write([(plans[0], OUTCOME)])
+    assert read_knowledge(path) == {}
+    for method, words in {"lol": "votes, words", "mv": "votes"}.items():
+        ResultFiles(path, {"epochs": 3}, {}, {method: words}).write([(plans[0], OUTCOME)])
+    assert read_knowledge(path) == {"lol": "votes, words", "mv": "votes"}
+    path.with_suffix(".json").write_text('{"knows": {"lol": 3}}')
+    with pytest.raises(DataError, match=r"r\.json is not the JSON beside a CSV of results: knows has 3"):
+        read_knowledge(path)
+
+
+def test_only_what_has_no_bound_may_be_infinite(tmp_path):
+    path = tmp_path / "r.csv"
+    line = "youtube,lol,0,all,all,{},{},1,1\n"
+    path.write_text(",".join(COLUMNS) + "\n" + line.format("test_nll", "inf") + line.format("test_ece", "1"))
+    assert read_results(path)["value"].tolist() == [1.0, float("inf")]
+    for metric, value in (("test_accuracy", "inf"), ("test_nll", "nan"), ("test_nll", "-inf")):
+        path.write_text(",".join(COLUMNS) + "\n" + line.format(metric, value))
+        with pytest.raises(DataError, match="the column 'value' holds a number that is missing or not finite"):
+            read_results(path)
+
+
+def test_a_directory_that_cannot_be_made_is_noticed_before_anything_is_run(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DataError, match=r"file/r\.csv cannot be written"):
+        files(tmp_path / "file" / "r.csv")
 
 
 @pytest.fixture

@@ -1,4 +1,5 @@
 import io
+import json
 import os
 import signal
 import sqlite3
@@ -13,7 +14,7 @@ from rich.console import Console
 from tiny_benchmark import BUDGET, comments, without_seconds, write_wrench
 
 from lol_lightning.exceptions import ConfigurationError, DataError
-from lol_lightning.experiments.plan import Budget
+from lol_lightning.experiments.plan import METRICS, Budget
 from lol_lightning.experiments.run import run_benchmark
 from lol_lightning.experiments.store import TrialStore
 
@@ -50,7 +51,7 @@ def test_two_processes_give_the_results_of_one(directory, tmp_path):
             [directory], METHODS, seeds=2, train_rows=50, jobs=jobs, output=output, budget=Budget(**BUDGET)
         )
         frames.append(without_seconds(pd.read_csv(output)))
-        assert len(frame) == 2 * 3 * 3
+        assert len(frame) == 2 * 3 * 7
         assert set(trial_counts(output.with_suffix(".sqlite")).values()) == {3}
     pd.testing.assert_frame_equal(*frames, check_exact=True)
 
@@ -76,6 +77,18 @@ def test_own_data_go_through_the_same_call(tmp_path):
     assert accuracy.between(0.6, 1).all()
     assert set(frame["dataset"]) == {"mine"}
     assert not list(tmp_path.glob("*.sqlite"))
+
+
+def test_trials_chosen_by_another_score_are_results_of_their_own(directory, tmp_path):
+    options = {"seeds": 1, "output": tmp_path / "r.csv", "budget": Budget(**BUDGET)}
+    frame = run_benchmark([directory], ["lol-simple"], select_by="mcc", **options)
+    assert set(frame["metric"]) == {"val_mcc", *(f"test_{name}" for name in METRICS)}
+    assert frame.loc[frame["metric"] == "val_mcc", "value"].between(-1, 1).all()
+    assert json.loads((tmp_path / "r.json").read_text())["settings"]["select_by"] == "mcc"
+    with pytest.raises(ConfigurationError, match="holds results of other settings"):
+        run_benchmark([directory], ["lol-simple"], **options)
+    with pytest.raises(ConfigurationError, match="select_by = 'f1'; use one of 'accuracy', 'macro_f1', 'mcc'"):
+        run_benchmark([directory], ["lol-simple"], select_by="f1", seeds=1)
 
 
 def test_variants_take_part_under_their_names(directory):

@@ -10,8 +10,10 @@ from lol_lightning.exceptions import ConfigurationError
 from lol_lightning.experiments.data import as_sets, forget
 from lol_lightning.experiments.method import PENALTY_NUMBERS
 from lol_lightning.experiments.methods import METHODS
+from lol_lightning.experiments.plan import METRICS
 from lol_lightning.experiments.store import TrialStore
-from lol_lightning.experiments.study import run_study
+from lol_lightning.experiments.study import _StudyRows, run_study
+from lol_lightning.experiments.training import quiet, trainer
 
 MANY = {"trials": 7, "epochs": 2, "checks": 4}
 NOWHERE = TrialStore(None)
@@ -42,6 +44,49 @@ def test_every_method_learns_with_as_many_trials(method, directory, store):
     assert 0 < outcome.metrics["test_macro_f1"] <= 1
     assert set(outcome.hyperparameters) == set(METHODS[method].ranges)
     assert run_study(plan, store) == outcome
+
+
+def test_the_metrics_of_the_test_rows_are_those_that_lightning_logs(directory):
+    plan = plan_of(directory, "lol", budget={"epochs": 10})
+    rows = _StudyRows(plan)
+    with quiet():
+        result = rows.fit(0, {"lr": 0.01})
+        found = rows.test(result)
+        (logged,) = trainer().test(result.model, rows.prepared.data.test_dataloader(), verbose=False)
+    assert set(found) == {f"test_{name}" for name in METRICS}
+    for name in ("accuracy", "macro_f1", "mcc"):
+        assert found[f"test_{name}"] == pytest.approx(logged[f"test_{name}"], abs=1e-6)
+    assert found["test_nll"] == pytest.approx(logged["test_loss"], abs=1e-5)
+    assert 0 < found["test_ece"] < 1 < found["test_max_logit"]
+
+
+@pytest.mark.parametrize("select_by", ["macro_f1", "mcc"])
+def test_checks_and_trials_are_chosen_by_another_score(select_by, directory, store):
+    plan = plan_of(directory, "lol", budget={"trials": 4, "epochs": 2, "checks": 4}, select_by=select_by)
+    outcome = run_study(plan, store)
+    trials = store.trials(plan.name)
+    rows = _StudyRows(plan)
+    with quiet():
+        for trial in trials:
+            again = rows.fit(trial.number, trial.user_attrs["hyperparameters"]).scores
+            assert list(trial.intermediate_values.values()) == again
+            assert (trial.value, trial.user_attrs["check"]) == (max(again), again.index(max(again)))
+        by_accuracy = _StudyRows(replace(plan, select_by="accuracy")).fit(0, trials[0].user_attrs["hyperparameters"])
+    assert by_accuracy.scores != list(trials[0].intermediate_values.values())
+    assert outcome.trial == max(trials, key=lambda trial: (trial.value, -trial.number)).number
+    assert outcome.metrics[f"val_{select_by}"] == pytest.approx(trials[outcome.trial].value, abs=1e-6)
+    assert "val_accuracy" not in outcome.metrics
+
+
+def test_an_outcome_that_lacks_a_metric_of_today_is_measured_again_without_new_trials(directory, store):
+    plan = plan_of(directory, "lol-simple")
+    outcome = run_study(plan, store)
+    older = asdict(outcome)
+    older["metrics"] = {name: value for name, value in outcome.metrics.items() if name != "test_nll"}
+    store.set_outcome(plan.name, plan.budget.trials, older)
+    ran = []
+    assert result(run_study(plan, store, lambda: ran.append(1))) == result(outcome)
+    assert not ran
 
 
 def test_the_first_trial_has_the_defaults_and_the_others_lie_in_range(directory, store):

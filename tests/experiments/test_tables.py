@@ -3,7 +3,8 @@ import pandas as pd
 import pytest
 from scipy.stats import ttest_rel, wilcoxon
 
-from lol_lightning.experiments.tables import POOLED, by_conditions, comparisons, method_order, scores
+from lol_lightning.exceptions import ConfigurationError
+from lol_lightning.experiments.tables import POOLED, by_conditions, comparisons, method_order, metric_named, scores
 
 VALUES = {
     ("one", "lol"): [0.90, 0.80, 0.85, 0.88],
@@ -36,6 +37,39 @@ def test_best_is_judged_by_what_is_shown():
     best = scores(results()).best
     assert best["one"].to_dict() == {"lol-simple": False, "lol": True, "lol-other": False}
     assert best["two"].to_dict() == {"lol-simple": False, "lol": True, "lol-other": True}
+
+
+@pytest.mark.parametrize(
+    ("metric", "means", "best"),
+    [
+        ("test_mcc", [79.0, 85.5], "lol"),
+        ("test_nll", [0.79, 0.855], "lol-simple"),
+        ("test_ece", [79.0, 85.5], "lol-simple"),
+        ("test_max_logit", [0.79, 0.855], None),
+        ("val_macro_f1", [79.0, 85.5], "lol"),
+    ],
+)
+def test_each_metric_has_its_unit_and_its_best(metric, means, best):
+    table = scores(results({("one", "lol-simple"): [0.8, 0.78], ("one", "lol"): [0.88, 0.83]}, metric=metric), metric)
+    assert table.mean["one"].tolist() == pytest.approx(means)
+    assert [name for name, is_best in table.best["one"].items() if is_best] == ([] if best is None else [best])
+
+
+def test_differences_are_in_the_unit_of_the_metric_and_pairs_are_finite():
+    values = {("one", "lol"): [0.5, 0.7, np.inf], ("one", "mv"): [0.6, 0.7, 0.9]}
+    row = comparisons(results(values, metric="test_nll"), metric="test_nll").iloc[0]
+    assert row["difference"] == pytest.approx(-0.05)
+    assert row["pairs"] == 2
+
+
+def test_metrics_by_the_names_that_users_give():
+    frame = pd.concat([results(metric=metric) for metric in ("test_accuracy", "test_mcc", "val_mcc")])
+    assert metric_named(frame) == metric_named(frame, "mcc") == metric_named(frame, "test_mcc") == "test_mcc"
+    assert metric_named(frame, "accuracy") == "test_accuracy"
+    assert metric_named(frame, "val_mcc") == "val_mcc"
+    with pytest.raises(ConfigurationError, match="metric = 'nll'; the results have test_accuracy, test_mcc, val_mcc"):
+        metric_named(frame, "nll")
+    assert metric_named(results()) == "test_accuracy"
 
 
 def test_a_single_seed_has_no_deviation():

@@ -4,11 +4,12 @@ import signal
 import numpy as np
 import pytest
 import torch
+from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 from toy import toy_problem, toy_targets
 
 from lol_lightning._lightning import BACKEND
 from lol_lightning.data.dataset import LoLDataset
-from lol_lightning.experiments.training import check_steps, evaluation_batches, fit, quiet
+from lol_lightning.experiments.training import check_steps, evaluate, evaluation_batches, fit, outputs, quiet
 from lol_lightning.models.classifier import LoLClassifier
 
 
@@ -18,12 +19,12 @@ def rows():
     return LoLDataset(dense[:60], votes[:60], toy_targets()), LoLDataset(dense[60:], votes[60:], None, labels[60:])
 
 
-def train(rows, at, lr=0.02, on_check=lambda number, accuracy: False):
+def train(rows, at, lr=0.02, on_check=lambda number, score: False, **options):
     dataset, val = rows
     with quiet():
         torch.manual_seed(0)
         model = LoLClassifier(num_features=30, num_classes=3, lr=lr)
-        return fit(model, dataset, evaluation_batches(val, np.arange(len(val))), 16, at, on_check)
+        return fit(model, dataset, evaluation_batches(val, np.arange(len(val))), 16, at, on_check, **options)
 
 
 @pytest.mark.parametrize(("steps", "checks"), [(7, 3), (1500, 10), (2, 10), (1, 1)])
@@ -32,6 +33,25 @@ def test_checks_are_evenly_spread_and_end_with_the_last_step(steps, checks):
     assert at[-1] == steps
     assert len(at) == min(steps, checks)
     assert max(np.diff([0, *at])) - min(np.diff([0, *at])) <= 1
+
+
+@pytest.mark.parametrize(
+    ("score", "oracle"),
+    [
+        ("accuracy", accuracy_score),
+        ("macro_f1", lambda *pair: f1_score(*pair, average="macro")),
+        ("mcc", matthews_corrcoef),
+    ],
+)
+def test_checks_are_scored_as_scikit_learn_does_and_the_best_is_kept(score, oracle, rows):
+    at = list(range(1, 12))
+    result = train(rows, at, score=score)
+    batches = evaluation_batches(rows[1], np.arange(60))
+    for number in (0, 4, 10):
+        logits, labels = outputs(train(rows, at[: number + 1]).model, batches)
+        assert result.scores[number] == pytest.approx(oracle(labels, logits.argmax(-1)), abs=1e-12)
+    assert result.best_check == result.scores.index(max(result.scores))
+    assert evaluate(result.restore_best(), batches, score) == max(result.scores)
 
 
 def test_checks_see_the_accuracy_after_their_steps(rows):
