@@ -12,14 +12,14 @@ from lol_lightning._files.disk import make_directory_of, write_text
 from lol_lightning.data.datamodule import LoLDataModule
 from lol_lightning.data.options import LoaderOptions
 from lol_lightning.data.synthetic import LABEL_NAMES, synthetic_comments, synthetic_lfs
-from lol_lightning.exceptions import ConfigurationError
+from lol_lightning.exceptions import ConfigurationError, check_choice
 from lol_lightning.experiments.data import Datasets
 from lol_lightning.experiments.methods import as_methods
 from lol_lightning.experiments.plan import METRICS, Budget
 from lol_lightning.experiments.plots import plot_results
 from lol_lightning.experiments.report import print_results
 from lol_lightning.experiments.run import run_benchmark
-from lol_lightning.models.metrics import Score
+from lol_lightning.models.metrics import SCORES, Score
 
 __all__ = ["METHODS", "demo", "generated_rows"]
 
@@ -48,14 +48,13 @@ def demo(
     """
     if rows < 1:
         raise ConfigurationError(f"rows = {rows} must be at least 1.")
+    check_choice("select_by", select_by, list(SCORES))
     make_directory_of(f"{output}.csv")
     console = Console()
     name = Path(data).name if data else "generated comments"
     sets: Datasets = [data] if data else {name: partial(generated_rows, rows)}
-    title = METRICS[select_by].title
-    console.print(
-        f"{name}: {seeds} seeds, {trials} trials a method and seed, chosen on validation {title}", soft_wrap=True
-    )
+    how = f"{seeds} seeds, {trials} trials a method and seed, chosen on validation {METRICS[select_by].title}"
+    console.print(f"{name}: {how}", soft_wrap=True)
     size = rows if data else "all"
     options: dict[str, Any] = {"budget": Budget(trials), "seeds": seeds, "jobs": jobs, "select_by": select_by}
     frame = run_benchmark(sets, METHODS, train_rows=size, console=console, **options).assign(train_rows=str(rows))

@@ -11,7 +11,7 @@ from rich.table import Table
 from torch import Tensor
 
 from lol_lightning._files.disk import make_directory_of, write_text
-from lol_lightning.exceptions import ConfigurationError
+from lol_lightning.exceptions import ConfigurationError, check_choice
 from lol_lightning.experiments.methods import as_methods
 from lol_lightning.experiments.plan import METRICS, Budget
 from lol_lightning.experiments.plots import save_figure
@@ -20,7 +20,7 @@ from lol_lightning.experiments.run import run_benchmark
 from lol_lightning.experiments.training import quiet, trainer
 from lol_lightning.losses.weights import LabeledVotes, lf_weights
 from lol_lightning.models.classifier import LoLClassifier
-from lol_lightning.models.metrics import Score
+from lol_lightning.models.metrics import SCORES, Score
 from lol_lightning.vision.datamodule import LoLImageDataModule
 from lol_lightning.vision.digits import digits_data
 from lol_lightning.vision.labeler_training import LabelerTraining
@@ -74,6 +74,7 @@ def image_demo(
         raise ConfigurationError(
             f"digits = {list(digits)} must be two distinct ones, seeds = {seeds} and rows = {rows} at least 1."
         )
+    check_choice("select_by", select_by, list(SCORES))
     make_directory_of(f"{output}.csv")
     console = Console()
     name = f"hand-written {digits[0]} or {digits[1]}"

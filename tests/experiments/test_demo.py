@@ -3,7 +3,9 @@ import pandas as pd
 import pytest
 
 from lol_lightning.cli import main
-from lol_lightning.experiments.demo import METHODS, generated_rows
+from lol_lightning.exceptions import ConfigurationError
+from lol_lightning.experiments.demo import METHODS, demo, generated_rows
+from lol_lightning.experiments.image_demo import image_demo
 
 
 def test_demo_compares_four_methods_and_saves_what_it_found(tmp_path, monkeypatch, capsys):
@@ -28,6 +30,12 @@ def test_demo_is_chosen_by_the_score_that_is_asked_for(tmp_path, capsys):
     assert "Test MCC %" in printed
     assert "val_mcc" in set(pd.read_csv(f"{output}.csv")["metric"])
     assert sorted(path.name for path in output.parent.iterdir()) == ["mine.csv", "mine.png"]
+
+
+@pytest.mark.parametrize("function", [demo, image_demo])
+def test_an_unknown_score_is_named(function):
+    with pytest.raises(ConfigurationError, match="select_by = 'nll'; use one of 'accuracy', 'macro_f1', 'mcc'"):
+        function(select_by="nll")
 
 
 @pytest.mark.parametrize("images", [[], ["--images"]])
