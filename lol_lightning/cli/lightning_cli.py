@@ -9,22 +9,21 @@ from typing import Any
 from torch.optim import Optimizer
 
 from lol_lightning._files.state import load_checked
-from lol_lightning._lightning import LightningDataModule, LightningModule, Trainer, lightning_module
+from lol_lightning._lightning import (
+    BasePredictionWriter,
+    LightningDataModule,
+    LightningModule,
+    Trainer,
+    lightning_module,
+)
+from lol_lightning.cli.best_checkpoint import BestCheckpoint
 from lol_lightning.cli.optimizers import use_optimizer
+from lol_lightning.exceptions import ConfigurationError
 from lol_lightning.models.prediction_writer import PredictionWriter
 
 __all__ = ["LoLCLI"]
 
 LightningCLI: Any = lightning_module("cli").LightningCLI
-ModelCheckpoint: Any = lightning_module("callbacks").ModelCheckpoint
-
-CHECKPOINT = {
-    "checkpoint.monitor": "val_accuracy",
-    "checkpoint.mode": "max",
-    "checkpoint.filename": "best",
-    "checkpoint.enable_version_counter": False,
-}
-"""The checkpoint that validates best is kept, and replaces that of an earlier run."""
 
 
 class LoLCLI(LightningCLI):  # type: ignore[misc]
@@ -59,8 +58,8 @@ class LoLCLI(LightningCLI):  # type: ignore[misc]
 
     def add_arguments_to_parser(self, parser: Any) -> None:
         """Add the checkpoint callback, and an optimizer and a scheduler by class path."""
-        parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
-        parser.set_defaults({"model": {"class_path": "lol_lightning.LoLClassifier"}, **CHECKPOINT})
+        parser.add_lightning_class_args(BestCheckpoint, "checkpoint")
+        parser.set_defaults({"model": {"class_path": "lol_lightning.LoLClassifier"}})
         parser.add_optimizer_args((Optimizer,))
         parser.add_lr_scheduler_args()
 
@@ -78,9 +77,15 @@ class LoLCLI(LightningCLI):  # type: ignore[misc]
         use_optimizer(self.model, *(recipe.as_dict() if recipe else None for recipe in recipes))
 
     def before_predict(self) -> None:
-        """Write predictions to the file that ``--output`` names."""
+        """Write predictions to the file that ``--output`` names.
+
+        Raises:
+            ConfigurationError: if there is neither that nor a callback that writes predictions.
+        """
         if output := self.config_init[self.subcommand].output:
             self.trainer.callbacks.append(PredictionWriter(output))
+        elif not any(isinstance(callback, BasePredictionWriter) for callback in self.trainer.callbacks):
+            raise ConfigurationError("nothing would be kept of the predictions: give --output predictions.csv.")
 
     def _parse_ckpt_path(self) -> None:
         """Take the model's arguments from the checkpoint instead of the configuration.

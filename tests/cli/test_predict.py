@@ -45,7 +45,16 @@ def test_a_file_that_cannot_be_written_is_one_line_before_anything_is_predicted(
     assert "file/p.csv cannot be written" in capsys.readouterr().err
 
 
-def test_without_output_nothing_is_written(config, checkpoint, tmp_path):
-    before = set(tmp_path.rglob("*.csv"))
-    main(["predict", "--config", str(config), "--ckpt_path", str(checkpoint)])
-    assert set(tmp_path.rglob("*.csv")) == before
+def test_without_output_predictions_would_be_lost_and_one_line_says_the_cure(config, checkpoint, tmp_path, capsys):
+    with pytest.raises(SystemExit) as exit_info:
+        main(["predict", "--config", str(config), "--ckpt_path", str(checkpoint)])
+    assert exit_info.value.code == 2
+    told = capsys.readouterr().err.splitlines()[-1]
+    assert told == ("lol-lightning predict: nothing would be kept of the predictions: give --output predictions.csv.")
+
+
+def test_another_callback_may_write_the_predictions(config, checkpoint, tmp_path):
+    options = ["--trainer.callbacks=lol_lightning.models.prediction_writer.PredictionWriter"]
+    options += [f"--trainer.callbacks.path={tmp_path / 'own.csv'}"]
+    main(["predict", "--config", str(config), "--ckpt_path", str(checkpoint), *options])
+    assert len(pd.read_csv(tmp_path / "own.csv")) == 17
