@@ -17,17 +17,16 @@ from lol_lightning._files.plain import check_fields
 from lol_lightning._files.state import check_tensor
 from lol_lightning.exceptions import DataError, FeatureSpaceError
 from lol_lightning.features.feature_space import FeatureSpace
+from lol_lightning.features.unsplit import warn_of_unsplit_texts
 from lol_lightning.features.vectorizer_state import vectorizer_from_state, vectorizer_state
 from lol_lightning.features.vocabulary import FOREIGN, FeatureMatch, VocabularyIndex
 from lol_lightning.lfs.record import InspectedFeature
 from lol_lightning.lfs.rows import Rows, texts_of
+from lol_lightning.lfs.words import TOKEN
 
 __all__ = ["BagOfWords"]
 
 BagT = TypeVar("BagT", bound="BagOfWords")
-
-TOKEN_PATTERN = r"(?u)\d+(?:[.,]\d+)+|\w+(?:['\u2019]\w+)*|[$€£¥%!?]"
-"""Numbers with their decimals, words of any length with their apostrophes, and the marks that LFs ask for."""
 
 VocabularySource = Literal["texts", "setting", "fitted"]
 """Where the vocabulary comes from: training texts, the vectorizer's setting, or a vectorizer that was fitted before."""
@@ -52,7 +51,8 @@ class BagOfWords(FeatureSpace):
     it is.
 
     Args:
-        vectorizer: fitted or not; by default binary counts of single words of any length, lower-cased.
+        vectorizer: fitted or not; by default binary counts of single words of any length, lower-cased, as
+            ``lol_lightning.lfs.words.TOKEN`` cuts them: each Han character and each emoji is a word.
         column: column, attribute or key that holds the text.
         add_inspected: whether the inspected words join the vocabulary.
 
@@ -74,7 +74,7 @@ class BagOfWords(FeatureSpace):
         add_inspected: bool = True,
     ) -> None:
         if vectorizer is None:
-            vectorizer = CountVectorizer(binary=True, token_pattern=TOKEN_PATTERN, dtype=np.float32)
+            vectorizer = CountVectorizer(binary=True, token_pattern=TOKEN, dtype=np.float32)
         if not isinstance(vectorizer, CountVectorizer):
             raise FeatureSpaceError(
                 f"BagOfWords needs a CountVectorizer or TfidfVectorizer, got {type(vectorizer).__name__}: "
@@ -139,6 +139,7 @@ class BagOfWords(FeatureSpace):
             if self.add_inspected and self.vectorizer.vocabulary is None:
                 matrix = self._extend(matrix, texts, inspected)
         self._learn(matrix)
+        warn_of_unsplit_texts(self.vectorizer_, texts)
         return matrix
 
     def transform(self, data: Rows) -> sp.csr_matrix:

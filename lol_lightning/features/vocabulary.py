@@ -11,6 +11,7 @@ import numpy as np
 from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
 from lol_lightning.lfs.record import InspectedFeature
+from lol_lightning.lfs.words import CONTENT, canonical
 
 __all__ = ["FOREIGN", "MAPPED", "MAPPED_SHORT", "OUT", "SPLIT", "FeatureMatch", "VocabularyIndex"]
 
@@ -22,7 +23,7 @@ FOREIGN = "not a feature of this space"
 
 _SEPARATOR = "\x00"
 _SHORT = 3
-_WORD = re.compile(r"\w")
+_CONTENT = re.compile(CONTENT)
 
 
 class FeatureMatch(NamedTuple):
@@ -47,7 +48,8 @@ class VocabularyIndex:
     All entries stand in one string, so that a search is one pass over it however large the vocabulary is. A term is
     normalised and tokenised as a document would be. The ends of a substring are open: the first piece of
     ``down-regulat`` may end a token, the last may begin one, and a piece in the middle is a token of its own; a blank
-    or a mark at its end closes it (`` agoni`` begins a token).
+    or a mark at its end closes it (`` agoni`` begins a token). Forms that look alike are one: ``é`` composed or not, an
+    emoji with a variation selector or without.
 
     Args:
         vectorizer: a fitted ``CountVectorizer`` or ``TfidfVectorizer``.
@@ -62,8 +64,9 @@ class VocabularyIndex:
     """
 
     def __init__(self, vectorizer: Any, names: Sequence[str]) -> None:
-        self._text = _SEPARATOR + "".join(name + _SEPARATOR for name in names)
-        self._starts = np.cumsum([1, *(len(name) + 1 for name in names)])
+        alike = [canonical(name) for name in names]
+        self._text = _SEPARATOR + "".join(name + _SEPARATOR for name in alike)
+        self._starts = np.cumsum([1, *(len(name) + 1 for name in alike)])
         self._borders = [_SEPARATOR, " "] if " " in self._text else [_SEPARATOR]
         self._matches: dict[tuple[str, bool, bool], tuple[int, ...]] = {}
         self._words = vectorizer.analyzer == "word"
@@ -86,11 +89,11 @@ class VocabularyIndex:
             return FeatureMatch((), OUT) if entry is None else FeatureMatch(((entry,),), MAPPED)
         if not self._words:
             return self._match_other(feature.term)
-        text = self._preprocess(feature.term)
+        text = canonical(self._preprocess(feature.term))
         tokens = self._tokenize(text)
         if not tokens:
             return FeatureMatch((), f"{OUT}: the analyzer finds no token in it")
-        pieces = [token for token in tokens if _WORD.search(token)] or tokens
+        pieces = [token for token in tokens if _CONTENT.search(token)] or tokens
         open_left = feature.kind in ("substring", "suffix") and text.startswith(pieces[0])
         open_right = feature.kind in ("substring", "prefix") and text.endswith(pieces[-1])
         if entries := self._find(" ".join(pieces), open_left, open_right):
@@ -116,7 +119,7 @@ class VocabularyIndex:
         return FeatureMatch(matched, SPLIT if len(matched) == len(parts) else f"{SPLIT}, some {OUT}")
 
     def _match_other(self, term: str) -> FeatureMatch:
-        if entries := self._find(self._preprocess(term), True, True):
+        if entries := self._find(canonical(self._preprocess(term)), True, True):
             return FeatureMatch((entries,), MAPPED)
         parts = tuple((self._position[name],) for name in self._analyze(term) if name in self._position)
         return FeatureMatch(parts, "split into entries of the analyzer" if parts else OUT)

@@ -9,6 +9,7 @@ from itertools import combinations
 import pandas as pd
 
 from lol_lightning.lfs.record import TRUST, InspectedFeature, LFRecord, most_trusted
+from lol_lightning.lfs.words import WORD
 
 __all__ = ["agreement", "opposed_pairs", "ranked_findings", "shows_in"]
 
@@ -29,7 +30,7 @@ def shows_in(expected: InspectedFeature, unit: InspectedFeature) -> bool:
     term, probed = expected.term.lower(), unit.term.lower()
     if expected.kind == "column":
         return term in (probed, (unit.column or "").lower())
-    words = re.findall(r"\w+", term)
+    words = re.findall(WORD, term)
     if expected.kind == "length" or not words:
         return term == probed
     first, last = words[0], words[-1]

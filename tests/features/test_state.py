@@ -102,6 +102,18 @@ def test_bag_of_words_is_equal_after_a_reload(vectorizer, fitted, add_inspected)
         assert_equal(again.fit(more), space.fit(more))
 
 
+def test_a_space_of_the_pattern_of_version_0_1_0_cuts_texts_as_it_did():
+    old = r"(?u)\d+(?:[.,]\d+)+|\w+(?:['\u2019]\w+)*|[$€£¥%!?]"
+    texts = ["चैनल देखो ❤", "这个手机 win 🎁", "cafe\u0301 can't 1.50"]
+    space = BagOfWords(CountVectorizer(binary=True, token_pattern=old, dtype=np.float32)).fit(texts)
+    again = reloaded(space)
+    assert {"नल", "这个手机", "cafe", "can't", "1.50"} <= set(again.feature_names)
+    assert not {"❤", "चैनल", "手"} & set(again.feature_names)
+    np.testing.assert_array_equal(again.transform(texts).toarray(), space.transform(texts).toarray())
+    assert again.fit(texts).feature_names == space.feature_names
+    assert {"❤", "चैनल", "手"} <= set(BagOfWords().fit(texts).feature_names)
+
+
 def test_reload_does_not_warn_again():
     with pytest.warns(UserWarning, match="Upper case"):
         space = BagOfWords(CountVectorizer(vocabulary=["Song", "my"]), column="comment").fit(TEXTS)

@@ -4,6 +4,7 @@ from sklearn.feature_extraction.text import CountVectorizer
 from lol_lightning.features.bag_of_words import BagOfWords
 from lol_lightning.features.vocabulary import FOREIGN, MAPPED, MAPPED_SHORT, OUT, SPLIT
 from lol_lightning.lfs.record import InspectedFeature
+from lol_lightning.lfs.words import TOKEN
 
 WORDS = (
     "http https link my mystery army song songs out about check war warm award can't can agonist antagonist "
@@ -99,3 +100,41 @@ def test_character_ngrams():
 def test_pattern_characters_are_literal(space):
     assert match(space, "w.r", "entry") == (set(), OUT)
     assert match(space, "https?") == ({"https"}, MAPPED)
+
+
+SCRIPTS = "这个手机很便宜 चैनल देखो win 🎁 ❤️ 👍🏽 👍 cafe\u0301 スマホ"
+
+
+@pytest.mark.parametrize(
+    ("term", "kind", "expected", "remark"),
+    [
+        ("便宜", "substring", {"便", "宜"}, SPLIT),
+        ("便", "substring", {"便"}, MAPPED),
+        ("चैनल", "substring", {"चैनल"}, MAPPED),
+        ("चैन", "substring", {"चैनल"}, MAPPED),
+        ("चैनल", "token", {"चैनल"}, MAPPED),
+        ("café", "token", {"cafe\u0301"}, MAPPED),
+        ("cafe\u0301", "entry", {"cafe\u0301"}, MAPPED),
+        ("🎁", "token", {"🎁"}, MAPPED),
+        ("❤", "substring", {"❤"}, MAPPED),
+        ("❤\ufe0f", "substring", {"❤"}, MAPPED),
+        ("👍", "substring", {"👍", "👍🏽"}, MAPPED_SHORT),
+        ("👍", "token", {"👍"}, MAPPED),
+        ("win 🎁", "substring", {"win", "🎁"}, SPLIT),
+        ("スマ", "substring", {"スマホ"}, MAPPED),
+        ("🐍", "substring", set(), OUT),
+    ],
+)
+def test_words_of_other_scripts_find_their_entries(term, kind, expected, remark):
+    assert match(BagOfWords().fit([SCRIPTS]), term, kind) == (expected, remark)
+
+
+def test_both_forms_of_a_word_are_found_from_either():
+    space = BagOfWords().fit(["café cafe\u0301"])
+    for term in ("café", "cafe\u0301"):
+        assert match(space, term, "token") == ({"café", "cafe\u0301"}, MAPPED)
+
+
+def test_han_words_are_whole_with_ngrams():
+    space = BagOfWords(CountVectorizer(token_pattern=TOKEN, ngram_range=(1, 2))).fit(["很便宜"])
+    assert match(space, "便宜") == ({"便 宜"}, MAPPED)

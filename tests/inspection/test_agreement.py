@@ -24,6 +24,10 @@ def probed(term, label=1, value=1.0, support=10):
         ("words", "length", "words", True),
         ("words", "length", "word", False),
         ("!", "substring", "!", True),
+        ("चैनल", "token", "चैनल", True),
+        ("便宜", "substring", "便", True),
+        ("🎁", "substring", "🎁", True),
+        ("win 🎁", "substring", "win", True),
     ],
 )
 def test_a_stated_feature_shows_in_units(term, kind, unit, expected):

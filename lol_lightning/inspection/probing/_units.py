@@ -9,12 +9,13 @@ from itertools import chain
 from typing import Any
 
 from lol_lightning.exceptions import ConfigurationError
+from lol_lightning.lfs.words import WORD
 
 __all__ = ["Span", "TextUnits", "remove_spans"]
 
 Span = tuple[int, int]
 
-TOKEN_PATTERN = r"(?u)\b\w+\b"
+TOKEN_PATTERN = WORD
 """Words as scikit-learn cuts them, those of one letter included: ``u`` and ``2`` decide votes on short messages."""
 
 

@@ -9,10 +9,12 @@ from itertools import product
 
 from lol_lightning.lfs.record import InspectedFeature, Kind
 from lol_lightning.lfs.rules._regex_tree import MARKERS, Node, Piece, edge, parse_pattern
+from lol_lightning.lfs.words import CONTENT
 
 __all__ = ["literal_features", "regex_features"]
 
 _MAX_CLAUSES = 64
+_WORDS = re.compile(f"{CONTENT}(.*{CONTENT})?", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -137,7 +139,7 @@ def _search(term: _Term) -> re.Pattern[str]:
 def _bounded(string: str, left: bool, right: bool) -> _Term | None:
     """Cut a string down to its words and say how they are bounded; ``None`` where nothing can be inspected."""
     core = string.strip(MARKERS + " \t\r\n\f\v")
-    words = re.search(r"\w(.*\w)?", core, re.DOTALL)
+    words = _WORDS.search(core)
     if words is None:
         return _Term(core, "substring") if core else None
     text = words.group()

@@ -2,6 +2,7 @@ import pytest
 from sklearn.feature_extraction.text import CountVectorizer
 
 from lol_lightning.exceptions import ConfigurationError
+from lol_lightning.features import BagOfWords
 from lol_lightning.inspection.probing._units import TextUnits, remove_spans, spans_of
 
 
@@ -30,6 +31,14 @@ def test_entries_come_from_the_vectorizers_analyzer():
     found = units("CHECK this out, café")
     assert set(found) == {"check", "out", "cafe", "check out", "out cafe"}
     assert without(units, "CHECK this out, café", "check out") == " this , café"
+
+
+def test_words_of_other_scripts_are_units():
+    text = "चैनल: 便宜 ❤\ufe0f cafe\u0301"
+    found = TextUnits()(text)
+    assert set(found) == {"चैनल", "便", "宜", "❤", "cafe\u0301"}
+    assert without(TextUnits(), text, "चैनल") == ": 便宜 ❤\ufe0f cafe\u0301"
+    assert set(TextUnits.of_feature_space(BagOfWords().fit([text]))(text)) == set(found)
 
 
 def test_words_outside_the_vocabulary_are_no_units():

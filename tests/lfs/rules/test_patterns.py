@@ -52,6 +52,11 @@ def found(pattern, flags=0):
         ("check out", [[(0, 0), "check out", SUB, 1]]),
         (r"(\w+) \1 again", [[(0, 0), "again", PRE, 1]]),
         ("(?i:FREE) Now", [[(0, 0), "free Now", SUB, 1]]),
+        ("गाना", [[(0, 0), "गाना", SUB, 1]]),
+        (r"(\s|^)गाना(\s|$)", [[(0, 0), "गाना", TOK, 1]]),
+        ("cafe\u0301|便宜", [[(0, 0), "cafe\u0301", SUB, 1], [(0, 0), "便宜", SUB, 1]]),
+        ("free 🎁", [[(0, 0), "free 🎁", SUB, 1]]),
+        ("❤\ufe0f.*🎁", [[(0, 0), "❤\ufe0f", SUB, 1], [(0, 1), "🎁", SUB, 1]]),
     ],
 )  # fmt: skip
 def test_literals_groups_clauses_and_bounds(pattern, expected):
