@@ -12,19 +12,10 @@ import numpy as np
 import scipy.sparse as sp
 from jaxtyping import Float, Int
 
-from lol_lightning.functional.votes import ABSTAIN
+from lol_lightning.label_model.overlaps import vote_indicators
+from lol_lightning.label_model.prior import FLOOR, default_prior_rows, floored, prior_conditionals
 
-__all__ = [
-    "class_posterior",
-    "default_prior_rows",
-    "estimate_conditionals",
-    "fit_conditionals",
-    "lf_accuracies",
-    "prior_conditionals",
-]
-
-FLOOR = 1e-6
-"""The least conditional: a vote never seen in training is no proof against a class."""
+__all__ = ["class_posterior", "estimate_conditionals", "fit_conditionals", "lf_accuracies"]
 
 
 def class_posterior(
@@ -54,14 +45,14 @@ def class_posterior(
         array([[0.1, 0.9],
                [0.5, 0.5]])
     """
-    return _posterior(_indicators(votes, conditionals.shape[2]), conditionals, class_balance)
+    return _posterior(vote_indicators(votes, conditionals.shape[2]), conditionals, class_balance)
 
 
 def estimate_conditionals(
     votes: Int[np.ndarray, "row lf"],
     posterior: Float[np.ndarray, "row cls"],
     prior: Float[np.ndarray, "lf outcome cls"],
-    prior_rows: float,
+    prior_rows: float | Float[np.ndarray, " lf"],
     floor: float = FLOOR,
 ) -> Float[np.ndarray, "lf outcome cls"]:
     r"""Conditionals from what each row's class is believed to be, shrunk towards a prior.
@@ -73,7 +64,7 @@ def estimate_conditionals(
         votes: int64 (n, m) with class ids or ``ABSTAIN``.
         posterior: float (n, K), ``q``, of the end model or of the votes; one-hot where labels are known.
         prior: float (m, K + 1, K), the table ``pi`` that smooths the counts.
-        prior_rows: ``r``, how many rows of each class the prior counts as.
+        prior_rows: ``r``, how many rows of each class the prior counts as, one number or one for each LF.
         floor: least conditional, in [0, 1 / (K + 1)).
 
     Returns:
@@ -86,56 +77,18 @@ def estimate_conditionals(
                [0.5, 0. ],
                [0. , 1. ]])
     """
-    return _maximise(_indicators(votes, posterior.shape[1]), posterior, prior, prior_rows, floor)
-
-
-def prior_conditionals(
-    votes: Int[np.ndarray, "row lf"],
-    class_balance: Float[np.ndarray, " cls"],
-    precision: float | Float[np.ndarray, " lf"] = 0.7,
-    floor: float = FLOOR,
-) -> Float[np.ndarray, "lf outcome cls"]:
-    r"""Conditionals of LFs that vote about as often as these do and are right with a given precision.
-
-    .. math:: P(\lambda_i = j \mid Y = k) \propto P(\lambda_i = j)\, P(Y = k \mid \lambda_i = j) / P(Y = k)
-
-    Args:
-        votes: int64 (n, m) with class ids or ``ABSTAIN``.
-        class_balance: float (K,), positive, sums to 1.
-        precision: probability that a vote is right, one for all LFs or one each, in (0, 1).
-        floor: least conditional, in [0, 1 / (K + 1)).
-
-    Returns:
-        float64 (m, K + 1, K), each (LF, class) sums to 1.
-    """
-    num_lfs, num_classes = votes.shape[1], len(class_balance)
-    rates = np.asarray(_indicators(votes, num_classes).mean(axis=0)).reshape(num_lfs, num_classes, 1)
-    right = np.broadcast_to(precision, num_lfs)[:, None, None]
-    believed = np.where(np.eye(num_classes, dtype=bool), right, (1 - right) / (num_classes - 1))
-    abstaining = np.broadcast_to(1 - rates.sum(1, keepdims=True), (num_lfs, 1, num_classes))
-    table = np.concatenate([abstaining, rates * believed / class_balance], axis=1)
-    return _floored(table / table.sum(1, keepdims=True), floor)
-
-
-def default_prior_rows(num_rows: int) -> float:
-    """How many rows the prior counts as: ``10 * sqrt(n)``.
-
-    Notes:
-        Of 1, 3, 10 and 30 times ``sqrt(n)`` and 0.1, 0.3 and 1 times ``n`` this did best over samples of 100 to 6,080
-        rows of six real sets. Plain EM is led astray by correlated LFs (youtube, 1,586 rows: 85.5% plain, 88.4% with
-        this prior, Snorkel 85.2%); a share that shrinks with n lets independent LFs be learnt.
-    """
-    return 10 * num_rows**0.5
+    return _maximise(vote_indicators(votes, posterior.shape[1]), posterior, prior, prior_rows, floor)
 
 
 def fit_conditionals(
     votes: Int[np.ndarray, "row lf"],
     class_balance: Float[np.ndarray, " cls"],
     prior: Float[np.ndarray, "lf outcome cls"] | None = None,
-    prior_rows: float | None = None,
+    prior_rows: float | Float[np.ndarray, " lf"] | None = None,
     max_steps: int = 100,
     tolerance: float = 1e-6,
     floor: float = FLOOR,
+    abstentions: bool = False,
     on_step: Callable[[int, float], None] | None = None,
 ) -> Float[np.ndarray, "lf outcome cls"]:
     """Conditionals of the LFs without any label: soft votes refined by EM (Dawid and Skene, 1979).
@@ -147,10 +100,13 @@ def fit_conditionals(
         votes: int64 (n, m) with class ids or ``ABSTAIN``; any m from 1 on.
         class_balance: float (K,), positive, sums to 1; held fixed.
         prior: float (m, K + 1, K), positive; ``None`` stands for ``prior_conditionals(votes, class_balance)``.
-        prior_rows: how many rows of each class the prior counts as; ``None`` stands for ``default_prior_rows(n)``.
+        prior_rows: how many rows of each class the prior counts as, one number or one for each LF; ``None`` stands for
+            ``default_prior_rows(votes)``.
         max_steps: EM steps at most; without a step the prior is returned.
         tolerance: stop when no probability of the posterior moves by more.
         floor: least conditional, in [0, 1 / (K + 1)).
+        abstentions: whether an abstention is evidence of the class while EM runs, as a vote is. Right where LFs are
+            independent given the class, whose conditionals are else biased; wrong where LFs abstain together.
         on_step: called after each step with its number and the largest change of the posterior.
 
     Returns:
@@ -161,14 +117,14 @@ def fit_conditionals(
         >>> lf_accuracies(fit_conditionals(votes, balance, prior_rows=1.0), balance).round(2)
         array([0.89, 0.89, 0.57])
     """
-    indicators = _indicators(votes, len(class_balance))
+    indicators = vote_indicators(votes, len(class_balance))
     prior = prior_conditionals(votes, class_balance, floor=floor) if prior is None else prior
-    prior_rows = default_prior_rows(len(votes)) if prior_rows is None else prior_rows
+    prior_rows = default_prior_rows(votes) if prior_rows is None else prior_rows
     conditionals = prior
-    posterior = _posterior(indicators, prior, class_balance)
+    posterior = _posterior(indicators, prior, class_balance, abstentions)
     for step in range(max_steps):
         conditionals = _maximise(indicators, posterior, prior, prior_rows, floor)
-        updated = _posterior(indicators, conditionals, class_balance)
+        updated = _posterior(indicators, conditionals, class_balance, abstentions)
         change = float(np.abs(updated - posterior).max())
         posterior = updated
         if on_step is not None:
@@ -202,21 +158,20 @@ def lf_accuracies(
     return np.clip(right / np.einsum("ijk,k->i", voting, class_balance), 0, 1)
 
 
-def _indicators(votes: Int[np.ndarray, "row lf"], num_classes: int) -> sp.csr_array:
-    """One column for each (LF, class), 1 where that LF casts that vote; abstentions are not stored."""
-    rows, lfs = (votes != ABSTAIN).nonzero()
-    columns = lfs * num_classes + votes[rows, lfs]
-    shape = (votes.shape[0], votes.shape[1] * num_classes)
-    return sp.csr_array((np.ones(len(rows)), (rows, columns)), shape=shape)
-
-
 def _posterior(
     indicators: sp.csr_array,
     conditionals: Float[np.ndarray, "lf outcome cls"],
     class_balance: Float[np.ndarray, " cls"],
+    abstentions: bool = False,
 ) -> Float[np.ndarray, "row cls"]:
-    log_odds = np.log(conditionals[:, 1:].reshape(-1, len(class_balance)))
-    scores = indicators @ log_odds + np.log(class_balance)
+    log_votes = np.log(conditionals[:, 1:])
+    scores = np.log(class_balance)
+    if abstentions:
+        # Every LF abstains, and what votes take that back: abstentions are not stored.
+        log_abstains = np.log(conditionals[:, :1])
+        log_votes = log_votes - log_abstains
+        scores = scores + log_abstains.sum((0, 1))
+    scores = indicators @ log_votes.reshape(-1, len(class_balance)) + scores
     scores = np.exp(scores - scores.max(1, keepdims=True))
     return scores / scores.sum(1, keepdims=True)
 
@@ -225,18 +180,11 @@ def _maximise(
     indicators: sp.csr_array,
     posterior: Float[np.ndarray, "row cls"],
     prior: Float[np.ndarray, "lf outcome cls"],
-    prior_rows: float,
+    prior_rows: float | Float[np.ndarray, " lf"],
     floor: float,
 ) -> Float[np.ndarray, "lf outcome cls"]:
     rows_of_class = posterior.sum(0)
     voting = (indicators.T @ posterior).reshape(len(prior), -1, posterior.shape[1])
     counts = np.concatenate([rows_of_class - voting.sum(1, keepdims=True), voting], axis=1)
-    return _floored((counts + prior_rows * prior) / (rows_of_class + prior_rows), floor)
-
-
-def _floored(table: Float[np.ndarray, "lf outcome cls"], floor: float) -> Float[np.ndarray, "lf outcome cls"]:
-    """Raise entries to ``floor`` and take the difference from the others in proportion, so that sums stay 1."""
-    if floor == 0:
-        return table
-    above = np.maximum(table - floor, 0)
-    return floor + (1 - table.shape[1] * floor) * above / above.sum(1, keepdims=True)
+    rows = np.reshape(prior_rows, (-1, 1, 1))
+    return floored((counts + rows * prior) / (rows_of_class + rows), floor)

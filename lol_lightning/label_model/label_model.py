@@ -72,6 +72,11 @@ class LoLLabelModel(BaseLabeler):  # type: ignore[misc]
         Unlike the original, one or two LFs are enough, fitting draws no random number without ``X``, no global
         seed is set (``seed`` defaults to 0), ``save`` writes no pickle, and ``load`` executes nothing.
 
+        Without ``X``, EM is held by a prior worth ``1.5 * sqrt(n)`` votes of each LF for each class: the LF votes as
+        often as it does, and a vote speaks for its class, more so for a rare one (``prior_conditionals``). Unless the
+        votes say otherwise, LFs depend on each other, and their abstentions are no evidence. From 1,000 rows and 4 LFs
+        on, EM counts abstentions where LFs vote together no more often than independent ones do (``overlap_misfit``).
+
     Example:
         >>> votes = np.array([[1, 1, -1], [0, 0, -1], [1, 1, 0], [0, -1, 0]])
         >>> model = LoLLabelModel(cardinality=2, verbose=False)
@@ -130,7 +135,7 @@ class LoLLabelModel(BaseLabeler):  # type: ignore[misc]
                 are run on ``X`` to find what they inspect.
             batch_size: of the classifier's training.
             prior_rows: how many rows of each class the prior on the conditionals counts as; by default 1 with ``X``,
-                else ``10 * sqrt(n)``, which suits real LFs (1 is less biased where LFs are independent).
+                else, for each LF, as many as hold ``1.5 * sqrt(n)`` of its votes.
             **kwargs: Snorkel's settings, all accepted, and with ``X`` any argument of ``LoLClassifier`` and, in place
                 of its ``penalty``, of ``GradientPenalty`` (``alpha``, ``c``, ...). Snorkel's mean:
 
