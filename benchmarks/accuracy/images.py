@@ -31,6 +31,7 @@ from benchmarks.accuracy.sweep import in_processes
 from benchmarks.output import RESULTS, console, show, vision_root
 from lol_lightning.experiments.plan import Budget
 from lol_lightning.experiments.report import print_results, write_report
+from lol_lightning.experiments.results import read_knowledge
 from lol_lightning.experiments.run import run_benchmark
 from lol_lightning.vision.backbones import Stem
 
@@ -91,8 +92,9 @@ def main(
     frame = run_benchmark(
         pairs, methods, **options, jobs=jobs, output=output, storage=trial_storage(cache), console=console
     )
-    print_results(frame, console)
-    write_report(frame, Path(output).parent, Path(output).stem)
+    knows = read_knowledge(output)
+    print_results(frame, console, knows=knows)
+    write_report(frame, Path(output).parent, Path(output).stem, knows=knows)
 
 
 def trial_storage(cache: str) -> Path:

@@ -196,7 +196,8 @@ def _print(console: Console, title: str, header: list[str], rows: Cells) -> None
     console.print(f"\n{title}")
     table = Table()
     for name in header:
-        table.add_column(name, justify="left" if name in WORDS else "right")
+        # On a narrow terminal cells have several lines, and nothing is cut off.
+        table.add_column(name, justify="left" if name in WORDS else "right", overflow="fold")
     for row in rows:
         table.add_row(*row)
     console.print(table)

@@ -27,8 +27,8 @@ def results(sets=("one", "two"), **columns):
     return pd.DataFrame(lines)
 
 
-def printed(frame, metric=None, knows=None):
-    console = Console(file=io.StringIO(), width=160)
+def printed(frame, metric=None, knows=None, width=160):
+    console = Console(file=io.StringIO(), width=width)
     print_results(frame, console, metric, knows)
     return console.file.getvalue()
 
@@ -50,6 +50,13 @@ def test_a_column_says_what_each_method_knows():
         ["snorkel", "votes"],
         ["lol", "votes, words"],
     ]
+
+
+def test_nothing_is_cut_off_on_a_narrow_terminal():
+    frame = results().replace({"snorkel": "a-method-of-a-long-name", "one": "a-set-of-a-long-name"})
+    shown = printed(frame, knows={"lol": "votes, class shares, words"}, width=40)
+    assert "…" not in shown
+    assert "".join(line.split("│")[1].strip() for line in shown.splitlines() if "│" in line).count("long") == 2
 
 
 def test_another_metric_is_shown_with_its_unit_and_its_best(tmp_path):
