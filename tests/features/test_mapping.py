@@ -32,12 +32,20 @@ def test_alternatives_weaken_each_other_by_their_frequency(space):
     assert entries(targets, space) == {(0, 1, "please"): 1 - 2 / 7, (0, 1, "my"): 1 - 1 / 7}
 
 
-def test_groups_of_one_clause_and_several_clauses_do_not_weaken_each_other(space):
+def test_groups_of_one_clause_do_not_weaken_each_other(space):
     two_groups = record(InspectedFeature("please", 1, group=0), InspectedFeature("my", 1, group=1))
+    targets, _ = records_to_targets([two_groups], space, 2)
+    assert entries(targets, space) == {(0, 1, "please"): 1.0, (0, 1, "my"): 1.0}
+
+
+def test_clauses_of_one_class_and_source_are_alternatives(space):
     two_clauses = record(InspectedFeature("please", 1, clause=0), InspectedFeature("my", 1, clause=1))
-    for either in (two_groups, two_clauses):
-        targets, _ = records_to_targets([either], space, 2)
-        assert entries(targets, space) == {(0, 1, "please"): 1.0, (0, 1, "my"): 1.0}
+    targets, _ = records_to_targets([two_clauses], space, 2)
+    assert entries(targets, space) == {(0, 1, "please"): 1 - 2 / 7, (0, 1, "my"): 1 - 1 / 7}
+    apart = [InspectedFeature("please", 1), InspectedFeature("my", 0, clause=1)]
+    apart += [InspectedFeature("song", 1, source="traced", clause=2)]
+    targets, _ = records_to_targets([record(*apart)], space, 2)
+    assert entries(targets, space) == {(0, 1, "please"): 1.0, (0, 0, "my"): 1.0, (0, 1, "song"): 1.0}
 
 
 def test_words_of_a_split_phrase_are_all_needed(space):
@@ -76,7 +84,7 @@ def test_declared_wins_over_probed_over_traced_over_surrogate(space):
     assert entries(targets, space) == {
         (0, 1, "my"): 0.2,
         (0, 1, "song"): -0.4,
-        (0, 1, "good"): 1.0,
+        (0, 1, "good"): (1 - 2 / 7) * (1 - 2 / 7),  # neither "my" nor "song"
         (0, 1, "now"): 0.2,
     }
     measured, _ = records_to_targets([record(*features)], space, 2, sources=["probed", "traced"])
@@ -115,7 +123,8 @@ def test_threshold_and_top_k_count_per_lf(space):
     ]
     records = [record(*features, name="a"), record(*features[:1], name="b")]
     top, _ = records_to_targets(records, space, 2, top_k=2)
-    assert entries(top, space) == {(0, 1, "song"): -0.9, (0, 1, "cat"): 0.5, (1, 1, "my"): 0.2}
+    cat = 0.5 * (1 - 2 / 7) * (1 - 1 / 7)  # neither "my" nor "film"
+    assert entries(top, space) == {(0, 1, "song"): -0.9, (0, 1, "cat"): cat, (1, 1, "my"): 0.2}
     strong, _ = records_to_targets(records, space, 2, threshold=0.2)
     assert entries(strong, space).keys() == {(0, 1, "song"), (0, 1, "cat")}
 
@@ -178,8 +187,9 @@ def test_declared_records_give_the_same_targets_bit_by_bit(space):
         (1, 1, "good"): "0x1.45d1740000000p-1",
         (2, 0, "please"): "0x1.0539780000000p-1",
         (2, 0, "subscribe"): "0x1.39782a0000000p-1",
-        (2, 1, "about"): "0x1.6db6dc0000000p-1",
-        (2, 1, "cat"): "0x1.6db6dc0000000p-1",
+        # neither "song" nor the word of the other clause
+        (2, 1, "about"): "0x1.39782a0000000p-1",
+        (2, 1, "cat"): "0x1.39782a0000000p-1",
     }
     any_of = [InspectedFeature(word, 1) for word in ("please", "plz")]
     any_of += [InspectedFeature("subscribe", 1, value=0.5), InspectedFeature("my", 1, "token", -0.3)]
