@@ -33,9 +33,10 @@ __all__ = ["LoLDataModule"]
 class LoLDataModule(BaseDataModule):
     """Applies labeling functions to rows and serves typed batches (``LoLBatch``) to a ``LoLClassifier``.
 
-    In ``setup`` the LFs vote on the training rows, the feature space is fitted on all of them, what the LFs inspect is
-    mapped to gradient targets, and rows on which every LF abstains leave the training set. The gold labels of the
-    training rows are never read. Under several processes the LFs run in one of them.
+    In ``setup`` the LFs vote on the training rows, the feature space is fitted on all of them, and what the LFs inspect
+    is mapped to gradient targets. Rows on which every LF abstains stay where the class shares are known, by ``classes``
+    or by labeled validation rows, and leave the training set else. The gold labels of the training rows are never read.
+    Under several processes the LFs run in one of them.
 
     Args:
         train: a DataFrame or a sequence of data points (objects, mappings or plain texts). Without training rows,
@@ -50,9 +51,10 @@ class LoLDataModule(BaseDataModule):
             there are no ``lfs``, they name the LFs.
         records: what the LFs inspect, matched by name, in place of what ``lfs`` declare: what ``inspect_lfs`` returns,
             or ``LFRecord`` objects. Or ``GradientTargets``, which are used as they are.
-        inspect: what to do about LFs of which no inspected feature is on record: "declared" leaves them without
-            gradients, "traced" runs them on instrumented data points, "all" probes them, too. See ``InspectOptions``
-            for the budget, and for which findings count.
+        inspect: what to do about LFs with code of which nothing is on record: "traced" runs them on instrumented copies
+            of at most 500 training rows each, "all" probes them, too, "declared" leaves them without gradients, and
+            runs no LF of which there are ``votes``. See ``InspectOptions`` for the budget, and for which findings
+            count. The log says in one line what came of it; an LF that cannot be traced trains with its votes alone.
         feature_space: what the model reads; a ``BagOfWords`` of ``text_column`` by default. A fitted one is kept.
         text_column: column, attribute or key that holds the text.
         label_column: the one that holds gold classes 0 .. K - 1, or the names of the classes.
@@ -89,7 +91,7 @@ class LoLDataModule(BaseDataModule):
         lfs: Any = (),
         votes: Any | None = None,
         records: Records | GradientTargets | None = None,
-        inspect: InspectMode | InspectOptions = "declared",
+        inspect: InspectMode | InspectOptions = "traced",
         feature_space: FeatureSpace | None = None,
         text_column: str = "text",
         label_column: str = "label",
@@ -117,6 +119,7 @@ class LoLDataModule(BaseDataModule):
         self.progress_bar = progress_bar
         self._num_classes = self.classes.number
         self._audit = pd.DataFrame()
+        self._evidence: dict[str, Any] = {}
         self._kept = np.arange(0)
 
     @property
@@ -187,7 +190,7 @@ class LoLDataModule(BaseDataModule):
 
     def targets_from(self, records: Sequence[LFRecord], sources: Sequence[Source] | None = None) -> GradientTargets:
         """Map other records to gradient targets as ``setup`` does; ``sources`` replaces those of ``inspect``."""
-        mapping = self._inspect.mapping() if sources is None else {**self._inspect.mapping(), "sources": sources}
+        mapping = {**self._inspect.mapping(), **self._evidence} | ({} if sources is None else {"sources": sources})
         return records_to_targets(records, self.feature_space, self.num_classes, **mapping)[0]
 
     def test_dataloader(self) -> LoLDataLoader:
@@ -296,9 +299,10 @@ class LoLDataModule(BaseDataModule):
             features = self.feature_space.transform(self._without_labels("train"))
         else:
             features = self.feature_space.fit_transform(self._without_labels("train"), self._voters.inspected)
-        mapped = map_records(
-            self._ready_targets, self.records, self.feature_space, self.num_classes, self._inspect.mapping()
-        )
+        # Rows on which every LF abstains tell, too, which words bring no vote.
+        self._evidence = {"votes": votes, "features": features} if self._inspect.vote_rates else {}
+        mapping = {**self._inspect.mapping(), **self._evidence}
+        mapped = map_records(self._ready_targets, self.records, self.feature_space, self.num_classes, mapping)
         targets, self._audit = mapped
         if dropped := len(rows) - len(self._kept):
             rank_zero_info(f"Dropped {dropped} of {len(rows)} training rows: every LF abstains on them.")

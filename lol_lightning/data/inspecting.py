@@ -19,7 +19,8 @@ from lol_lightning.lfs.rows import Rows
 __all__ = ["InspectMode", "InspectOptions", "inspect_bare_lfs"]
 
 InspectMode = Literal["declared", "traced", "all"]
-"""``declared``: only what LFs or records say; ``traced``: trace the other LFs; ``all``: trace and probe them."""
+"""``traced``: trace the LFs with code of which nothing is on record; ``all``: trace and probe them; ``declared``: use
+only what LFs or records say."""
 
 
 @dataclass(frozen=True)
@@ -27,12 +28,13 @@ class InspectOptions:
     """How a data module finds out what its LFs inspect, and which of the findings become gradient targets.
 
     Args:
-        mode: "declared", "traced" or "all"; LFs that declare features are left as they are.
+        mode: "traced", "all" or "declared"; LFs of which something is on record are left as they are.
         max_calls: how often all LFs together may be called for that; ``None`` for no limit.
         max_seconds: how long that may take; ``None`` for no limit.
         sources: use findings of these sources only, see ``records_to_targets``.
         top_k: keep that many gradient targets of each LF, those of largest magnitude.
         threshold: keep gradient targets whose magnitude exceeds it.
+        vote_rates: scale gradient targets by how often their words bring the vote on the training rows.
 
     Raises:
         ConfigurationError: if the mode is unknown or a number is out of range.
@@ -48,6 +50,7 @@ class InspectOptions:
     sources: Sequence[Source] | None = None
     top_k: int | None = None
     threshold: float = 0.0
+    vote_rates: bool = True
 
     def __post_init__(self) -> None:
         check_choice("inspect", self.mode, get_args(InspectMode))
@@ -64,7 +67,7 @@ class InspectOptions:
         return inspect if isinstance(inspect, InspectOptions) else cls(mode=inspect)
 
     def mapping(self) -> dict[str, Any]:
-        """Return the arguments of ``records_to_targets``."""
+        """Return the arguments of ``records_to_targets`` that say which findings count."""
         return {"sources": self.sources, "top_k": self.top_k, "threshold": self.threshold}
 
 
@@ -76,7 +79,7 @@ def inspect_bare_lfs(
     text_column: str,
     progress_bar: bool,
 ) -> list[LFRecord]:
-    """Trace, or trace and probe, the LFs with code of which no inspected feature is on record.
+    """Trace, or trace and probe, the LFs with code of which nothing is on record; see ``Voters.unrecorded_lfs``.
 
     Args:
         voters: the m LFs.
@@ -87,13 +90,14 @@ def inspect_bare_lfs(
         progress_bar: whether to show progress.
 
     Returns:
-        One record for each LF; those with features are as they were.
+        One record for each LF; those on record are as they were.
     """
     records = {record.name: record for record in voters.records}
-    bare = [lf for lf in voters.lfs if not records[lf.name].features]
-    if options.mode == "declared" or not bare:
+    bare = voters.unrecorded_lfs
+    if options.mode == "declared" or not bare or not len(rows):
         return voters.records
-    rank_zero_info(f"Inspecting {len(bare)} of {len(voters)} LFs on {len(rows)} training rows ({options.mode}).")
+    if options.mode == "all":  # That may take long.
+        rank_zero_info(f"Tracing and probing {len(bare)} of {len(voters)} LFs on {len(rows)} training rows.")
     inspection = inspect_lfs(
         bare,
         rows,

@@ -10,12 +10,14 @@ import pandas as pd
 from lol_lightning._lightning import rank_zero_info
 from lol_lightning.exceptions import TargetsError
 from lol_lightning.features.feature_space import FeatureSpace
-from lol_lightning.features.mapping import records_to_targets
+from lol_lightning.features.mapping import DROPPED, SCALED, records_to_targets
 from lol_lightning.functional.gradient_targets import GradientTargets
 from lol_lightning.inspection.summary import describe_records
 from lol_lightning.lfs.record import LFRecord
 
 __all__ = ["check_targets", "map_records"]
+
+_MAX_EXAMPLES = 3
 
 
 def map_records(
@@ -32,7 +34,7 @@ def map_records(
         records: what each of the m LFs inspects.
         space: fitted.
         num_classes: K.
-        mapping: further arguments of ``records_to_targets``.
+        mapping: further arguments of ``records_to_targets``, such as the votes and features of the training rows.
 
     Raises:
         TargetsError: if ``ready`` targets have other sizes than the LFs, the classes and the space.
@@ -42,12 +44,30 @@ def map_records(
         return ready, pd.DataFrame()
     targets, audit = records_to_targets(records, space, num_classes, **mapping)
     rank_zero_info(describe_records(records))
+    if line := _describe_vote_rates(audit):
+        rank_zero_info(line)
     if unmapped := [records[i].name for i in targets.lfs_without_features if records[i].features]:
         rank_zero_info(
             "Nothing that these LFs inspect became a gradient target (see audit); they train with their votes alone: "
             f"{unmapped}."
         )
     return targets, audit
+
+
+def _describe_vote_rates(audit: pd.DataFrame) -> str:
+    """Say in one line how many terms have targets scaled by their vote rate; nothing where there is none."""
+    scaled, dropped = (audit[audit.remark.str.contains(f"; {what}: ", regex=False)] for what in (SCALED, DROPPED))
+    if not len(scaled) + len(dropped):
+        return ""
+    examples = ", ".join(
+        f"{row.inspected!r} of {row.lf!r} (vote rate {row.vote_rate:.2f})"
+        for row in pd.concat([dropped, scaled]).sort_values("vote_rate", kind="stable").head(_MAX_EXAMPLES).itertuples()
+    )
+    return (
+        f"{len(scaled) + len(dropped)} of {len(audit)} inspected terms bring their LF's vote on some of the training "
+        f"rows with them only, so that the targets of {len(scaled)} are scaled and those of {len(dropped)} dropped "
+        f"(see audit), such as {examples}."
+    )
 
 
 def check_targets(targets: GradientTargets, num_lfs: int, num_classes: int, num_features: int | None) -> None:

@@ -52,12 +52,16 @@ class Voters:
     def __init__(self, lfs: Any = (), votes: Any | None = None, records: Records | None = None) -> None:
         by_split, members = _by_split(votes), _members(lfs)
         self.lfs: list[LabelingFunction] = [lf for lf in members if not isinstance(lf, str)]
-        own = [lf.record for lf in self.lfs if hasattr(lf, "record")] if records is None else _listed(records)
+        declared = [lf.record for lf in self.lfs if hasattr(lf, "record")]
+        own = declared if records is None else _listed(records)
         self.names = _names_of([lf if isinstance(lf, str) else lf.name for lf in members], by_split, own)
         check_lf_names(self.names)
         self._check_names("labeling function", [lf.name for lf in self.lfs])
         self.votes = {split: self._in_order(matrix, split) for split, matrix in by_split.items()}
-        self.use_records(own)
+        self._recorded = {record.name for record in declared if record.features}
+        self._take(own)
+        if records is not None:
+            self._recorded |= {record.name for record in own}
 
     def __len__(self) -> int:
         """Return m."""
@@ -68,15 +72,20 @@ class Voters:
         """All that the LFs inspect."""
         return [feature for record in self.records for feature in record.features]
 
+    @property
+    def unrecorded_lfs(self) -> list[LabelingFunction]:
+        """LFs with code that neither declare features nor have one of the user's records, be it an empty one."""
+        return [lf for lf in self.lfs if lf.name not in self._recorded]
+
     def use_records(self, records: Records) -> None:
-        """Take what the LFs inspect from records, matched by name; LFs without one inspect nothing.
+        """Take what the LFs inspect from records, matched by name; of LFs without one, nothing is on record.
 
         Raises:
             ConfigurationError: if a record has a name that no LF has.
         """
-        by_name = {record.name: record for record in _listed(records)}
-        self._check_names("record", list(by_name))
-        self.records = [by_name.get(name, LFRecord(name)) for name in self.names]
+        listed = _listed(records)
+        self._take(listed)
+        self._recorded = self._recorded | {record.name for record in listed}
 
     def can_travel(self) -> bool:
         """Whether the LFs can be pickled; decorated functions and lambdas cannot."""
@@ -115,6 +124,11 @@ class Voters:
                 f"the labeling functions {absent} have no code here: give their votes on the {split} rows in votes=."
             )
         return fast_apply(self.lfs, rows, progress_bar=progress_bar)
+
+    def _take(self, records: list[LFRecord]) -> None:
+        by_name = {record.name: record for record in records}
+        self._check_names("record", list(by_name))
+        self.records = [by_name.get(name, LFRecord(name)) for name in self.names]
 
     def _in_order(self, votes: Any, split: str) -> np.ndarray:
         if _has_names(votes):

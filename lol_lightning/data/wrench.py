@@ -47,7 +47,7 @@ class WrenchDataModule(LoLDataModule):
         feature_space: what the model reads; a ``BagOfWords`` by default.
         batch_size: B.
         records: what the LFs inspect in place of what ``lfs.json`` tells, matched by name; see ``LoLDataModule``.
-        inspect: see ``LoLDataModule``.
+        inspect: see ``LoLDataModule``; LFs of a directory have rules or no code, so nothing is left to trace.
         loader: how batches are cut; by default in the main process, in an order that follows ``seed``.
         seed: of the choice and the order of the training rows.
         progress_bar: whether to show the progress of LFs that run.
@@ -67,7 +67,7 @@ class WrenchDataModule(LoLDataModule):
         feature_space: FeatureSpace | None = None,
         batch_size: int = 128,
         records: Records | GradientTargets | None = None,
-        inspect: InspectMode | InspectOptions = "declared",
+        inspect: InspectMode | InspectOptions = "traced",
         loader: LoaderOptions | None = None,
         seed: int = 0,
         progress_bar: bool = True,

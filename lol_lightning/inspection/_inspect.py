@@ -80,8 +80,9 @@ def inspect_lfs(
         ConfigurationError: if a budget or another setting is out of range.
 
     Notes:
-        Tracing alone (``probed=False``) is cheap, a few runs for each row and term, and is what data modules do where
-        LFs declare nothing. Half of a budget goes to tracing where probing follows, all that is left then to probing.
+        Tracing alone (``probed=False``) is cheap, a few runs for each row and term, and is what data modules do by
+        default where LFs declare nothing. An LF that cannot be traced has a note that begins with "defeated tracing".
+        Half of a budget goes to tracing where probing follows, all that is left then to probing.
         Each stage is divided equally among the LFs, and what one leaves of its part of tracing goes to the next ones,
         so the result is the same in every run with the same ``max_calls``, whatever ``n_jobs``. A record whose budget
         ended keeps what it has by then, and a note says so ("budget ended: ...").
@@ -161,8 +162,12 @@ _Searched = Sequence[tuple[LabelingFunction, Int[np.ndarray, " row"]]]
 def _traced(searched: _Searched, data: Rows, max_rows: int, stage: Budget, progress_bar: bool) -> Iterator[LFRecord]:
     for i, (lf, votes) in enumerate(tqdm(searched, desc="Tracing LFs", disable=not progress_bar)):
         own = stage.part(len(searched) - i)
-        yield trace_lf(lf, data, max_rows=max_rows, votes=votes, budget=own)
+        try:
+            record = trace_lf(lf, data, max_rows=max_rows, votes=votes, budget=own)
+        except Exception as error:  # An LF that cannot be taken apart or copied still has its votes.
+            record = LFRecord(lf.name, notes=(f"defeated tracing: {type(error).__name__}: {error!s:.200}",))
         stage.spend(own.calls)
+        yield record
 
 
 def _probed(

@@ -11,6 +11,7 @@ from jaxtyping import Int
 
 from lol_lightning.functional.gradient_targets import GradientTargets
 from lol_lightning.functional.votes import ABSTAIN
+from lol_lightning.inspection._budget import ENDED
 from lol_lightning.inspection.agreement import agreement, opposed_pairs, ranked_findings
 from lol_lightning.lfs.record import TRUST, LFRecord
 
@@ -76,24 +77,32 @@ def lf_summary(
 
 
 def describe_records(records: Sequence[LFRecord]) -> str:
-    """Say in one line of how many LFs something is on record, from which source, and what to do for the others.
+    """Say in one line of how many LFs something is on record, and how much, and what to do for the others.
 
     Example:
         >>> from lol_lightning.lfs.record import InspectedFeature
         >>> describe_records([LFRecord("spam", (InspectedFeature("win", label=1, source="traced"),)), LFRecord("long")])
-        "1 of 2 LFs have inspected features (1 traced). None for 'long': declare them with features={label: [words]},
-        or probe the LF (probed=True, inspect='all')."
+        "1 of 2 LFs have inspected features (1 traced; 1 term). None for 'long': declare them with
+        features={label: [words]}, or probe the LF (probed=True, inspect='all')."
     """
     best = Counter(min((f.source for f in r.in_force()), key=TRUST.index) for r in records if r.features)
     counts = ", ".join(f"{best[source]} {source}" for source in TRUST if best[source])
+    if num_terms := sum(len(record.in_force()) for record in records):
+        counts += f"; {num_terms} term{'s' * (num_terms > 1)}"
     line = f"{best.total()} of {len(records)} LFs have inspected features" + (f" ({counts})." if counts else ".")
     if bare := [repr(record.name) for record in records if not record.features]:
-        names = ", ".join(bare[:_MAX_NAMES]) + (f" and {len(bare) - _MAX_NAMES} more" * (len(bare) > _MAX_NAMES))
         line += (
-            f" None for {names}: declare them with features={{label: [words]}}, "
+            f" None for {_listed(bare)}: declare them with features={{label: [words]}}, "
             "or probe the LF (probed=True, inspect='all')."
         )
+    if ended := [repr(record.name) for record in records if any(note.startswith(ENDED) for note in record.notes)]:
+        line += f" The budget of calls or seconds ended for {_listed(ended)}: raise max_calls or max_seconds."
     return line
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else ""
+    return ", ".join(names[:_MAX_NAMES]) + more
 
 
 def _shown(record: LFRecord, max_terms: int) -> str:

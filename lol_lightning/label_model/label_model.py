@@ -109,7 +109,7 @@ class LoLLabelModel(BaseLabeler):  # type: ignore[misc]
         records: Records | GradientTargets | None = None,
         feature_space: FeatureSpace | None = None,
         text_column: str = "text",
-        inspect: InspectMode | InspectOptions = "declared",
+        inspect: InspectMode | InspectOptions = "traced",
         batch_size: int = 128,
         prior_rows: float | None = None,
         **kwargs: Any,
@@ -131,8 +131,8 @@ class LoLLabelModel(BaseLabeler):  # type: ignore[misc]
             feature_space: turns ``X`` into features, such as ``TableFeatures()``; by default ``BagOfWords()`` of
                 ``text_column``. A fitted one is used as it is.
             text_column: column of the text.
-            inspect: "declared", "traced" or "all", see ``LoLDataModule``: whether ``lfs`` of which nothing is on record
-                are run on ``X`` to find what they inspect.
+            inspect: "traced", "all" or "declared", see ``LoLDataModule``: ``lfs`` of which nothing is on record are
+                traced on ``X`` by default, probed, too, or left without gradients.
             batch_size: of the classifier's training.
             prior_rows: how many rows of each class the prior on the conditionals counts as; by default 1 with ``X``,
                 else, for each LF, as many as hold ``1.5 * sqrt(n)`` of its votes.

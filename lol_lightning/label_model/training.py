@@ -43,7 +43,7 @@ def data_module(
     records: Records | GradientTargets | None = None,
     feature_space: FeatureSpace | None = None,
     text_column: str = "text",
-    inspect: InspectMode | InspectOptions = "declared",
+    inspect: InspectMode | InspectOptions = "traced",
     batch_size: int = 128,
     seed: int = 0,
     progress_bar: bool = False,
@@ -59,7 +59,8 @@ def data_module(
         records: what they inspect, in place of what ``lfs`` declare.
         feature_space: turns ``X`` into features, or is what made the matrix ``X``.
         text_column: column of the text.
-        inspect: what to do about ``lfs`` of which nothing is on record, see ``LoLDataModule``.
+        inspect: what to do about ``lfs`` of which nothing is on record, see ``LoLDataModule``; nothing where there are
+            none, or ``X`` is a matrix, which they cannot read.
         batch_size: B.
         seed: of the order of the rows.
         progress_bar: whether to show the progress of LFs that run.
@@ -73,9 +74,9 @@ def data_module(
     if num_rows != len(votes):
         raise DataError(f"X has {num_rows} rows and L_train has {len(votes)}; give both for the same rows.")
     options = InspectOptions.of(inspect)
-    if options.mode != "declared" and (lfs is None or is_matrix(X)):
+    if options.mode == "all" and (lfs is None or is_matrix(X)):
         absent = "X is a matrix, which they cannot read" if lfs is not None else "there are none: give lfs"
-        raise ConfigurationError(f"inspect = {options.mode!r} runs the lfs on the rows, and {absent}.")
+        raise ConfigurationError(f"inspect = 'all' runs the lfs on the rows, and {absent}.")
     if lfs is not None and isinstance(records, GradientTargets):
         raise ConfigurationError("lfs and GradientTargets both say what the LFs inspect; give one of them.")
     named: Any = votes
@@ -92,7 +93,7 @@ def data_module(
         "loader": LoaderOptions(seed=seed),
     }
     if is_matrix(X):
-        targets = _targets_of_columns(named, classes, lfs, records, feature_space, options)
+        targets = _targets_of_columns(X, named, classes, lfs, records, feature_space, options)
         return MatrixDataModule(X, gradient_targets=targets, **common)
     return LoLDataModule(
         X.tolist() if isinstance(X, pd.Series | np.ndarray) else X,
@@ -119,6 +120,7 @@ def _in_order_of_columns(lfs: Any, L: Any, num_lfs: int) -> list[LabelingFunctio
 
 
 def _targets_of_columns(
+    X: Any,
     votes: Any,
     classes: Classes,
     lfs: list[LabelingFunction] | None,
@@ -135,7 +137,11 @@ def _targets_of_columns(
             "made X, or GradientTargets as records."
         )
     voters = Voters(lfs or (), votes, records)
-    return map_records(None, voters.records, feature_space, cast(int, classes.number), options.mapping())[0]
+    mapping = options.mapping()
+    if options.vote_rates and X.shape[1] == feature_space.num_features:  # The data module refuses another number.
+        features = X.detach().cpu().numpy() if isinstance(X, torch.Tensor) else X
+        mapping |= {"votes": voters.vote(range(len(voters.votes["train"])), "train"), "features": features}
+    return map_records(None, voters.records, feature_space, cast(int, classes.number), mapping)[0]
 
 
 def train_classifier(
@@ -209,7 +215,7 @@ def _warn_of_lfs_without_targets(data: BaseDataModule) -> None:
         )
         warnings.warn(
             f"{len(bare)} of {data.num_lfs} lfs have no gradient targets, so that only their votes train: {names}. "
-            "Declare what they inspect with features={label: [words]}, or fit with inspect='traced' or 'all'.",
+            "Declare what they inspect with features={label: [words]}, or fit with inspect='all', which probes them.",
             stacklevel=4,
         )
 

@@ -54,7 +54,8 @@ def test_a_rebuilt_data_module_serves_rows_to_predict(trained):
     again = LoLDataModule.load_from_checkpoint(path, predict=frame(NEW))
     assert again.lf_names == ["prize", "song"]
     assert again.label_names == ["ham", "spam"]
-    assert [[f.term for f in record.features] for record in again.records] == [[], ["song"]]
+    assert [[f.term for f in record.features] for record in again.records] == [["prize"], ["song"]]
+    assert [[f.source for f in record.features] for record in again.records] == [["traced"], ["declared"]]
     assert again.feature_space.feature_names == data.feature_space.feature_names
     loaded = LoLClassifier.load_from_checkpoint(path)
     np.testing.assert_allclose(predictions(loaded, again), model.predict_proba(frame(NEW)), atol=1e-6)

@@ -144,7 +144,7 @@ def test_log_lines_name_dropped_rows_and_lfs_without_features(caplog):
     finally:
         lightning.removeHandler(caplog.handler)
     assert "Dropped 1 of 5 training rows" in caplog.text
-    assert "3 of 4 LFs have inspected features (3 declared). None for 'plain': declare them" in caplog.text
+    assert "4 of 4 LFs have inspected features (3 declared, 1 traced; 4 terms)." in caplog.text
     assert "train with their votes alone: ['absent']" in caplog.text
 
 
@@ -229,7 +229,7 @@ def test_setup_twice_runs_the_lfs_once():
         calls.append(x.text)
         return 1
 
-    data = data_module(lfs=[LabelingFunction("counting", count)])
+    data = data_module(lfs=[LabelingFunction("counting", count)], inspect="declared")
     data.setup("fit")
     data.setup("fit")
     data.setup("validate")

@@ -31,7 +31,8 @@ def counting():
         return 0 if "song" in x.text else -1
 
     prize = LabelingFunction("prize", lambda x: 1 if "prize" in x.text else -1)
-    return LoLDataModule(TEXTS, VAL, predict=TEXTS, lfs=[song, prize], progress_bar=False), calls
+    options = {"inspect": "declared", "progress_bar": False}
+    return LoLDataModule(TEXTS, VAL, predict=TEXTS, lfs=[song, prize], **options), calls
 
 
 def through_pickle(data):

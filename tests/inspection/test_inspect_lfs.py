@@ -203,7 +203,7 @@ def test_lfs_that_declare_something_can_be_left_alone():
 
 def test_one_line_says_what_is_on_record_and_what_to_do():
     inspection = inspect([keyword_lf("declared", ["subscribe"], 1), subscribes, shouts], probed=False)
-    assert inspection.describe() == "3 of 3 LFs have inspected features (1 declared, 2 traced)."
+    assert inspection.describe() == "3 of 3 LFs have inspected features (1 declared, 2 traced; 4 terms)."
     bare = LFInspection([LFRecord(f"lf{i}") for i in range(10)], np.zeros((1, 10), int))
     assert bare.describe().startswith("0 of 10 LFs have inspected features. None for 'lf0', 'lf1'")
     assert "'lf7' and 2 more: declare them with features={label: [words]}" in bare.describe()

@@ -12,11 +12,14 @@ import torch
 from snorkel.labeling import LabelingFunction, labeling_function
 
 from lol_lightning._lightning import BACKEND
+from lol_lightning.data import Classes, InspectOptions
 from lol_lightning.exceptions import ConfigurationError, DataError, LabelingFunctionError, TargetsError
 from lol_lightning.features import BagOfWords, TableFeatures
 from lol_lightning.functional.gradient_targets import GradientTargets
 from lol_lightning.inspection import inspect_lfs
 from lol_lightning.label_model import LoLLabelModel
+from lol_lightning.label_model.training import data_module
+from lol_lightning.lfs.adapter import GradientLabelingFunction
 from lol_lightning.lfs.apply import fast_apply
 from lol_lightning.lfs.record import InspectedFeature, LFRecord
 from lol_lightning.lfs.rules import keyword_lf
@@ -72,8 +75,12 @@ def test_records_train_as_the_lfs_that_declare_them(records):
 
 def test_records_replace_what_the_lfs_declare():
     other = LFRecord("prize", (InspectedFeature("zzz", 1),))
-    model = fitted(lfs=LFS, records=[other, RECORDS[1]])
+    unmeasured = InspectOptions(vote_rates=False)  # "prize" votes on no row with "zzz"
+    model = fitted(lfs=LFS, records=[other, RECORDS[1]], inspect=unmeasured)
     assert answers(model)[2, 1] > answers(fitted(lfs=LFS))[2, 1] + 0.05
+    np.testing.assert_allclose(
+        answers(fitted(lfs=LFS, records=[other, RECORDS[1]])), answers(fitted(lfs=LFS, records=[RECORDS[1]])), atol=0.05
+    )
 
 
 def test_lfs_are_matched_with_the_columns_of_a_frame_by_name():
@@ -83,14 +90,20 @@ def test_lfs_are_matched_with_the_columns_of_a_frame_by_name():
     np.testing.assert_array_equal(answers(fitted(votes=numbered, lfs=LFS)), answers(fitted(lfs=LFS)))
 
 
-def test_plain_lfs_train_with_their_votes_and_are_named():
+@labeling_function()
+def hidden(x):
+    """A black box for tracing: the words leave the text as bytes."""
+    return 0 if b"song" in x.text.encode() else -1
+
+
+def test_lfs_without_targets_train_with_their_votes_and_are_named():
     with pytest.warns(UserWarning, match=r"2 of 2 lfs have no gradient targets.*: 'prize', 'song'\. Declare") as caught:
-        model = fitted(lfs=PLAIN)
+        model = fitted(lfs=PLAIN, inspect="declared")
     assert caught[0].filename == __file__
-    assert "inspect='traced' or 'all'" in str(caught[0].message)
+    assert "inspect='all', which probes them" in str(caught[0].message)
     np.testing.assert_allclose(answers(model), answers(fitted()), atol=1e-6)
-    with pytest.warns(UserWarning, match="1 of 2 lfs have no gradient targets.*: 'song'"):
-        fitted(lfs=[LFS[0], song], n_epochs=1)
+    with pytest.warns(UserWarning, match="1 of 2 lfs have no gradient targets.*: 'hidden'"):
+        fitted(lfs=[LFS[0], hidden], n_epochs=1)
 
 
 def test_lfs_with_targets_raise_no_warning():
@@ -99,16 +112,17 @@ def test_lfs_with_targets_raise_no_warning():
         fitted(lfs=LFS, n_epochs=1)
         fitted(n_epochs=1)
         fitted(lfs=PLAIN, records=RECORDS, n_epochs=1)
-        fitted(lfs=PLAIN, inspect="traced", n_epochs=1)
+        fitted(lfs=PLAIN, n_epochs=1)
 
 
 def test_a_verbose_fit_says_what_was_found_in_one_line(caplog):
     caplog.set_level(logging.INFO)
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
-        fitted(lfs=[LFS[0], song], verbose=True, n_epochs=1)
+        fitted(lfs=[LFS[0], hidden], verbose=True, n_epochs=1)
     [line] = [record.message for record in caplog.records if "have inspected features" in record.message]
-    assert line.startswith("1 of 2 LFs have inspected features (1 declared). None for 'song': declare them with ")
+    told = "1 of 2 LFs have inspected features (1 declared; 2 terms). None for 'hidden': declare them with "
+    assert line.startswith(told)
     caplog.clear()
     fitted(lfs=LFS, n_epochs=1)
     assert caplog.records == []
@@ -119,16 +133,16 @@ def test_a_verbose_fit_warns_where_the_log_of_lightning_is_silenced():
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:
-        with pytest.warns(UserWarning, match="'prize', 'song'"):
-            fitted(lfs=PLAIN, verbose=True, n_epochs=1)
+        with pytest.warns(UserWarning, match="no gradient targets.*'hidden'"):
+            fitted(lfs=[LFS[0], hidden], verbose=True, n_epochs=1)
         assert logger.level == logging.ERROR
     finally:
         logger.setLevel(level)
 
 
-@pytest.mark.parametrize("mode", ["traced", "all"])
-def test_plain_lfs_get_their_gradients_by_inspection(mode):
-    model = fitted(lfs=PLAIN, inspect=mode)
+@pytest.mark.parametrize("options", [{}, {"inspect": "traced"}, {"inspect": "all"}], ids=repr)
+def test_plain_lfs_get_their_gradients_by_inspection(options):
+    model = fitted(lfs=PLAIN, **options)
     assert answers(model)[0, 1] > answers(fitted())[0, 1] + 0.05
 
 
@@ -226,8 +240,28 @@ class TestMatrices:
     def test_a_matrix_without_names_needs_its_feature_space(self):
         with pytest.raises(ConfigurationError, match="columns of a matrix have no names: give the feature_space"):
             fitted(self.matrix, records=RECORDS)
-        with pytest.raises(ConfigurationError, match="X is a matrix, which they cannot read"):
-            fitted(self.matrix, lfs=PLAIN, inspect="traced", feature_space=self.space)
+        with pytest.raises(
+            ConfigurationError, match="inspect = 'all' runs the lfs on the rows, and X is a matrix, whi"
+        ):
+            fitted(self.matrix, lfs=PLAIN, inspect="all", feature_space=self.space)
+
+    def test_targets_in_columns_are_scaled_by_the_votes_on_them(self):
+        start = GradientLabelingFunction("prize", lambda x: -1, features={1: ["now", "prize"]})
+        votes = np.where(VOTES == 1, -1, VOTES)
+        votes[::5, 0] = 1  # "win a prize now", and not "prize inside"
+        options = {"votes": votes, "lfs": [start, LFS[1]], "feature_space": self.space}
+        for matrix in (self.matrix, self.matrix.toarray(), torch.tensor(self.matrix.toarray())):
+            data = data_module(matrix, votes, classes=Classes(number=2), **options)
+            data.setup("fit")
+            names = [self.space.feature_names[j] for j in data.gradient_targets.feature.tolist()]
+            values = dict(zip(names, data.gradient_targets.value.tolist(), strict=True))
+            # "prize" is on 12 rows with 6 votes, and on none without "now" it has any.
+            assert values["prize"] < 0.6 < values["now"]
+            whole = data_module(
+                matrix, votes, classes=Classes(number=2), inspect=InspectOptions(vote_rates=False), **options
+            )
+            whole.setup("fit")
+            assert whole.gradient_targets.value.tolist() == pytest.approx([0.6, 0.8, 1.0])
 
     def test_images_need_a_network_of_ones_own(self):
         images = np.random.default_rng(0).random((30, 1, 2, 2))
@@ -290,7 +324,7 @@ TARGETS = GradientTargets.from_entries([(0, 1, 0, 1.0)], num_lfs=3, num_classes=
 @pytest.mark.parametrize(
     ("options", "error", "named"),
     [
-        ({"inspect": "traced"}, ConfigurationError, "inspect = 'traced' runs the lfs on the rows, and there are none"),
+        ({"inspect": "all"}, ConfigurationError, "inspect = 'all' runs the lfs on the rows, and there are none"),
         ({"inspect": "found", "lfs": LFS}, ConfigurationError, "inspect = 'found'"),
         ({"lfs": [lambda x: 1, LFS[0]]}, LabelingFunctionError, "lambda"),
         ({"lfs": [LFS[0], LFS[0]]}, LabelingFunctionError, "two labeling functions are named 'prize'"),
