@@ -17,7 +17,7 @@ from lol_lightning.data.batch import LoLBatch
 from lol_lightning.exceptions import ConfigurationError, VotesError
 from lol_lightning.functional.losses import soft_vote_loss
 from lol_lightning.functional.votes import vote_mask, vote_probabilities
-from lol_lightning.losses.lol_loss import trainer_of
+from lol_lightning.losses.lol_loss import SHARES_WEIGHT, trainer_of
 from lol_lightning.losses.weights.class_balance import class_balance_of
 from lol_lightning.models.classifier import LoLClassifier
 from lol_lightning.networks.sparse_mlp import SparseMLP
@@ -79,7 +79,9 @@ class EndToEndClassifier(LoLClassifier):
         encoder_hidden_sizes: hidden layers of the encoder.
         encoder_input: "votes+features", as published, or "votes".
         temperature: of the softmax over the LFs, above 0; the higher, the closer to the majority vote.
-        class_balance: share of each class, K positive numbers; uniform by default.
+        class_balance: share of each class in the encoder's labels, K positive numbers; uniform by default.
+        class_shares: what the end model's mean prediction is to match, as for ``LoLClassifier``; so ``shares_weight``.
+        shares_weight: how much that counts.
         optimizer: as for ``LoLClassifier``; it serves both networks.
         lr: learning rate of the end model.
         encoder_lr: learning rate of the encoder; a tenth of ``lr`` by default.
@@ -123,6 +125,8 @@ class EndToEndClassifier(LoLClassifier):
         encoder_input: Literal["votes+features", "votes"] = "votes+features",
         temperature: float = 2.0,
         class_balance: Sequence[float] | None = None,
+        class_shares: Literal["validation"] | Sequence[float] | None = "validation",
+        shares_weight: float = SHARES_WEIGHT,
         optimizer: Literal["auto", "adam", "lazy-adam"] = "auto",
         lr: float = 1e-3,
         encoder_lr: float | None = None,
@@ -141,7 +145,8 @@ class EndToEndClassifier(LoLClassifier):
             hidden_sizes,
             dropout,
             method="lol-simple",
-            class_weights=None,
+            class_shares=class_shares,
+            shares_weight=shares_weight,
             optimizer=optimizer,
             lr=lr,
             weight_decay=weight_decay,
@@ -170,6 +175,9 @@ class EndToEndClassifier(LoLClassifier):
         end_loss = soft_vote_loss(predicted, covered * label.detach().softmax(-1))
         encoder_loss = soft_vote_loss(label, covered * predicted.detach().softmax(-1))
         loss = end_loss + encoder_loss
+        shares_loss = self.lol.shares_loss(predicted)
+        if shares_loss is not None:
+            loss = loss + self.lol.shares_weight * shares_loss
         if self._logs_now():
             terms = {"train_end_loss": end_loss.detach(), "train_encoder_loss": encoder_loss.detach()}
             self.log_dict(terms, batch_size=len(batch))

@@ -10,16 +10,21 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 
+from lol_lightning._lightning import rank_zero_info
 from lol_lightning.data.dataset import LoLDataLoader, LoLDataset
-from lol_lightning.data.options import ClassShares, LoaderOptions, ModelDefaults
+from lol_lightning.data.options import ClassShares, LoaderOptions, ModelDefaults, alpha_of_prior
 from lol_lightning.data.shared_setup import SPLITS, SharedSetup
 from lol_lightning.exceptions import ConfigurationError, DataError, NotFittedError
 from lol_lightning.features.feature_space import FeatureSpace
 from lol_lightning.functional.example_targets import ExampleTargets
 from lol_lightning.functional.gradient_targets import GradientTargets
-from lol_lightning.functional.votes import class_ids
+from lol_lightning.functional.votes import ABSTAIN, class_ids, vote_mask
 
 __all__ = ["BaseDataModule", "ClassShares", "LoaderOptions", "ModelDefaults", "data_module_of"]
+
+PRIOR_ROWS, MAX_ALPHA = 1000, 10.0
+"""R and the largest alpha of ``alpha_of_prior`` for gradients that all rows have in common. They were chosen on the
+validation rows of six text sets, see docs/notes.md."""
 
 
 class BaseDataModule(SharedSetup):
@@ -100,8 +105,13 @@ class BaseDataModule(SharedSetup):
 
     @property
     def model_defaults(self) -> ModelDefaults:
-        """What the data set where arguments of a model and its penalty are ``None``."""
-        return ModelDefaults()
+        """What the data set where arguments of a model and its penalty are ``None``.
+
+        The penalty counts as a prior does that is worth ``PRIOR_ROWS`` rows with votes: much where rows are few, little
+        where they are many.
+        """
+        num_covered = int(vote_mask(self.dataset("train").votes).any(1).sum())
+        return ModelDefaults(alpha=alpha_of_prior(num_covered, PRIOR_ROWS, MAX_ALPHA))
 
     @property
     def class_shares(self) -> ClassShares | None:
@@ -152,7 +162,7 @@ class BaseDataModule(SharedSetup):
 
     @property
     def num_dropped_rows(self) -> int:
-        """Number of training rows that are left out: every LF abstains on them, or they cannot be read."""
+        """Number of training rows that are left out: without a vote and of no use, or they cannot be read."""
         return self.num_rows("train") - len(self.dataset("train"))
 
     def dataset(self, split: str) -> LoLDataset:
@@ -233,6 +243,29 @@ class BaseDataModule(SharedSetup):
                 f"the {', '.join(self._datasets)} rows are ready, so {method} comes too late; call it before setup(), "
                 "on a new data module."
             )
+
+    def _rows_to_train_on(self, votes: Int[np.ndarray, "row lf"], knows_shares: bool) -> Int[np.ndarray, " kept"]:
+        """Return the numbers of the training rows to keep, and say what becomes of those without a vote.
+
+        Class shares are shares of all rows: where they are known, a model matches its mean prediction to them, and rows
+        without a vote count in that mean.
+        """
+        covered = (votes != ABSTAIN).any(1)
+        if not covered.any():
+            raise DataError(
+                f"every LF abstains on each of the {len(votes)} training rows, so nothing can be learnt. Check the LFs "
+                "and what they read, such as text_column, or give more rows."
+            )
+        if not (uncovered := int((~covered).sum())):
+            return np.arange(len(votes))
+        if knows_shares:
+            rank_zero_info(
+                f"{uncovered} of {len(votes)} training rows have no vote; they stay, as the class shares are those of "
+                "all rows."
+            )
+            return np.arange(len(votes))
+        rank_zero_info(f"Dropped {uncovered} of {len(votes)} training rows: every LF abstains on them.")
+        return np.flatnonzero(covered)
 
     def _class_ids(self, split: str) -> Int[np.ndarray, "row lf"]:
         return class_ids(self.dataset(split).votes, self.num_classes).long().numpy()

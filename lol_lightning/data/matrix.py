@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 from torch import Tensor
 
-from lol_lightning._lightning import rank_zero_info
 from lol_lightning.data.base import BaseDataModule
 from lol_lightning.data.dataset import LoLDataset
 from lol_lightning.data.feature_batches import features_of, is_matrix
@@ -28,7 +27,7 @@ __all__ = ["MatrixDataModule"]
 class MatrixDataModule(BaseDataModule):
     """Serves features that are ready: embeddings, counts, measurements, or images as tensors.
 
-    Training rows on which every LF abstains leave the training set.
+    Training rows on which every LF abstains stay where the class shares are known, and leave the training set else.
 
     Args:
         train: features (n, d), an array, a tensor or a SciPy matrix, which stays sparse; (n, ...) for a network of your
@@ -129,7 +128,7 @@ class MatrixDataModule(BaseDataModule):
 
     @property
     def train_rows(self) -> Matrix | Tensor:
-        """The features of the training rows on which some LF votes."""
+        """The features of the training rows that are kept."""
         self.dataset("train")
         return self._features["train"][self._kept]
 
@@ -151,11 +150,8 @@ class MatrixDataModule(BaseDataModule):
         votes = self._once.get(split, np.full((rows, self.num_lfs), ABSTAIN))
         if split != "train":
             return LoLDataset(features, votes, self._targets, self._labels.get(split))
-        self._kept = np.flatnonzero((votes != ABSTAIN).any(1))
-        if not len(self._kept):
-            raise DataError(f"every LF abstains on each of the {rows} training rows, so nothing can be learnt.")
-        if dropped := rows - len(self._kept):
-            rank_zero_info(f"Dropped {dropped} of {rows} training rows: every LF abstains on them.")
+        knows_shares = self.classes.balance is not None or "val" in self._labels
+        self._kept = self._rows_to_train_on(votes, knows_shares)
         return LoLDataset(features[self._kept], votes[self._kept], self._targets)
 
     def _draw_train_rows(self, max_train_rows: int, seed: int) -> None:

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 
 from lol_lightning.exceptions import ConfigurationError
 
-__all__ = ["ClassShares", "Classes", "LoaderOptions", "ModelDefaults"]
+__all__ = ["ClassShares", "Classes", "LoaderOptions", "ModelDefaults", "alpha_of_prior"]
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,23 @@ class ClassShares:
             ClassShares(shares=array([0.25, 0.75]), num_labels=4)
         """
         return cls(np.bincount(labels, minlength=num_classes) / len(labels), len(labels))
+
+
+def alpha_of_prior(num_rows: int, prior_rows: float, max_alpha: float) -> float:
+    r"""Weight of a penalty that is worth a number of rows: :math:`\min(\alpha_{\max}, R / n)`.
+
+    The vote loss is a mean over rows, so that its certainty grows with their number n; what gradients tell does not.
+
+    Args:
+        num_rows: n, rows with a vote, at least 1.
+        prior_rows: R.
+        max_alpha: the weight where rows are few.
+
+    Example:
+        >>> [alpha_of_prior(n, prior_rows=1000, max_alpha=10) for n in (50, 400, 10_000)]
+        [10, 2.5, 0.1]
+    """
+    return min(max_alpha, prior_rows / num_rows)
 
 
 @dataclass(frozen=True)

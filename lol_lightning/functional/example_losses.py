@@ -20,6 +20,7 @@ def voted_gradient(
     votes: Shaped[Tensor, "batch lf *cls"],
     targets: ExampleTargets,
     unit: GradientUnit = "probability",
+    hold_factor: bool = False,
 ) -> Float[Tensor, "batch lf top"]:
     r"""The model's gradient on the features that each labeler names, of what that labeler votes for.
 
@@ -33,6 +34,8 @@ def voted_gradient(
         votes: int64 (B, m) with class ids or ``ABSTAIN``, or probabilities float (B, m, K).
         targets: k features for each row and labeler.
         unit: "probability", or "log-odds" for the gradient of :math:`\log h_S / (1 - h_S)`.
+        hold_factor: hold what each class counts in the log-odds of several constant in the backward pass; give it the
+            ``gradients`` of ``model_input_gradient`` with the same.
 
     Returns:
         float (B, m, k), in ``unit`` per unit of the input; arbitrary where the labeler abstains.
@@ -44,7 +47,7 @@ def voted_gradient(
     sets = voted_classes(votes, logits.shape[1])
     parts = sets.to(gradients.dtype)
     if unit == "log-odds":
-        parts = parts * _parts_of_log_odds(logits, sets)
+        parts = parts * _parts_of_log_odds(logits.detach() if hold_factor else logits, sets)
     flat = index.flatten(1).unsqueeze(1).expand(-1, gradients.shape[1], -1)
     each = gradients.gather(2, flat).view(*gradients.shape[:2], *index.shape[1:])
     return torch.einsum("bkmt,bmk->bmt", each, parts)

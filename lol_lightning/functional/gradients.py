@@ -22,6 +22,7 @@ def model_input_gradient(
     num_classes: int,
     reduction: Literal["mean", "none"] = "mean",
     unit: GradientUnit = "probability",
+    hold_factor: bool = False,
 ) -> Float[Tensor, "cls_or_sample ..."]:
     r"""Gradient of the class probabilities with respect to the input, with a graph to the weights.
 
@@ -39,6 +40,8 @@ def model_input_gradient(
         num_classes: K, at least 2.
         reduction: "mean" averages over the samples; "none" keeps one gradient for each.
         unit: "probability", as in the paper, or "log-odds", the gradient of :math:`\log h_k / (1 - h_k)`.
+        hold_factor: hold the factor of the logits' gradient, :math:`\mathrm{diag}(h) - h h^\top` for probabilities,
+            constant in the backward pass; the value is the same. See *Notes*.
 
     Returns:
         float (K, ...) for "mean", (t, K, ...) for "none", in probability or log-odds per unit of the input.
@@ -54,11 +57,14 @@ def model_input_gradient(
 
     Notes:
         The published code differentiates squared logits and detaches the result, so that its penalty does not train
-        anything; here the probabilities are differentiated, as the paper writes, and the graph is kept. A probability's
-        slope is h (1 - h) times its log-odds': it vanishes as the model grows sure, and what meets a demand on it
-        soonest is to be sure of nothing. A demand on log-odds leaves the probabilities alone.
+        anything; here the probabilities are differentiated, as the paper writes, and the graph is kept.
+
+        A probability's slope is h (1 - h) times its log-odds'. A demand on it can therefore be met by a larger slope of
+        the log-odds, or by moving h towards 1/2. ``hold_factor`` removes the second way: h (1 - h) counts with its
+        value, without a gradient. The result is then no gradient of any function of the weights, so finite differences
+        do not confirm it. ``docs/objective.md`` derives what it does.
     """
-    return input_gradient_and_logits(network, inputs, num_classes, reduction, unit)[0]
+    return input_gradient_and_logits(network, inputs, num_classes, reduction, unit, hold_factor)[0]
 
 
 def input_gradient_and_logits(
@@ -67,6 +73,7 @@ def input_gradient_and_logits(
     num_classes: int,
     reduction: Literal["mean", "none"] = "mean",
     unit: GradientUnit = "probability",
+    hold_factor: bool = False,
 ) -> tuple[Float[Tensor, "cls_or_sample ..."], Float[Tensor, "sample cls"]]:
     """``model_input_gradient``, and the logits float (t, K) at the inputs.
 
@@ -89,10 +96,7 @@ def input_gradient_and_logits(
                 "classes; it must give one row for each sample and one column for each class."
             )
         logits = logits.reshape(free, -1, num_classes)
-        if unit == "probability":
-            selected = logits.softmax(-1).diagonal(dim1=0, dim2=2)
-        else:
-            selected = logits.diagonal(dim1=0, dim2=2) - other_logits(logits).logsumexp(-1).T
+        selected = _held(logits, unit) if hold_factor else _selected(logits, unit)
         gradient = None
         if selected.requires_grad:
             (gradient,) = torch.autograd.grad(selected.sum(), repeated, create_graph=True, allow_unused=True)
@@ -107,6 +111,27 @@ def input_gradient_and_logits(
             axis = 0 if reduction == "mean" else 1
             gradient = torch.cat([gradient, -gradient.sum(axis, keepdim=True)], axis)
         return gradient, logits[0]
+
+
+def _selected(logits: Float[Tensor, "free sample cls"], unit: GradientUnit) -> Float[Tensor, "sample free"]:
+    """Probability or log-odds of class k in the k-th block."""
+    if unit == "probability":
+        return logits.softmax(-1).diagonal(dim1=0, dim2=2)
+    return logits.diagonal(dim1=0, dim2=2) - other_logits(logits).logsumexp(-1).T
+
+
+def _held(logits: Float[Tensor, "free sample cls"], unit: GradientUnit) -> Float[Tensor, "free sample"]:
+    """Return what has the input gradient of ``_selected``, with a factor of the logits that carries no graph."""
+    fixed = logits.detach()
+    own = torch.eye(*logits.shape[::2], dtype=logits.dtype, device=logits.device).unsqueeze(1)
+    if unit == "probability":
+        probs = fixed.softmax(-1)
+        factor = (probs * own).sum(-1, keepdim=True) * (own - probs)
+    else:
+        factor = own - other_logits(fixed).softmax(-1)
+    # As a leaf with a gradient that nobody reads: where what is backpropagated has none, functions without a second
+    # derivative return a gradient without a graph instead of an error, and the penalty would miss a part of its own.
+    return (factor.requires_grad_() * logits).sum(-1)
 
 
 def other_logits(logits: Float[Tensor, "free sample cls"]) -> Float[Tensor, "free sample cls"]:

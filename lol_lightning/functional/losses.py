@@ -17,6 +17,7 @@ __all__ = [
     "HINGES",
     "Hinge",
     "Reduction",
+    "class_share_loss",
     "gradient_penalty",
     "hinge_margins",
     "soft_vote_loss",
@@ -75,6 +76,41 @@ def vote_loss(
     if class_weights.shape != logits.shape[1:]:
         raise VotesError(f"{len(class_weights)} class_weights met {logits.shape[1]} classes; give one for each.")
     return soft_vote_loss(logits, targets * class_weights.to(targets))
+
+
+def class_share_loss(
+    logits: Float[Tensor, "batch cls"], shares: Float[Tensor, " cls"], mean_prediction: Float[Tensor, " cls"]
+) -> Float[Tensor, ""]:
+    r"""How far the model's mean prediction is from the class shares (expectation regularization, Mann and McCallum).
+
+    .. math:: \mathrm{KL}(\pi \,\|\, \bar h) = \sum_k \pi_k \log \frac{\pi_k}{\bar h_k}, \qquad
+              \nabla_\theta = -\sum_k \frac{\pi_k}{\bar h_k} \, \nabla_\theta \frac{1}{B} \sum_x h_k(x)
+
+    The value is that at the mean prediction :math:`\bar h` over many batches; the gradient goes through the predictions
+    on this batch. It is linear in them, so that the gradients of batches, and of ranks, add up to that of all rows.
+
+    Args:
+        logits: float (B, K).
+        shares: float (K,), not negative, sums to 1: the share of each class among all rows.
+        mean_prediction: float (K,), positive, sums to 1, without a graph.
+
+    Returns:
+        float (), in nats, at least 0.
+
+    Example:
+        >>> shares, mean = torch.tensor([0.75, 0.25]), torch.tensor([0.5, 0.5])
+        >>> class_share_loss(torch.zeros(2, 2), shares, mean)
+        tensor(0.1308)
+
+    Notes:
+        Not part of the paper. G. S. Mann and A. McCallum, "Simple, robust, scalable semi-supervised learning via
+        expectation regularization", ICML 2007, take the mean over all rows in every step.
+    """
+    mean_prediction = mean_prediction.clamp(min=torch.finfo(mean_prediction.dtype).tiny)
+    divergence = (torch.xlogy(shares, shares) - shares * mean_prediction.log()).sum()
+    of_batch = logits.to(shares.dtype).softmax(-1).mean(0)
+    linear = -torch.dot(shares / mean_prediction, of_batch)
+    return divergence + linear - linear.detach()
 
 
 def hinge_margins(

@@ -17,6 +17,7 @@ def relu_network_gradient(
     inputs: Float[Tensor, "sample hidden"],
     layers: Sequence[tuple[Float[Tensor, "_out _in"], Float[Tensor, " _out"]]],
     unit: GradientUnit = "probability",
+    hold_factor: bool = False,
 ) -> Float[Tensor, "cls hidden"]:
     r"""``model_input_gradient`` of a multi-layer perceptron that begins with a ReLU, in closed form.
 
@@ -31,6 +32,7 @@ def relu_network_gradient(
         layers: weight float (out, in) and bias float (out,) of each linear layer, a ReLU before each of them; the
             last one's outputs are the logits (K).
         unit: as for ``model_input_gradient``.
+        hold_factor: as for ``model_input_gradient``: the bracket is constant in the backward pass.
 
     Returns:
         float (K, H), the mean over the samples, with a graph to inputs, weights and biases.
@@ -48,7 +50,7 @@ def relu_network_gradient(
         passed.append(x > 0)
         x = F.linear(x, weight, bias)
     # The gradient at the last layer, then down through the others, (K, t, out) throughout.
-    slopes = _last_slopes(x, layers[-1][0], unit) * passed[-1]
+    slopes = _last_slopes(x.detach() if hold_factor else x, layers[-1][0], unit) * passed[-1]
     for (weight, _), mask in zip(layers[-2::-1], passed[-2::-1], strict=True):
         slopes = (slopes @ weight) * mask
     return slopes.mean(1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -14,14 +15,20 @@ from lol_lightning._files.packed import pack, unpack
 from lol_lightning._lightning import LightningModule, Trainer, rank_zero_info
 from lol_lightning.data.base import BaseDataModule, ModelDefaults, data_module_of
 from lol_lightning.data.batch import LoLBatch
-from lol_lightning.exceptions import ConfigurationError, TargetsError
-from lol_lightning.functional.losses import vote_loss
+from lol_lightning.exceptions import ConfigurationError, TargetsError, VotesError
+from lol_lightning.functional.losses import class_share_loss, vote_loss
 from lol_lightning.losses.penalties import ExamplePenalty, GradientPenalty, Measurement, Penalty, as_penalty
 from lol_lightning.losses.weights import ClassWeighting, LabeledVotes, LFWeighting
+from lol_lightning.losses.weights.class_balance import checked_shares, shrunken_shares
 from lol_lightning.losses.weights.resolve import numbers_among, resolve_weights
 from lol_lightning.networks import logits_of
 
 __all__ = ["LoLLoss", "LoLTerms"]
+
+SHARES_WEIGHT = 2.0
+"""gamma of Eq. 4's last term; chosen on validation rows, see docs/notes.md."""
+SHARES_MEMORY = 0.9
+"""How much of the mean prediction stays from one step to the next."""
 
 
 @dataclass(eq=False)
@@ -29,11 +36,14 @@ class LoLTerms:
     """The terms of Eq. 4 on one batch.
 
     Args:
-        loss: float (), ``vote_loss + alpha * penalty``; differentiate it once for a training step.
+        loss: float (), ``vote_loss + alpha * penalty + shares_weight * shares_loss``; differentiate it once for a
+            training step.
         vote_loss: float (), in nats.
         logits: float (B, K), of the batch.
         alpha: weight of the penalty in this step.
         measurement: what the penalty measured, ``None`` where it was not computed.
+        shares_loss: float (), in nats, how far the mean prediction is from the class shares; ``None`` where these are
+            not known.
     """
 
     loss: Float[Tensor, ""]
@@ -41,6 +51,7 @@ class LoLTerms:
     logits: Float[Tensor, "batch cls"]
     alpha: float = 0.0
     measurement: Measurement | None = None
+    shares_loss: Float[Tensor, ""] | None = None
 
     @property
     def penalty(self) -> Float[Tensor, ""] | None:
@@ -49,7 +60,12 @@ class LoLTerms:
 
     def logs(self, prefix: str = "train_") -> dict[str, Tensor]:
         """Return the terms by name, detached, ready for ``log_dict``."""
-        terms = {"loss": self.loss, "vote_loss": self.vote_loss, "penalty": self.penalty}
+        terms = {
+            "loss": self.loss,
+            "vote_loss": self.vote_loss,
+            "penalty": self.penalty,
+            "shares_loss": self.shares_loss,
+        }
         return {prefix + name: value.detach() for name, value in terms.items() if value is not None}
 
 
@@ -58,9 +74,12 @@ class LoLLoss(nn.Module):
 
     .. math:: \frac{1}{B} \sum_x \frac{1}{m(x)} \sum_i w_i \mathbb{1}\{\lambda_i(x) \text{ votes}\}
               \, u_{\lambda_i(x)}\, \mathrm{CE}(h(x), \lambda_i(x)) \;+\; \alpha \sum_i f_i\, p_i
+              \;+\; \gamma \, \mathrm{KL}(\pi \,\|\, \bar h)
 
-    The weights :math:`w_i` of the LFs, :math:`u_k` of the classes and the penalty's own are float buffers, and so part
-    of a checkpoint; ``alpha`` and ``c`` are in its extra state. ``configure`` sets them from a data module.
+    The last term is not in the paper: where the class shares :math:`\pi` are known, the model's mean prediction is to
+    match them (``functional.losses.class_share_loss``). The weights :math:`w_i` of the LFs, :math:`u_k` of the classes
+    and the penalty's own, the class shares and the running mean prediction :math:`\bar h` are float buffers, and so
+    part of a checkpoint; ``alpha`` and ``c`` are in its extra state. ``configure`` sets them from a data module.
 
     Args:
         penalty: a penalty, or its plain form (see ``as_penalty``). ``None`` is a penalty with default arguments, of the
@@ -68,9 +87,13 @@ class LoLLoss(nn.Module):
         lf_weights: "uniform", "snorkel" (LoL-sw), "coverage", "accuracy" (on the labeled validation rows),
             "above-chance" (by how much that accuracy exceeds chance), "agreement" (with the majority of the other
             LFs), or a weight for each LF. ``None``: the data module's default, else "uniform".
-        class_weights: how much votes for each class count: "validation" balances the votes to the class shares among
-            the labeled validation rows, and does nothing where there are none; "balanced" balances them to equal
-            shares, as Snorkel's LabelModel does by default. Or a weight for each class, or ``None``.
+        class_weights: how much votes for each class count: "validation" balances the *votes* to the class shares that
+            the data module knows, and does nothing where it knows none; "balanced" balances them to equal shares, as
+            Snorkel's LabelModel does by default. Or a weight for each class. ``None`` counts them alike.
+        class_shares: what the mean of the *predictions* is to match: "validation" for the class shares that the data
+            module knows (its class balance, or those among the labeled validation rows), K shares, or ``None``. Shares
+            that few labels tell are pulled towards those among the votes (``shrunken_shares``).
+        shares_weight: :math:`\gamma`, at least 0.
 
     Raises:
         ConfigurationError: if an argument lies outside its range.
@@ -84,25 +107,39 @@ class LoLLoss(nn.Module):
 
     lf_weights: Float[Tensor, " lf"] | None
     class_weights: Float[Tensor, " cls"] | None
+    class_shares: Float[Tensor, " cls"] | None
+    mean_prediction: Float[Tensor, " cls"] | None
 
     def __init__(
         self,
         penalty: Penalty | Mapping[str, Any] | Literal[False] | None = None,
         lf_weights: LFWeighting | Sequence[float] | None = None,
-        class_weights: ClassWeighting | Sequence[float] | None = "validation",
+        class_weights: ClassWeighting | Sequence[float] | None = None,
+        class_shares: Literal["validation"] | Sequence[float] | None = "validation",
+        shares_weight: float = SHARES_WEIGHT,
     ) -> None:
         super().__init__()
+        if not 0 <= shares_weight < math.inf:
+            raise ConfigurationError(f"shares_weight = {shares_weight} must be a finite number, not below 0.")
+        if isinstance(class_shares, str) and class_shares != "validation":
+            raise ConfigurationError(f"class_shares = {class_shares!r}; use 'validation', a list of shares or None.")
         self._kind_is_open = penalty is None or (isinstance(penalty, Mapping) and "class_path" not in penalty)
         self.penalty = None if penalty is False else as_penalty({} if penalty is None else penalty, GradientPenalty)
         self.lf_weighting = _plain(lf_weights)
         self.class_weighting = _plain(class_weights)
+        self.shares_source = _plain(class_shares)
+        self.shares_weight = float(shares_weight)
         self.is_configured = False
         self._messages: set[str] = set()
         self.register_buffer("lf_weights", None)
         self.register_buffer("class_weights", None)
+        self.register_buffer("class_shares", None)
+        self.register_buffer("mean_prediction", None)
         self.register_load_state_dict_pre_hook(_make_room)  # type: ignore[no-untyped-call]
         own = None if self.penalty is None else self.penalty.weights
         self._set_weights(*numbers_among(self.lf_weighting, own, self.class_weighting))
+        if not isinstance(self.shares_source, str):
+            self._set_shares(None if self.shares_source is None else checked_shares(self.shares_source))
 
     def configure(self, source: LightningModule | BaseDataModule | LabeledVotes | None) -> None:
         """Set weights, alpha and c from the data, and say in one line each what the data decide.
@@ -123,9 +160,8 @@ class LoLLoss(nn.Module):
             if self.penalty is not None and self.penalty.needs_second_derivative:
                 _refuse_sharding(trainer.strategy)
             source = data_module_of(trainer)
-            if source is None:
-                if self.class_weighting == "validation":
-                    self._say("Without a data module of lol_lightning votes are not balanced (class_weights).")
+            if source is None and self.shares_source == "validation":
+                self._say("Without a data module of lol_lightning no class shares are known (class_shares).")
         defaults = ModelDefaults()
         if isinstance(source, BaseDataModule):
             defaults = source.model_defaults
@@ -134,6 +170,7 @@ class LoLLoss(nn.Module):
             source = LabeledVotes.of(source)
         self._set_alpha_and_c(defaults)
         self._resolve_weights(source, defaults)
+        self._resolve_shares(source)
         self.is_configured = True
 
     def forward(self, network: nn.Module, batch: LoLBatch, step: int = 0) -> LoLTerms:
@@ -154,21 +191,41 @@ class LoLLoss(nn.Module):
         """
         alpha = self._alpha_for(batch, step)
         if self.penalty is None or alpha == 0:
-            logits = logits_of(network, batch.features)
-            voted = self.vote_loss(logits, batch)
-            return LoLTerms(voted, voted, logits)
+            return self._terms(logits_of(network, batch.features), batch)
         measurement = self.penalty.measure(network, batch, step)
         if not measurement.penalty.requires_grad and torch.is_grad_enabled() and _trains(network):
             raise TargetsError(
                 "the gradients in the penalty are detached from the network's weights, so that it would train nothing. "
                 "Compute them with create_graph=True, as model_input_gradient does."
             )
-        voted = self.vote_loss(measurement.logits, batch)
-        return LoLTerms(voted + alpha * measurement.penalty, voted, measurement.logits, alpha, measurement)
+        return self._terms(measurement.logits, batch, alpha, measurement)
 
     def vote_loss(self, logits: Float[Tensor, "batch cls"], batch: LoLBatch) -> Float[Tensor, ""]:
         """Return the vote loss of logits float (B, K) under the weights in force, float (), in nats."""
         return vote_loss(logits, batch.votes, self.lf_weights, self.class_weights)
+
+    def shares_loss(self, logits: Float[Tensor, "batch cls"]) -> Float[Tensor, ""] | None:
+        """Return how far the mean prediction is from the class shares, and take this batch into the running mean.
+
+        Call it once in a training step, on all ranks. See ``functional.losses.class_share_loss``.
+
+        Args:
+            logits: float (B, K), of a batch in which rows have the proportions of all rows.
+
+        Returns:
+            float (), in nats; ``None`` in evaluation mode and where the class shares are not known.
+
+        Raises:
+            VotesError: if there is not one share for each class.
+        """
+        if self.class_shares is None or self.mean_prediction is None or not self.training or self.shares_weight == 0:
+            return None
+        if self.class_shares.shape != logits.shape[1:]:
+            raise VotesError(f"{len(self.class_shares)} class_shares met {logits.shape[1]} classes; give one for each.")
+        of_batch = _mean_over_ranks(logits.detach().to(self.class_shares.dtype).softmax(-1).mean(0))
+        # A new tensor: what an earlier step differentiates must not change.
+        self.mean_prediction = SHARES_MEMORY * self.mean_prediction + (1 - SHARES_MEMORY) * of_batch
+        return class_share_loss(logits, self.class_shares, self.mean_prediction)
 
     def hparams(self) -> dict[str, Any]:
         """Return the constructor's arguments as plain types; once configured, with the numbers in force."""
@@ -176,6 +233,8 @@ class LoLLoss(nn.Module):
             "penalty": False if self.penalty is None else self.penalty.plain(in_force=self.is_configured),
             "lf_weights": self.lf_weighting if self.lf_weights is None else self.lf_weights.tolist(),
             "class_weights": self.class_weighting if self.class_weights is None else self.class_weights.tolist(),
+            "class_shares": self.shares_source if self.class_shares is None else self.class_shares.tolist(),
+            "shares_weight": self.shares_weight,
         }
 
     def get_extra_state(self) -> Tensor:
@@ -188,7 +247,27 @@ class LoLLoss(nn.Module):
 
     def extra_repr(self) -> str:
         """Return the weightings."""
-        return f"lf_weights={_short(self.lf_weighting)}, class_weights={_short(self.class_weighting)}"
+        parts = {
+            "lf_weights": self.lf_weighting,
+            "class_weights": self.class_weighting,
+            "class_shares": self.shares_source,
+        }
+        return ", ".join(f"{name}={_short(value)}" for name, value in parts.items())
+
+    def _terms(
+        self,
+        logits: Float[Tensor, "batch cls"],
+        batch: LoLBatch,
+        alpha: float = 0.0,
+        measurement: Measurement | None = None,
+    ) -> LoLTerms:
+        voted, shares = self.vote_loss(logits, batch), self.shares_loss(logits)
+        loss = voted
+        if measurement is not None:
+            loss = loss + alpha * measurement.penalty
+        if shares is not None:
+            loss = loss + self.shares_weight * shares
+        return LoLTerms(loss, voted, logits, alpha, measurement, shares)
 
     def _alpha_for(self, batch: LoLBatch, step: int) -> float:
         if self.penalty is None or not self.training or not self.penalty.has_demands(batch):
@@ -211,14 +290,38 @@ class LoLLoss(nn.Module):
             self._say(f"Votes for the classes count {weights.classes.round(2).tolist()} (class_weights).")
         self._set_weights(weights.lfs, weights.penalties, weights.classes)
 
+    def _resolve_shares(self, votes: LabeledVotes | None) -> None:
+        if self.shares_source != "validation":
+            return
+        known = None if votes is None else votes.shares_of_classes()
+        if votes is None or known is None:
+            self._set_shares(None)
+            return
+        shares = shrunken_shares(votes.soft_votes(None), known.shares, known.num_labels)
+        told_by = "certain" if known.num_labels is None else f"told by {known.num_labels} labels"
+        self._say(
+            f"Mean predictions are to match the class shares {shares.round(3).tolist()}, {told_by} (class_shares)."
+        )
+        self._set_shares(shares)
+
+    def _set_shares(self, shares: Any) -> None:
+        if shares is None:
+            self.class_shares = self.mean_prediction = None
+            return
+        self.class_shares = torch.tensor(shares, dtype=torch.float32, device=self._device)
+        # The first batches are compared with the shares themselves, and so hardly count.
+        self.mean_prediction = self.class_shares.clone()
+
     def _set_weights(self, lfs: Any, penalties: Any, classes: Any) -> None:
-        options: dict[str, Any] = {"dtype": torch.get_default_dtype()}
-        if self.lf_weights is not None:
-            options["device"] = self.lf_weights.device
+        options: dict[str, Any] = {"dtype": torch.get_default_dtype(), "device": self._device}
         self.lf_weights = None if lfs is None else torch.tensor(lfs, **options)
         self.class_weights = None if classes is None else torch.tensor(classes, **options)
         if self.penalty is not None:
             self.penalty.lf_weights = None if penalties is None else torch.tensor(penalties, **options)
+
+    @property
+    def _device(self) -> torch.device | None:
+        return next((buffer.device for buffer in self.buffers()), None)
 
     def _say(self, message: str) -> None:
         # configure_model runs twice under callbacks that average weights.
@@ -239,6 +342,8 @@ def _make_room(module: LoLLoss, state_dict: Mapping[str, Any], prefix: str, *_: 
     owners: list[tuple[nn.Module | None, str, str]] = [
         (module, "lf_weights", ""),
         (module, "class_weights", ""),
+        (module, "class_shares", ""),
+        (module, "mean_prediction", ""),
         (module.penalty, "lf_weights", "penalty."),
     ]
     for owner, name, path in owners:
@@ -254,6 +359,14 @@ def trainer_of(module: LightningModule) -> Trainer | None:
         return module.trainer
     except RuntimeError:
         return None
+
+
+def _mean_over_ranks(mean: Float[Tensor, " cls"]) -> Float[Tensor, " cls"]:
+    """Return the mean of a tensor over the ranks of a distributed run; gradients are averaged in the same way."""
+    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+        return mean
+    torch.distributed.all_reduce(mean)
+    return mean / torch.distributed.get_world_size()
 
 
 def _refuse_sharding(strategy: Any) -> None:

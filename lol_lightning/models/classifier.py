@@ -16,7 +16,7 @@ from lol_lightning.data.base import BaseDataModule, data_module_of
 from lol_lightning.data.batch import LoLBatch
 from lol_lightning.exceptions import ConfigurationError, DataError, check_choice
 from lol_lightning.features import feature_space_from_state
-from lol_lightning.losses.lol_loss import LoLLoss, LoLTerms, trainer_of
+from lol_lightning.losses.lol_loss import SHARES_WEIGHT, LoLLoss, LoLTerms, trainer_of
 from lol_lightning.losses.penalties import GradientPenalty, Penalty
 from lol_lightning.losses.penalties.second_derivative import second_derivative
 from lol_lightning.losses.weights import ClassWeighting, LFWeighting
@@ -50,6 +50,8 @@ class LoLClassifier(Predictor):
         penalty: ``GradientPenalty(...)``, ``ExamplePenalty(...)``, or their arguments as a mapping; see ``LoLLoss``.
         lf_weights: how much the votes of each LF count, see ``LoLLoss``.
         class_weights: how much votes for each class count, see ``LoLLoss``.
+        class_shares: what the mean prediction is to match, see ``LoLLoss``.
+        shares_weight: how much that counts, see ``LoLLoss``.
         optimizer: "adam", "lazy-adam" (touches only the rows of a sparse first layer that occur in the step), or
             "auto": lazy for the default network from 20,000 features on. For another one, override
             ``configure_optimizers``, or name a class on the command line.
@@ -79,7 +81,9 @@ class LoLClassifier(Predictor):
         method: Literal["lol", "lol-simple"] = "lol",
         penalty: Penalty | Mapping[str, Any] | None = None,
         lf_weights: LFWeighting | Sequence[float] | None = None,
-        class_weights: ClassWeighting | Sequence[float] | None = "validation",
+        class_weights: ClassWeighting | Sequence[float] | None = None,
+        class_shares: Literal["validation"] | Sequence[float] | None = "validation",
+        shares_weight: float = SHARES_WEIGHT,
         optimizer: Literal["auto", "adam", "lazy-adam"] = "auto",
         lr: float = 1e-2,
         weight_decay: float = 0.0,
@@ -97,11 +101,11 @@ class LoLClassifier(Predictor):
         if method == "lol-simple":
             if penalty is not None:
                 rank_zero_info("method = 'lol-simple' is the vote loss alone: penalty= is left out.")
-            self.lol = LoLLoss(False, lf_weights, class_weights)
+            self.lol = LoLLoss(False, lf_weights, class_weights, class_shares, shares_weight)
         else:
             if penalty is None or (isinstance(penalty, Mapping) and "class_path" not in penalty):
                 penalty = {"seed": seed, **(penalty or {})}
-            self.lol = LoLLoss(penalty, lf_weights, class_weights)
+            self.lol = LoLLoss(penalty, lf_weights, class_weights, class_shares, shares_weight)
         self.network = network
         self._monitor = PenaltyMonitor()
         self.register_load_state_dict_pre_hook(_build_from)  # type: ignore[no-untyped-call]
@@ -245,7 +249,7 @@ class LoLClassifier(Predictor):
     def _log_penalty(self, terms: LoLTerms, batch_size: int) -> None:
         met = cast(Any, terms.measurement).met()
         with second_derivative():
-            ratio = self._monitor.ratio(self._network, terms.vote_loss, terms.loss - terms.vote_loss, met)
+            ratio = self._monitor.ratio(self._network, terms.vote_loss, terms.alpha * terms.penalty, met)
         self.log_dict({"train_met_demands": met, "train_gradient_ratio": ratio}, batch_size=batch_size)
 
     def _evaluate(self, batch: LoLBatch, stage: str, metrics: MetricCollection) -> None:

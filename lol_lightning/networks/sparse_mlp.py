@@ -96,10 +96,12 @@ class SparseMLP(nn.Module):
         """Return the logits, float (B, K), of first pre-activations."""
         return self.tail(a)
 
-    def rest_gradient(self, a: Float[Tensor, "sample hidden"], unit: GradientUnit) -> Float[Tensor, "cls hidden"]:
+    def rest_gradient(
+        self, a: Float[Tensor, "sample hidden"], unit: GradientUnit, hold_factor: bool = False
+    ) -> Float[Tensor, "cls hidden"]:
         """Return the mean gradient of the class probabilities at pre-activations, float (K, H), without dropout."""
         linear = [(layer.weight, layer.bias) for layer in self.tail if isinstance(layer, nn.Linear)]
-        return relu_network_gradient(a, linear, unit)
+        return relu_network_gradient(a, linear, unit, hold_factor)
 
     def forward(self, x: SparseRows | Float[Tensor, "batch feature"]) -> Float[Tensor, "batch cls"]:
         """Return the logits, float (B, K)."""

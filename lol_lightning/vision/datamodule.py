@@ -12,7 +12,7 @@ from torch import Tensor
 
 from lol_lightning.data.base import BaseDataModule
 from lol_lightning.data.dataset import LoLDataLoader, LoLDataset, leaves_one_row
-from lol_lightning.data.options import LoaderOptions, ModelDefaults
+from lol_lightning.data.options import LoaderOptions, ModelDefaults, alpha_of_prior
 from lol_lightning.exceptions import ConfigurationError, NotFittedError, check_choice
 from lol_lightning.functional.example_targets import ExampleTargets
 from lol_lightning.vision._labeler_targets import fingerprint_of, labeler_targets
@@ -174,7 +174,7 @@ class LoLImageDataModule(BaseDataModule):
         """
         has_labels = self.has_rows("val")
         return ModelDefaults(
-            alpha=min(MAX_ALPHA, PENALTY_ROWS / self.num_rows("train")),
+            alpha=alpha_of_prior(self.num_rows("train"), PENALTY_ROWS, MAX_ALPHA),
             c=PENALTY_C,
             lf_weights="above-chance" if has_labels else "uniform",
             penalty_weights="above-chance" if has_labels else "agreement",

@@ -12,6 +12,8 @@ from toy import NUM_CLASSES, NUM_FEATURES, toy_batch, trainer_options
 
 from lol_lightning.models.classifier import LoLClassifier
 
+SHARES = [0.7, 0.2, 0.1]
+
 
 class Rows(pl.LightningDataModule):
     def __init__(self, case):
@@ -45,6 +47,8 @@ def main(devices, output, optimizer, case):
         num_classes=NUM_CLASSES,
         dropout=0.0,
         penalty={"alpha": 5.0},
+        class_shares=SHARES if case == "shares" else None,
+        shares_weight=5.0,
         optimizer=optimizer,
         lr=0.01,
     )
@@ -54,7 +58,7 @@ def main(devices, output, optimizer, case):
     )
     trainer.fit(model, datamodule=Rows(case))
     if trainer.is_global_zero:
-        torch.save({"gradients": model.recorded, "weights": model.network.state_dict()}, output)
+        torch.save({"gradients": model.recorded, "weights": model.state_dict()}, output)
 
 
 if __name__ == "__main__":

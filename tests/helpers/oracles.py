@@ -248,3 +248,20 @@ def check_top_targets(targets, logits_of, inputs, signs, k, unit="probability"):
             expected = top_gradients(value_of, inputs[row], sign, k)
             assert targets.index[row, lf].tolist() == [j for j, _ in expected]
             torch.testing.assert_close(demands[row, lf], torch.tensor([v for _, v in expected]), rtol=2e-3, atol=1e-6)
+
+
+def factor_of_logits(logits, unit):
+    """What turns the gradients of the logits into those of the probabilities or log-odds, row by row: (t, K, K)."""
+    size, rows = logits.shape[1], []
+    for row in logits:
+        h = row.softmax(-1)
+        factor = torch.zeros(size, size, dtype=logits.dtype)
+        for k in range(size):
+            for j in range(size):
+                one = float(k == j)
+                if unit == "probability":
+                    factor[k, j] = h[k] * (one - h[j])
+                else:
+                    factor[k, j] = one if k == j else -h[j] / (1 - h[k])
+        rows.append(factor)
+    return torch.stack(rows)

@@ -1,3 +1,6 @@
+from dataclasses import replace
+
+import numpy as np
 import oracles
 import pytest
 import torch
@@ -5,7 +8,9 @@ from torch import nn
 from toy import NUM_CLASSES, NUM_FEATURES, noisy_votes, toy_batch, toy_problem
 
 from lol_lightning.data.batch import LoLBatch
+from lol_lightning.data.options import ClassShares
 from lol_lightning.exceptions import ConfigurationError, TargetsError, VotesError
+from lol_lightning.functional import GradientTargets
 from lol_lightning.losses import ExamplePenalty, GradientPenalty, LoLLoss
 from lol_lightning.losses.penalties import DEFAULT_ALPHA, DEFAULT_C, Penalty, as_penalty
 from lol_lightning.losses.weights import class_weights, lf_weights
@@ -150,7 +155,7 @@ def test_weights_of_another_number_of_lfs_are_refused(network):
 
 
 def test_defaults_stand_in_one_place():
-    assert (DEFAULT_ALPHA, DEFAULT_C) == (1.0, 0.2)
+    assert (DEFAULT_ALPHA, DEFAULT_C) == (1.0, 0.35)
     penalty = GradientPenalty()
     assert (penalty.alpha, penalty.alpha_, penalty.c_) == (None, DEFAULT_ALPHA, DEFAULT_C)
     assert penalty.set_alpha_and_c(0.5, None) == ["alpha"]
@@ -168,6 +173,126 @@ def test_a_penalty_is_built_again_from_its_plain_form(cls):
     assert again.plain() == penalty.plain()
     short = as_penalty({"class_path": f"lol_lightning.losses.{cls.__name__}", "init_args": {"c": 0.4}}, GradientPenalty)
     assert (type(short), short.c) == (cls, 0.4)
-    assert repr(penalty) == f"{cls.__name__}(alpha=0.5, c=0.2, hinge='linear', weights=<2 numbers>)"
+    assert repr(penalty) == f"{cls.__name__}(alpha=0.5, c=0.35, hinge='linear', weights=<2 numbers>)"
     assert issubclass(cls, Penalty)
     assert cls.needs_second_derivative
+
+
+def test_class_shares_add_the_divergence_of_the_mean_prediction(network):
+    shares, batch = [0.7, 0.2, 0.1], toy_batch()
+    lol = LoLLoss(penalty=False, class_shares=shares, shares_weight=3.0)
+    terms = lol(network, batch)
+    h = network(batch.features).softmax(-1).mean(0)
+    pi = torch.tensor(shares)
+    mean = 0.9 * pi + 0.1 * h.detach()
+    torch.testing.assert_close(lol.mean_prediction, mean)
+    torch.testing.assert_close(terms.shares_loss.detach(), (pi * (pi / mean).log()).sum())
+    torch.testing.assert_close(terms.loss, terms.vote_loss + 3.0 * terms.shares_loss)
+    assert set(terms.logs("x_")) == {"x_loss", "x_vote_loss", "x_shares_loss"}
+    gradients = torch.autograd.grad(terms.shares_loss, list(network.parameters()), retain_graph=True)
+    # The gradient of KL(pi || h) at h = mean.
+    torch.testing.assert_close(gradients, torch.autograd.grad(-((pi / mean) * h).sum(), list(network.parameters())))
+
+
+def test_a_later_step_leaves_the_gradients_of_an_earlier_one_alone(network):
+    lol = LoLLoss(penalty=False, class_shares=[0.7, 0.2, 0.1])
+    first = lol(network, toy_batch()).shares_loss
+    expected = torch.autograd.grad(first, list(network.parameters()), retain_graph=True)
+    lol(network, toy_batch())
+    torch.testing.assert_close(torch.autograd.grad(first, list(network.parameters())), expected)
+
+
+def test_class_shares_count_in_training_only(network):
+    lol = LoLLoss(penalty=False, class_shares=[0.7, 0.2, 0.1]).eval()
+    before = lol.mean_prediction
+    terms = lol(network, toy_batch())
+    assert terms.shares_loss is None
+    assert lol.mean_prediction is before
+    assert (
+        LoLLoss(penalty=False, class_shares=[0.7, 0.2, 0.1], shares_weight=0)(network, toy_batch()).shares_loss is None
+    )
+
+
+@pytest.mark.parametrize("share", [0.01, 0.1, 0.5])
+def test_predictions_without_evidence_end_at_the_class_shares(share):
+    """Rows without a word and without a vote: whatever the demands ask for, they are answered with the class shares."""
+    torch.manual_seed(0)
+    network = SparseMLP(NUM_FEATURES, 2, dropout=0.0)
+    dense = torch.zeros(40, NUM_FEATURES)
+    # One row in four has a vote, of the right class, on a word of its own.
+    dense[:10] = torch.eye(NUM_FEATURES)[torch.arange(10) % 2]
+    votes = torch.full((40, 2), -1)
+    votes[0, 1], votes[1:10, 0] = 1, 0
+    entries = [(1, 1, j, 1.0) for j in range(NUM_FEATURES) if j % 2 == 0]
+    frequency = torch.full((NUM_FEATURES,), 0.2)
+    targets = GradientTargets.from_entries(entries, 2, 2, NUM_FEATURES, frequency)
+    batch = LoLBatch(dense, votes, targets)
+    lol = LoLLoss(GradientPenalty(alpha=3.0), class_shares=[1 - share, share], shares_weight=2.0)
+    optimizer = torch.optim.Adam(network.parameters(), lr=0.01)
+    for step in range(300):
+        optimizer.param_groups[0]["lr"] = 0.02 * (1 - step / 300)
+        optimizer.zero_grad()
+        lol(network, batch, step).loss.backward()
+        optimizer.step()
+    mean = network(dense).softmax(-1).mean(0)[1].item()
+    empty = network(torch.zeros(1, NUM_FEATURES)).softmax(-1)[0, 1].item()
+    assert mean == pytest.approx(share, abs=0.03)
+    # Of 40 rows, 9 are voted negative and 1 positive; the share that is left is that of the other 30.
+    assert empty == pytest.approx(max(40 * share - 1, 0) / 30, abs=0.06)
+
+
+def test_shares_that_few_labels_tell_are_pulled_towards_those_of_the_votes():
+    votes = noisy_votes()
+    lol = LoLLoss(penalty=False)
+    lol.configure(votes)
+    of_votes = votes.soft_votes().sum(0) / votes.soft_votes().sum()
+    known = votes.shares_of_classes()
+    count, rows = known.num_labels, 3 * votes.num_classes
+    expected = (count * known.shares + rows * of_votes) / (count + rows)
+    torch.testing.assert_close(lol.class_shares, torch.tensor(expected, dtype=torch.float32))
+    torch.testing.assert_close(lol.class_shares.sum(), torch.tensor(1.0))
+    certain = replace(votes, class_shares=ClassShares(np.array([0.5, 0.25, 0.25])))
+    lol.configure(certain)
+    assert lol.class_shares.tolist() == [0.5, 0.25, 0.25]
+    lol.configure(replace(votes, labels=None, labeled_votes=None))
+    assert lol.class_shares is lol.mean_prediction is None
+
+
+def test_rows_without_votes_leave_the_size_of_the_vote_loss(network):
+    votes = noisy_votes()
+    lol = LoLLoss(penalty=False)
+    lol.configure(replace(votes, num_uncovered_rows=len(votes.votes)))
+    assert lol.class_weights.tolist() == [2.0] * votes.num_classes
+    assert lol.lf_weights.tolist() == [1.0] * votes.votes.shape[1]
+    own = LoLLoss(penalty=False, class_weights=[1.0] * votes.num_classes)
+    own.configure(replace(votes, num_uncovered_rows=len(votes.votes)))
+    assert own.class_weights.tolist() == [1.0] * votes.num_classes
+
+
+def test_class_shares_are_part_of_a_state():
+    lol = LoLLoss(class_shares=[0.7, 0.2, 0.1])
+    lol(SparseMLP(NUM_FEATURES, NUM_CLASSES), toy_batch())
+    again = LoLLoss()
+    again.load_state_dict(lol.state_dict())
+    torch.testing.assert_close(again.class_shares, lol.class_shares)
+    torch.testing.assert_close(again.mean_prediction, lol.mean_prediction)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"class_shares": "val"}, "class_shares = 'val'"),
+        ({"class_shares": [0.5, -0.5]}, r"class_shares = \[0.5, -0.5\]"),
+        ({"class_shares": [0.0, 0.0]}, "not all 0"),
+        ({"shares_weight": -1.0}, "shares_weight = -1.0"),
+        ({"shares_weight": float("inf")}, "shares_weight = inf"),
+    ],
+)
+def test_class_shares_that_cannot_work_are_named(arguments, message):
+    with pytest.raises(ConfigurationError, match=message):
+        LoLLoss(**arguments)
+
+
+def test_class_shares_must_fit_the_classes(network):
+    with pytest.raises(VotesError, match="2 class_shares met 3 classes"):
+        LoLLoss(penalty=False, class_shares=[0.5, 0.5])(network, toy_batch())

@@ -19,7 +19,7 @@ from lol_lightning.losses.weights.lf_weights import LFWeighting
 
 __all__ = ["DEFAULT_ALPHA", "DEFAULT_C", "Measurement", "Penalty", "as_penalty", "unmet_fraction"]
 
-DEFAULT_ALPHA, DEFAULT_C = 1.0, 0.2
+DEFAULT_ALPHA, DEFAULT_C = 1.0, 0.35
 """alpha and c where neither the user nor the data module sets them."""
 
 
@@ -47,6 +47,9 @@ class Penalty(nn.Module, ABC):
             ``DEFAULT_C``.
         unit: unit of the gradients and so of ``c``. "probability" as in Eq. 3, where 0.05 to 0.4 is in reach;
             "log-odds" takes the gradient of log h / (1 - h), where 1 to 12 is in reach.
+        hold_factor: hold the factor diag(h) - h h^T between the gradients of logits and probabilities constant in the
+            backward pass, so that a demand is met by a larger slope of the logits and never by a less certain model.
+            ``False`` differentiates it too, as Eq. 3 to the letter does.
         hinge: shape of the hinge, a key of ``HINGES``: "square" (Eq. 3), "linear" or "exponential".
         reduction: "sum" over the features of an LF as in Eq. 3, or "mean", so that one alpha fits LFs of three words
             and of thousands.
@@ -72,6 +75,7 @@ class Penalty(nn.Module, ABC):
         alpha: float | None = None,
         c: float | None = None,
         unit: GradientUnit = "probability",
+        hold_factor: bool = True,
         hinge: Hinge = "square",
         reduction: Reduction = "mean",
         factors: Factors = "equal",
@@ -91,6 +95,7 @@ class Penalty(nn.Module, ABC):
             raise ConfigurationError(f"warmup = {warmup} must not be below 0.")
         self.alpha, self.c = alpha, c
         self.unit: GradientUnit = unit
+        self.hold_factor = hold_factor
         self.hinge: Hinge = hinge
         self.reduction: Reduction = reduction
         self.factors: Factors = factors
@@ -127,6 +132,7 @@ class Penalty(nn.Module, ABC):
             "alpha": self.alpha,
             "c": self.c,
             "unit": self.unit,
+            "hold_factor": self.hold_factor,
             "hinge": self.hinge,
             "reduction": self.reduction,
             "factors": self.factors,
@@ -192,7 +198,7 @@ def as_penalty(penalty: Penalty | Mapping[str, Any], default: type[Penalty]) -> 
     Example:
         >>> from lol_lightning.losses import GradientPenalty
         >>> as_penalty({"alpha": 3.0, "hinge": "linear"}, GradientPenalty)
-        GradientPenalty(alpha=3, c=0.2, hinge='linear')
+        GradientPenalty(alpha=3, c=0.35, hinge='linear')
     """
     if isinstance(penalty, Penalty):
         return penalty

@@ -28,7 +28,7 @@ class ExamplePenalty(Penalty):
 
     Example:
         >>> ExamplePenalty(alpha=0.5, unit="log-odds")
-        ExamplePenalty(alpha=0.5, c=0.2, unit='log-odds')
+        ExamplePenalty(alpha=0.5, c=0.35, unit='log-odds')
     """
 
     def has_demands(self, batch: LoLBatch) -> bool:
@@ -46,7 +46,7 @@ class ExamplePenalty(Penalty):
         if targets is None:
             raise TargetsError("the batch has no example_targets; compute them with top_k_targets on its rows.")
         logits = logits_of(network, batch.features)
-        gradients = example_gradient(network, batch, self.unit, logits.shape[1])
+        gradients = example_gradient(network, batch, self.unit, logits.shape[1], self.hold_factor)
 
         def met() -> Float[Tensor, ""]:
             counted = ROW_FACTORS[self.factors](batch.votes, self.lf_weights) > 0
@@ -60,7 +60,7 @@ class ExamplePenalty(Penalty):
 
 
 def example_gradient(
-    network: nn.Module, batch: LoLBatch, unit: GradientUnit, num_classes: int
+    network: nn.Module, batch: LoLBatch, unit: GradientUnit, num_classes: int, hold_factor: bool = False
 ) -> Float[Tensor, "batch lf top"]:
     """Gradient of what each labeler votes for, by the network in evaluation mode, on that labeler's features.
 
@@ -71,6 +71,7 @@ def example_gradient(
         batch: with ``example_targets``.
         unit: of the gradients.
         num_classes: K.
+        hold_factor: see ``model_input_gradient``.
 
     Returns:
         float (B, m, k), in ``unit`` per unit of the input.
@@ -83,5 +84,7 @@ def example_gradient(
         raise TargetsError("gradients of single examples need a batch with example_targets and dense features.")
     targets.check_fits(len(features), batch.votes.shape[1], features[0].numel(), unit)
     with evaluation_mode(network):
-        gradients, logits = input_gradient_and_logits(partial(logits_of, network), features, num_classes, "none", unit)
-    return voted_gradient(gradients.flatten(2), logits, batch.votes, targets, unit)
+        gradients, logits = input_gradient_and_logits(
+            partial(logits_of, network), features, num_classes, "none", unit, hold_factor
+        )
+    return voted_gradient(gradients.flatten(2), logits, batch.votes, targets, unit, hold_factor)

@@ -29,10 +29,11 @@ class GradientPenalty(Penalty):
     with a meaning of their own, such as the words of a bag or the columns of a table.
 
     Args:
-        alpha: weight of the penalty, see ``Penalty``; likewise ``c``, ``unit``, ``hinge``, ``reduction``,
-            ``factors``, ``weights``, ``every`` and ``warmup``.
+        alpha: weight of the penalty, see ``Penalty``; likewise ``c``, ``unit``, ``hold_factor``, ``hinge``,
+            ``reduction``, ``factors``, ``weights``, ``every`` and ``warmup``.
         c: fraction of an LF's gradient that the model must reach.
         unit: of the gradients.
+        hold_factor: hold the factor diag(h) - h h^T constant in the backward pass.
         hinge: shape of the hinge.
         reduction: over the features of an LF.
         factors: how much each LF's penalty counts.
@@ -53,8 +54,9 @@ class GradientPenalty(Penalty):
         GradientPenalty(alpha=1, c=0.3)
 
     Notes:
-        The defaults differ from Eq. 3 and 4 in two things: they take the mean over an LF's features instead of the
-        sum, and let each LF's penalty count alike. ``reduction="sum", factors="votes"`` is the paper to the letter.
+        The defaults differ from Eq. 3 and 4 in three things: they hold the factor diag(h) - h h^T constant in the
+        backward pass (``docs/objective.md``), take the mean over an LF's features instead of the sum, and let each LF's
+        penalty count alike. ``hold_factor=False, reduction="sum", factors="votes"`` is the paper to the letter.
 
         The samples go through the network in evaluation mode after the batch went through it in training mode, and
         both end up in one loss, so that gradients are equal under DistributedDataParallel.
@@ -65,6 +67,7 @@ class GradientPenalty(Penalty):
         alpha: float | None = None,
         c: float | None = None,
         unit: GradientUnit = "probability",
+        hold_factor: bool = True,
         hinge: Hinge = "square",
         reduction: Reduction = "mean",
         factors: Factors = "equal",
@@ -76,8 +79,8 @@ class GradientPenalty(Penalty):
         sampling: Sampling = "stratified",
         seed: int = 0,
     ) -> None:
-        super().__init__(alpha, c, unit, hinge, reduction, factors, weights, every, warmup)
-        self.smoothed_model = SmoothedModel(phi, num_samples, sampling, unit, seed)
+        super().__init__(alpha, c, unit, hold_factor, hinge, reduction, factors, weights, every, warmup)
+        self.smoothed_model = SmoothedModel(phi, num_samples, sampling, unit, seed, hold_factor)
 
     def init_args(self) -> dict[str, Any]:
         """Return the constructor's arguments as plain types."""

@@ -38,6 +38,7 @@ class SmoothedModel:
             "fixed" takes the same stratified samples in every step.
         unit: of the gradients, "probability" or "log-odds", see ``model_input_gradient``.
         seed: of the smoothing samples.
+        hold_factor: see ``model_input_gradient``.
 
     Raises:
         ConfigurationError: if an argument lies outside its range.
@@ -50,6 +51,7 @@ class SmoothedModel:
         sampling: Sampling = "stratified",
         unit: GradientUnit = "probability",
         seed: int = 0,
+        hold_factor: bool = False,
     ) -> None:
         if isinstance(phi, str) and phi not in ("document-frequency", "data"):
             raise ConfigurationError(f"phi = {phi!r}; use a float in (0, 1), 'document-frequency' or 'data'.")
@@ -66,6 +68,7 @@ class SmoothedModel:
         self.sampling = sampling
         self.unit: GradientUnit = unit
         self.seed = seed
+        self.hold_factor = hold_factor
         self._drawn: tuple[GradientTargets, int, Tensor, Tensor] | None = None
 
     def logits_and_gradient(
@@ -94,7 +97,11 @@ class SmoothedModel:
             logits = logits_of(network, rows)
             with evaluation_mode(network):
                 gradient = model_input_gradient(
-                    partial(logits_of, network), cast(Tensor, samples), targets.num_classes, unit=self.unit
+                    partial(logits_of, network),
+                    cast(Tensor, samples),
+                    targets.num_classes,
+                    unit=self.unit,
+                    hold_factor=self.hold_factor,
                 )
             gradient = gradient.flatten(1)[:, targets.features]
         if targets.feature_scale is None:
@@ -112,10 +119,12 @@ class SmoothedModel:
         batch, smoothed, units = torch.split(network.first_layer(everything), sizes)
         logits = network.rest(batch)
         if isinstance(network, SparseMLP):
-            hidden = network.rest_gradient(smoothed, self.unit)
+            hidden = network.rest_gradient(smoothed, self.unit, self.hold_factor)
         else:
             with evaluation_mode(cast(nn.Module, network)):
-                hidden = model_input_gradient(network.rest, smoothed, targets.num_classes, unit=self.unit)
+                hidden = model_input_gradient(
+                    network.rest, smoothed, targets.num_classes, unit=self.unit, hold_factor=self.hold_factor
+                )
         return logits, hidden @ (units[:-1] - units[-1]).T
 
     def _samples(self, targets: GradientTargets, rows: Tensor | SparseRows, step: int) -> Tensor | SparseRows:

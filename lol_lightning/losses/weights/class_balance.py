@@ -11,7 +11,7 @@ from numpy import ndarray
 
 from lol_lightning.exceptions import ConfigurationError, DataError
 
-__all__ = ["balancing_weights", "checked_weights", "class_balance_of"]
+__all__ = ["balancing_weights", "checked_shares", "checked_weights", "class_balance_of", "shrunken_shares"]
 
 PSEUDO_ROWS = 3
 """a of ``balancing_weights``."""
@@ -88,6 +88,47 @@ def balancing_weights(
     voted = soft_votes.sum(0) / max(soft_votes.sum(), np.finfo(float).tiny)
     weights = (counted * wanted / wanted.sum() + PSEUDO_ROWS) / (counted * voted + PSEUDO_ROWS)
     return weights / max(weights @ voted, np.finfo(float).tiny) if num_rows else np.ones_like(weights)
+
+
+def shrunken_shares(
+    soft_votes: Float[ndarray, "row cls"], shares: Float[ndarray, " cls"], num_labels: int | None
+) -> Float[ndarray, " cls"]:
+    r"""Class shares that few labels tell, pulled towards those among the votes.
+
+    .. math:: \hat\pi_k = \frac{N p_k + a K q_k}{N + a K}
+
+    with p the shares among N labels, q those among the votes, and a = 3 pseudo-rows for each of K classes. A class that
+    the labels happen to miss thus keeps a share.
+
+    Args:
+        soft_votes: float (n, K), as ``functional.votes.soft_votes`` gives them; rows of zeros have no votes.
+        shares: float (K,), not negative, sums to 1.
+        num_labels: N; ``None`` for shares that are certain, which are returned as they are.
+
+    Returns:
+        float (K,), not negative, sums to 1.
+
+    Example:
+        >>> shrunken_shares(np.repeat([[1.0, 0.0], [0.0, 1.0]], [5, 5], axis=0), np.array([1.0, 0.0]), 6)
+        array([0.75, 0.25])
+    """
+    total = soft_votes.sum()
+    if num_labels is None or not total:
+        return shares
+    pseudo_rows = PSEUDO_ROWS * len(shares)
+    return (num_labels * shares + pseudo_rows * soft_votes.sum(0) / total) / (num_labels + pseudo_rows)
+
+
+def checked_shares(shares: Sequence[float] | ndarray, name: str = "class_shares") -> Float[ndarray, " cls"]:
+    """Return shares scaled to the sum 1; they must be finite, not negative and not all 0.
+
+    Raises:
+        ConfigurationError: if they are not.
+    """
+    checked = checked_weights(shares, name)
+    if checked.ndim != 1 or not checked.sum() > 0:
+        raise ConfigurationError(f"{name} = {checked.tolist()}; give one share for each class, not all 0.")
+    return checked / checked.sum()
 
 
 def checked_weights(weighting: Sequence[float] | ndarray, name: str = "lf_weights") -> Float[ndarray, " weight"]:

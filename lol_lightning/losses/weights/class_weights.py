@@ -27,7 +27,7 @@ def class_weights(
 
     Args:
         weighting: "validation" for ``balancing_weights`` to the class shares of ``votes``, "balanced" to equal
-            shares, a weight for each class, used as they are, or ``None``.
+            shares, a weight for each class, used as they are, or ``None`` for weights of 1.
         votes: the votes of the LFs, ``None`` where there are none at hand.
         lf_weights: float (m,), weights of the LFs, ``None`` for 1.
 

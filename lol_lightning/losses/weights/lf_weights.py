@@ -27,12 +27,13 @@ class LabeledVotes:
     """What weights are computed from: votes on unlabeled rows, and on a few labeled ones.
 
     Args:
-        votes: int64 (n, m) or probabilities float (n, m, K), the votes on the training rows.
+        votes: int64 (n, m) or probabilities float (n, m, K), the votes on the training rows that have some.
         num_classes: K.
         labeled_votes: (n', m) or (n', m, K), the votes on a small labeled set, which is not the test set.
         labels: int64 (n',), its gold classes.
         drawn_by_class: whether the labeled rows were drawn class by class, so that they tell no class shares.
         class_shares: where they are not to be counted on ``labels``.
+        num_uncovered_rows: number of training rows beside those of ``votes``, on which every LF abstains.
     """
 
     votes: Shaped[ndarray, "row lf *cls"]
@@ -41,18 +42,24 @@ class LabeledVotes:
     labels: Int[ndarray, " labeled"] | None = None
     drawn_by_class: bool = False
     class_shares: ClassShares | None = None
+    num_uncovered_rows: int = 0
 
     @classmethod
     def of(cls, data: BaseDataModule) -> LabeledVotes:
         """Take training rows and labeled validation rows from a data module that is set up for ``fit``."""
-        votes, labels = data.train_vote_probabilities, data.val_labels
+        votes = data.train_votes if data.train_vote_probabilities is None else data.train_vote_probabilities
+        covered = functional.vote_mask(torch.as_tensor(votes)).any(1).numpy()
+        labels = data.val_labels
         labeled = None
         if labels is not None:
             labeled = data.val_votes if data.val_vote_probabilities is None else data.val_vote_probabilities
         shares = data.class_shares
-        return cls(
-            data.train_votes if votes is None else votes, data.num_classes, labeled, labels, shares is None, shares
-        )
+        return cls(votes[covered], data.num_classes, labeled, labels, shares is None, shares, int((~covered).sum()))
+
+    @property
+    def rows_per_covered_row(self) -> float:
+        """Number of training rows for each one that has a vote, at least 1."""
+        return 1 + self.num_uncovered_rows / max(len(self.votes), 1)
 
     def restricted_to(self, rows: Int[ndarray, " selected"], drawn_by_class: bool) -> LabeledVotes:
         """Return the same with some of the labeled rows only; shares that were counted on them are counted anew."""

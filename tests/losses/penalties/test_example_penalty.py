@@ -39,7 +39,8 @@ def fit(model, *batches, **options):
 
 
 def test_one_training_step_has_the_gradients_of_the_papers_loss():
-    penalty = ExamplePenalty(alpha=3.0, c=0.3, reduction="sum", factors="votes", weights=PENALTY_WEIGHTS)
+    paper = {"hold_factor": False, "reduction": "sum", "factors": "votes"}
+    penalty = ExamplePenalty(alpha=3.0, c=0.3, weights=PENALTY_WEIGHTS, **paper)
     model = LoLClassifier(**SIZES, dropout=0.0, penalty=penalty, lf_weights=WEIGHTS).double()
     batch, network = example_batch(dtype=torch.double), model.network
     fit(model, batch, max_epochs=1, limit_train_batches=0, precision="64-true")
