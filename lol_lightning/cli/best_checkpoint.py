@@ -11,8 +11,8 @@ from lol_lightning._lightning import LightningModule, Trainer, lightning_module,
 from lol_lightning.exceptions import ConfigurationError, check_choice
 
 if TYPE_CHECKING:
-    from pytorch_lightning.callbacks import ModelCheckpoint
     from lightning_fabric.utilities.exceptions import MisconfigurationException
+    from pytorch_lightning.callbacks import ModelCheckpoint
 else:
     ModelCheckpoint = lightning_module("callbacks").ModelCheckpoint
     MisconfigurationException = lightning_module("utilities.exceptions").MisconfigurationException
