@@ -56,10 +56,13 @@ def test_weights_sizes_and_numbers_in_force_are_in_the_checkpoint(trained):
     torch.testing.assert_close(state["lol.lf_weights"], coverage / coverage.mean())
     torch.testing.assert_close(state["lol.penalty.lf_weights"], state["lol.lf_weights"])
     assert state["lol.class_weights"].shape == (2,)
+    torch.testing.assert_close(state["lol.class_shares"], model.lol.class_shares)
+    assert hparams["class_shares"] == pytest.approx(model.lol.class_shares.tolist())
+    assert not torch.equal(state["lol.mean_prediction"], state["lol.class_shares"])
     assert all(value.is_floating_point() or name.endswith("_extra_state") for name, value in state.items())
     assert (hparams["num_features"], hparams["num_classes"]) == (model.hparams["num_features"], 2)
     assert hparams["lf_weights"] == pytest.approx((coverage / coverage.mean()).tolist())
-    assert hparams["penalty"]["init_args"]["alpha"] == 1.0
+    assert hparams["penalty"]["init_args"]["alpha"] == 10.0
     assert hparams["penalty"]["init_args"]["c"] == 0.3
 
 
@@ -74,7 +77,7 @@ def test_a_reloaded_checkpoint_has_the_same_validation_loss(trained):
     assert (
         (again.lol.penalty.alpha_, again.lol.penalty.c_)
         == (model.lol.penalty.alpha_, model.lol.penalty.c_)
-        == (1.0, 0.3)
+        == (10.0, 0.3)
     )
 
 
@@ -143,7 +146,7 @@ def test_averaged_weights_are_whole_and_leave_all_else_alone(tmp_path, callback,
     loss = trainer.validate(model, module, verbose=False)[0]["val_loss"]
     again = type(model).load_from_checkpoint(tmp_path / "model.ckpt", weights_only=True)
     assert trainer.validate(again, data(), verbose=False)[0]["val_loss"] == pytest.approx(loss, abs=1e-7)
-    assert again.lol.penalty.alpha_ == model.lol.penalty.alpha_ == 1.0
+    assert again.lol.penalty.alpha_ == model.lol.penalty.alpha_ == 10.0
     if not own:
         assert again.feature_space.feature_names == module.feature_space.feature_names
 
@@ -161,7 +164,7 @@ def test_spawned_processes_give_their_trained_weights_back(case, strategy):
         return
     assert result["after"]["val_accuracy"] == result["in_fit"]["val_accuracy"] == 1.0
     assert result["lf_weights"] == [0.75, 1.5, 0.75]
-    assert result["alpha"] == 1.0
+    assert result["alpha"] == 10.0
     assert np.argmax(result["proba"], 1).tolist() == [1, 0]
 
 
@@ -170,7 +173,8 @@ def test_loaders_train_as_the_data_module_does_where_all_numbers_are_given():
     for through_loader in (False, True):
         module = data()
         module.setup("fit")
-        weights = {"lf_weights": [1.0, 2.0, 1.0], "class_weights": [1.0, 0.5]}
+        weights = {"lf_weights": [1.0, 2.0, 1.0], "class_weights": [1.0, 0.5], "class_shares": [0.4, 0.6]}
+        weights["penalty"] = {"alpha": 2.0}
         torch.manual_seed(0)
         model = LoLClassifier(num_features=module.num_features, num_classes=2, dropout=0.0, **weights)
         trainer = pl.Trainer(**trainer_options(max_epochs=3))
@@ -187,7 +191,7 @@ def test_a_fit_by_loaders_says_what_it_cannot_know(caplog):
         pl.Trainer(**trainer_options(max_epochs=1)).fit(
             LoLClassifier(num_features=30, num_classes=3), loader(toy_batch())
         )
-    assert caplog.text.count("votes are not balanced") == 1
+    assert caplog.text.count("no class shares are known") == 1
 
 
 def test_a_penalty_reloads_as_its_own_class_and_never_imports_one(tmp_path):
