@@ -10,7 +10,7 @@ import pandas as pd
 from lol_lightning._lightning import rank_zero_info
 from lol_lightning.exceptions import TargetsError
 from lol_lightning.features.feature_space import FeatureSpace
-from lol_lightning.features.mapping import DROPPED, SCALED, records_to_targets
+from lol_lightning.features.mapping import DROPPED, OPAQUE, SCALED, records_to_targets
 from lol_lightning.functional.gradient_targets import GradientTargets
 from lol_lightning.inspection.summary import describe_records
 from lol_lightning.lfs.record import LFRecord
@@ -46,6 +46,8 @@ def map_records(
     rank_zero_info(describe_records(records))
     if line := _describe_vote_rates(audit):
         rank_zero_info(line)
+    if line := _describe_opaque(audit):
+        rank_zero_info(line)
     if unmapped := [records[i].name for i in targets.lfs_without_features if records[i].features]:
         rank_zero_info(
             "Nothing that these LFs inspect became a gradient target (see audit); they train with their votes alone: "
@@ -67,6 +69,19 @@ def _describe_vote_rates(audit: pd.DataFrame) -> str:
         f"{len(scaled) + len(dropped)} of {len(audit)} inspected terms bring their LF's vote on some of the training "
         f"rows with them only, so that the targets of {len(scaled)} are scaled and those of {len(dropped)} dropped "
         f"(see audit), such as {examples}."
+    )
+
+
+def _describe_opaque(audit: pd.DataFrame) -> str:
+    """Say in one line of which LFs the findings explain a part of the votes only; nothing where there is none."""
+    opaque = audit[audit.remark.str.contains(f"; {OPAQUE}: ", regex=False)]
+    if not len(opaque):
+        return ""
+    lowest = opaque.groupby("lf", sort=False).explained.min().sort_values(kind="stable")
+    examples = ", ".join(f"{name!r} ({share:.2f})" for name, share in lowest.head(_MAX_EXAMPLES).items())
+    return (
+        f"What was found about {len(lowest)} LFs explains a part of their votes, by which their targets are scaled "
+        f"(see audit): {examples}{', ...' if len(lowest) > _MAX_EXAMPLES else ''}."
     )
 
 

@@ -47,6 +47,16 @@ class MappedFeature(NamedTuple):
         return self.feature.value > 0
 
     @property
+    def of_class(self) -> tuple[int, int]:
+        """The LF and the class for which it speaks."""
+        return self.lf, self.feature.label
+
+    @property
+    def is_declared(self) -> bool:
+        """Whether the user says so."""
+        return self.feature.source == "declared"
+
+    @property
     def is_measured(self) -> bool:
         """Whether the value was measured."""
         return self.feature.source in MEASURED

@@ -12,6 +12,7 @@ from jaxtyping import Int
 
 from lol_lightning._lightning import rank_zero_only
 from lol_lightning.exceptions import TargetsError
+from lol_lightning.features.explained import Explained, explained_shares, opaque_lfs, scaled_by_explained
 from lol_lightning.features.feature_space import FeatureSpace, Matrix
 from lol_lightning.features.mapped import MappedFeature
 from lol_lightning.features.strengths import Key, Strength, strengths
@@ -20,7 +21,7 @@ from lol_lightning.features.vote_rates import VoteRate, vote_rates
 from lol_lightning.functional.gradient_targets import GradientTargets
 from lol_lightning.lfs.record import InspectedFeature, LFRecord, Source
 
-__all__ = ["DROPPED", "OVERRULED", "SCALED", "records_to_targets"]
+__all__ = ["DROPPED", "OPAQUE", "OVERRULED", "SCALED", "records_to_targets"]
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +30,9 @@ DROPPED = "dropped"
 
 SCALED = "scaled"
 """What the remark of the audit says of a finding that brings the vote on some of the rows with it."""
+
+OPAQUE = "opaque"
+"""What the remark of the audit says of a finding whose targets count by how much of the LF's votes is explained."""
 
 OVERRULED = "overruled by a more trusted finding"
 """Remark of the audit about a finding whose entries all have their value from a more trusted one."""
@@ -67,7 +71,10 @@ def records_to_targets(
     the vote, small for one that an LF looks for at the start of a text only, or for ``about`` where it looks for a word
     ``out``. Entries below 0.05 make no demand. Without votes, or without a row to observe, :math:`a_j = 1`.
     Declared values are measured too, as a word is declared without its position; ``audit`` says where that matters.
-    Probed and surrogate values were measured before, and are used as they are.
+    Probed and surrogate values were measured before. They are used as they are, times the share of the LF's votes that
+    its findings explain (``lol_lightning.features.explained``): near 1 for an LF that looks for the words that were
+    found, small for a sentiment score, of whose words a few are found. Traced values are scaled by it, too, where
+    tracing says that it was defeated.
 
     The findings that count are those of ``LFRecord.in_force``. Where several of them meet on one (LF, class, feature),
     the same order of trust decides (``lol_lightning.lfs.record.TRUST``), and within one source the largest magnitude.
@@ -92,7 +99,8 @@ def records_to_targets(
         term), ``kind``, ``source``, ``label``, ``entries`` (names) and ``num_entries`` in the space, ``num_targets``
         (how many targets have their value from this finding), ``remark``. With votes also ``rows`` (number of rows with
         the feature and the rest of its rule) and ``vote_rate`` (mean of :math:`a_j` over them, NaN where nothing was
-        measured).
+        measured), and ``explained`` (the share of the LF's votes for the class that its findings explain, NaN where
+        its rules were read).
 
     Raises:
         TargetsError: if a feature speaks for a class outside [0, K), or votes and features do not fit each other.
@@ -135,6 +143,10 @@ def records_to_targets(
         rates = _measured(mapped, votes, features, (len(records), feature_space.num_features))
     observed, smoothed = feature_space.observed_frequency, feature_space.document_frequency
     strength = strengths(mapped, observed.double().numpy(), smoothed.double().numpy(), rates or {})
+    shares: Explained = {}
+    if votes is not None and features is not None:
+        shares = explained_shares(strength, mapped, features, votes, opaque_lfs(records))
+        strength = scaled_by_explained(strength, mapped, shares)
     entries = _strongest(strength, threshold, top_k)
     scale = feature_space.feature_scale
     targets = GradientTargets.from_entries(
@@ -146,7 +158,8 @@ def records_to_targets(
         document_frequency=observed,
         feature_scale=None if bool((scale == 1).all()) else scale,
     )
-    audit = _audit(mapped, records, feature_space.feature_names, strength, [entry[:3] for entry in entries], rates)
+    kept = [entry[:3] for entry in entries]
+    audit = _audit(mapped, records, feature_space.feature_names, strength, kept, rates, shares)
     _warn_of_splits(audit)
     return targets, audit
 
@@ -194,6 +207,7 @@ def _audit(
     strength: Mapping[Key, Strength],
     kept: Sequence[Key],
     rates: Mapping[int, VoteRate] | None,
+    shares: Explained,
 ) -> pd.DataFrame:
     num_targets = Counter(strength[key].mapped for key in kept)
     rows = [
@@ -206,7 +220,7 @@ def _audit(
             [names[entry] for entry in one.match.entries],
             len(one.match.entries),
             num_targets[number],
-            _remark(number, mapped, strength, rates or {}),
+            _remark(number, mapped, strength, rates or {}, shares),
         )
         for number, one in enumerate(mapped)
     ]
@@ -215,11 +229,17 @@ def _audit(
         measured = [rates.get(number) for number in range(len(mapped))]
         audit.insert(len(_COLUMNS) - 1, "rows", [0 if rate is None else rate.rows for rate in measured])
         audit.insert(len(_COLUMNS), "vote_rate", [np.nan if rate is None else rate.mean for rate in measured])
+        explained = [np.nan if one.is_declared else shares.get(one.of_class, np.nan) for one in mapped]
+        audit.insert(len(_COLUMNS) + 1, "explained", explained)
     return audit
 
 
 def _remark(
-    number: int, mapped: Sequence[MappedFeature], strength: Mapping[Key, Strength], rates: Mapping[int, VoteRate]
+    number: int,
+    mapped: Sequence[MappedFeature],
+    strength: Mapping[Key, Strength],
+    rates: Mapping[int, VoteRate],
+    shares: Explained,
 ) -> str:
     """Say how a finding was mapped and scaled, or that more trusted ones decide all its entries."""
     one = mapped[number]
@@ -227,6 +247,9 @@ def _remark(
     sources = [mapped[strength[key].mapped].feature.source for key in keys if key in strength]
     if sources and not (one.in_force and one.feature.source in sources):
         return f"{OVERRULED}: {', '.join(dict.fromkeys(source for source in sources if source != one.feature.source))}"
+    if sources and not one.is_declared and shares.get(one.of_class, 1.0) <= _ALWAYS:
+        explained = f"what was found explains {shares[one.of_class]:.2f} of the LF's votes {one.feature.label}"
+        return f"{one.match.remark}; {OPAQUE}: {explained}"
     if number not in rates or min(rates[number].rates.values()) > _ALWAYS:
         return one.match.remark
     rate = rates[number]
