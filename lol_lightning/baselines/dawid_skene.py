@@ -13,6 +13,7 @@ from lol_lightning.baselines.majority import vote_counts
 from lol_lightning.exceptions import ConfigurationError, NotFittedError, VotesError
 from lol_lightning.functional.votes import ABSTAIN
 from lol_lightning.lfs.matrix import validate_votes
+from lol_lightning.losses.weights.class_balance import class_balance_of
 
 __all__ = ["Abstains", "DawidSkene"]
 
@@ -36,11 +37,12 @@ class DawidSkene:
             the maximum likelihood of the paper.
         max_steps: EM steps at most.
         tolerance: stop when a step raises the objective by no more than this, per row of votes.
+        class_balance: share of each class, K positive numbers, where they are known; estimated by default.
 
     Attributes:
         confusions_: float64 (m, K, J): probability that LF i says ``[i, k, j]`` where the class is k; rows sum to 1.
             J is K under "missing", for votes alone; under "outcome" a last column K says how often the LF abstains.
-        class_balance_: float64 (K,), estimated share of each class.
+        class_balance_: float64 (K,), estimated share of each class, or the known one.
         objective_: float64 (steps,): in each step the log-likelihood of the votes plus, with smoothing, the log-prior,
             up to a constant. It never falls.
 
@@ -51,7 +53,7 @@ class DawidSkene:
         "outcome" is the default, as in the WRENCH benchmark: the vote of an LF that knows one class only says nothing
         if its abstentions are missing at random. Of the labels of the validation rows with a vote, "outcome" found 69%
         on average over six WRENCH sets, and "missing" 59% (youtube 89% and 55%; on imdb, whose LFs vote both ways, 59%
-        and 74%).
+        and 74%). ``choose_variant`` takes the better one by validation.
 
         Smoothing is ours: it keeps a vote that never occurs for a class from ruling that class out. It is a Dirichlet
         prior, and EM climbs the posterior under it. From 1 on, samples of 100 rows of those sets drowned in it.
@@ -73,6 +75,7 @@ class DawidSkene:
         smoothing: float = 0.1,
         max_steps: int = 500,
         tolerance: float = 1e-7,
+        class_balance: Any | None = None,
     ) -> None:
         if abstains not in ("outcome", "missing"):
             raise ConfigurationError(f"abstains = {abstains!r}; use 'outcome' or 'missing'.")
@@ -83,6 +86,7 @@ class DawidSkene:
                 raise ConfigurationError(f"{name} = {value} must be at least {least[name]}.")
         self.num_classes, self.abstains, self.smoothing = num_classes, abstains, smoothing
         self.max_steps, self.tolerance = max_steps, tolerance
+        self.class_balance = None if class_balance is None else class_balance_of(class_balance, None, num_classes)
 
     def fit(self, votes: Any) -> DawidSkene:
         """Estimate confusion matrices and class shares; no random number is drawn.
@@ -123,7 +127,7 @@ class DawidSkene:
             votes: int (n, m) with class ids or ``ABSTAIN``.
 
         Returns:
-            float64 (n, K), rows sum to 1. Where every LF abstains, under "missing" the estimated class shares.
+            float64 (n, K), rows sum to 1. Where every LF abstains, under "missing" the class shares.
 
         Raises:
             NotFittedError: before ``fit``.
@@ -151,7 +155,7 @@ class DawidSkene:
     def _maximise(self, indicators: sp.csr_array, rows: Float[np.ndarray, "row cls"]) -> None:
         counts = (indicators.T @ rows).reshape(-1, self._num_outcomes, self.num_classes).swapaxes(1, 2)
         self.confusions_ = self._normalise(counts)
-        self.class_balance_ = self._normalise(rows.sum(0))
+        self.class_balance_ = self._normalise(rows.sum(0)) if self.class_balance is None else self.class_balance
 
     def _normalise(self, counts: Float[np.ndarray, "... outcome"]) -> Float[np.ndarray, "... outcome"]:
         outcomes = counts.shape[-1]
@@ -164,7 +168,10 @@ class DawidSkene:
         return indicators @ by_outcome + _log(self.class_balance_)
 
     def _log_prior(self) -> float:
-        return float(self.smoothing * (_log(self.confusions_).mean(2).sum() + _log(self.class_balance_).mean()))
+        of_confusions = _log(self.confusions_).mean(2).sum()
+        # Known shares are no parameter.
+        of_shares = _log(self.class_balance_).mean() if self.class_balance is None else 0.0
+        return float(self.smoothing * (of_confusions + of_shares))
 
 
 def _log(probabilities: np.ndarray) -> np.ndarray:

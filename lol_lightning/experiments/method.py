@@ -10,14 +10,18 @@ from typing import Any, Literal, cast
 import numpy as np
 from torch import Tensor
 
-from lol_lightning.baselines.pseudolabels import pseudolabels
+from lol_lightning.baselines.pseudolabels import LABEL_MODELS, pseudolabels
+from lol_lightning.baselines.variants import OPTIONS
 from lol_lightning.data.dataset import LoLDataset
 from lol_lightning.exceptions import ConfigurationError
 from lol_lightning.experiments.data import Prepared
+from lol_lightning.experiments.label_models import known_shares, variant_for
+from lol_lightning.functional.votes import ABSTAIN
 from lol_lightning.lfs.record import Source
 from lol_lightning.losses import ExamplePenalty, GradientPenalty, LabeledVotes, LoLLoss, Penalty
 from lol_lightning.losses.penalties import DEFAULT_ALPHA, DEFAULT_C, as_penalty
 from lol_lightning.models.classifier import LoLClassifier
+from lol_lightning.models.metrics import Score
 
 __all__ = ["OPTIMIZER", "PENALTY_NUMBERS", "Method", "Ranges"]
 
@@ -35,12 +39,15 @@ class Method:
 
     Args:
         name: as in the results.
-        trains_on: "votes" of the LFs, "labels" of labeled rows, or a key of ``PSEUDOLABELS``.
+        trains_on: "votes" of the LFs, "labels" of labeled rows, or a key of ``LABEL_MODELS``.
         options: arguments of the LightningModule that are not tuned; ``penalty`` in its plain form, see ``as_penalty``.
         ranges: arguments that are tuned, each drawn evenly in its logarithm from (low, high).
         model: the LightningModule.
         sources: which findings of an inspection the gradients come from; ``None`` for the data module's own records.
-        class_balance: class shares for a label model, "validation" for those of the labeled rows, ``None`` for none.
+        class_balance: class shares for a label model or the encoder of an end-to-end model. "validation" stands for
+            those of the labeled rows, or for none: what ``variant_for`` finds better. ``None`` for none.
+        label_options: options of the label model, see ``pseudolabels``; those that are not set are chosen likewise.
+        label_score: of the variant that was chosen, on the labeled rows; ``None`` before.
     """
 
     name: str
@@ -50,6 +57,8 @@ class Method:
     model: type[LoLClassifier] = LoLClassifier
     sources: tuple[Source, ...] | None = None
     class_balance: Literal["validation"] | tuple[float, ...] | None = None
+    label_options: Mapping[str, Any] = field(default_factory=dict)
+    label_score: float | None = None
 
     @property
     def has_penalty(self) -> bool:
@@ -62,9 +71,18 @@ class Method:
         """What the method trains on beside features, in words for tables: votes, class shares, words or labels."""
         if self.trains_on == "labels":
             return "labels"
-        shares = self.class_balance is not None or self._arguments.get("class_weights") is not None
+        told = (self._arguments.get(name) for name in ("class_shares", "class_weights"))
+        shares = self.class_balance is not None or any(argument is not None for argument in told)
         parts = {"votes": True, "class shares": shares, "words": self.has_penalty}
         return ", ".join(part for part, known in parts.items() if known)
+
+    @property
+    def choices(self) -> dict[str, Any]:
+        """What ``resolve`` chose for the label model, and by which score on the labeled rows; plain types."""
+        if self.label_score is None:
+            return {}
+        balance = None if self.class_balance is None else [round(float(share), 6) for share in self.class_balance]
+        return {"class_balance": balance, **self.label_options, "label_score": self.label_score}
 
     @property
     def arguments(self) -> set[str]:
@@ -109,6 +127,7 @@ class Method:
             "model": self.model.__name__,
             "sources": self.sources,
             "class_balance": self.class_balance,
+            "label_options": {**_open_options(self.trains_on), **self.label_options},
             "first_trial": first_trial,
             "ranges": dict(self.ranges),
             "options": {name: value for name, value in arguments.items() if name not in elsewhere},
@@ -133,36 +152,60 @@ class Method:
         data = prepared.data
         if isinstance(self.class_balance, str):
             raise ConfigurationError(f"the class shares for {self.name!r} are not counted yet; call resolve().")
-        fused = pseudolabels(self.trains_on, data.train_votes, data.num_classes, seed, self.class_balance)
+        # A label model would answer on rows without votes, too, but has nothing to tell there.
+        votes = data.train_votes
+        covered = (votes != ABSTAIN).any(1)
+        fused = np.zeros((len(votes), data.num_classes), np.float32)
+        fused[covered] = pseudolabels(
+            self.trains_on, votes[covered], data.num_classes, seed, self.class_balance, **self.label_options
+        )
         return LoLDataset(prepared.train.features, fused[:, None, :])
 
-    def resolve(self, prepared: Prepared, labeled: np.ndarray, drawn_by_class: bool = False) -> Method:
+    def resolve(
+        self,
+        prepared: Prepared,
+        labeled: np.ndarray,
+        drawn_by_class: bool = False,
+        select_by: Score = "accuracy",
+        seed: int = 0,
+    ) -> Method:
         """Return the method with weights, alpha, c and class shares as numbers, computed once for all trials.
+
+        The variant of a label model is chosen here, too, by one rule for all, see ``variant_for``.
 
         Args:
             prepared: the data.
             labeled: validation rows whose labels may be read.
             drawn_by_class: whether they were drawn class by class, so that they tell no class shares.
+            select_by: the score by which a variant is chosen.
+            seed: of label models that draw.
         """
         votes = LabeledVotes.of(prepared.data).restricted_to(labeled, drawn_by_class)
-        balance = self.class_balance
-        if balance == "validation":
-            shares = votes.shares_of_classes()
-            # No class may have the share 0.
-            counts = None if shares is None else len(labeled) * shares.shares + 1
-            balance = None if counts is None else tuple(counts / (len(labeled) + len(counts)))
-        arguments = self._arguments
-        if self.trains_on != "votes" or "lf_weights" not in arguments:
-            return replace(self, class_balance=balance)
-        defaults = prepared.data.model_defaults
+        method = self._with_variant(prepared, labeled, votes, select_by, seed)
+        arguments, defaults = self._arguments, prepared.data.model_defaults
         penalty: Penalty | Literal[False] = False
         if self.has_penalty:
             penalty = self._penalty_for(prepared, alpha=defaults.alpha, c=defaults.c, weights=defaults.penalty_weights)
-        weighting = defaults.lf_weights if arguments["lf_weights"] is None else arguments["lf_weights"]
-        lol = LoLLoss(penalty, cast(Any, weighting), arguments["class_weights"])
+        weighting = None
+        if self.trains_on == "votes":
+            weighting = defaults.lf_weights if arguments.get("lf_weights") is None else arguments["lf_weights"]
+        lol = LoLLoss(
+            penalty,
+            cast(Any, weighting),
+            arguments.get("class_weights"),
+            arguments["class_shares"],
+            arguments["shares_weight"],
+        )
         lol.configure(votes)
-        numbers = {name: value for name, value in lol.hparams().items() if name != "penalty" or value}
-        return replace(self, options={**self.options, **numbers}, class_balance=balance)
+        numbers = {name: value for name, value in lol.hparams().items() if name in arguments}
+        if not self.has_penalty:
+            numbers.pop("penalty", None)
+        if self.trains_on != "votes":
+            # A pseudolabel is the vote of a single LF, and a label has no rows without votes beside it.
+            numbers.pop("lf_weights", None)
+        if self.trains_on == "labels":
+            numbers.pop("class_weights", None)
+        return replace(method, options={**method.options, **numbers})
 
     def make_model(self, prepared: Prepared, hyperparameters: Mapping[str, Any], seed: int) -> LoLClassifier:
         """Build the LightningModule; its weights follow torch's global random state."""
@@ -177,6 +220,25 @@ class Method:
             arguments["penalty"] = type(penalty)(**{**penalty.init_args(), **numbers, **own_seed})
         return self.model(**arguments, seed=seed)
 
+    def _with_variant(
+        self, prepared: Prepared, labeled: np.ndarray, votes: LabeledVotes, select_by: Score, seed: int
+    ) -> Method:
+        """Return the method with a variant of its label model, or of the labels that its encoder starts from."""
+        if self.class_balance != "validation":
+            return self
+        shares = known_shares(votes)
+        variant = variant_for(self.trains_on, prepared, labeled, shares, select_by, seed, self.label_options)
+        options = dict(self.options)
+        if self.trains_on not in LABEL_MODELS:
+            options["class_balance"] = None if variant.class_balance is None else list(variant.class_balance)
+        return replace(
+            self,
+            class_balance=variant.class_balance,
+            label_options=variant.options,
+            label_score=variant.score,
+            options=options,
+        )
+
     @property
     def _arguments(self) -> dict[str, Any]:
         parameters = inspect.signature(self.model.__init__).parameters
@@ -188,3 +250,9 @@ class Method:
         penalty = self.penalty(ExamplePenalty if prepared.data.has_example_targets else GradientPenalty)
         arguments = penalty.init_args()
         return type(penalty)(**{**arguments, **{n: v for n, v in defaults.items() if arguments[n] is None}})
+
+
+def _open_options(method: str) -> dict[str, Any]:
+    """List what validation chooses from, by option."""
+    names = {name for options in OPTIONS.get(method, ()) for name in options}
+    return {name: [options[name] for options in OPTIONS[method]] for name in sorted(names)}

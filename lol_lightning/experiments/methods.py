@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 from lol_lightning.baselines.end_to_end import EndToEndClassifier
 from lol_lightning.exceptions import ConfigurationError
@@ -20,19 +20,18 @@ FUSED = {**SIMPLE, "lf_weights": "uniform", "class_weights": None}
 END_TO_END = {"lr": (1e-4, 1e-2), "temperature": (0.3, 10.0)}
 
 
-def _pseudolabeled(name: str, class_balance: Literal["validation"] | None = None) -> Method:
-    return Method(name, name, FUSED, class_balance=class_balance)
+def _pseudolabeled(name: str) -> Method:
+    return Method(name, name, FUSED, class_balance="validation")
 
 
 METHODS: dict[str, Method] = {
     method.name: method
     for method in (
         _pseudolabeled("mv"),
-        # The triplets and WeaSEL take class shares, too; with those of the validation rows they become worse.
-        _pseudolabeled("snorkel", class_balance="validation"),
+        _pseudolabeled("snorkel"),
         _pseudolabeled("t-mean"),
         _pseudolabeled("t-median"),
-        Method("e2e", ranges={**OPTIMIZER, **END_TO_END}, model=EndToEndClassifier),
+        Method("e2e", ranges={**OPTIMIZER, **END_TO_END}, model=EndToEndClassifier, class_balance="validation"),
         _pseudolabeled("dawid-skene"),
         Method("lol-simple", options=SIMPLE),
         Method("lol", options={"method": "lol"}, ranges={**OPTIMIZER, **PENALTY}),
@@ -40,7 +39,10 @@ METHODS: dict[str, Method] = {
         Method("valsup", "labels", FUSED),
     )
 }
-"""Every method by name, in the order of the paper's tables; all train the same network by the same code."""
+"""Every method by name, in the order of the paper's tables; all train the same network by the same code.
+
+What LoL may know of the class shares, each of them may: the end model, and the label model of a baseline where shares
+make its posterior better on validation rows (``choose_variant``)."""
 
 
 def as_methods(

@@ -157,6 +157,7 @@ class Outcome:
         check: after which of its checks its weights were taken, from 0.
         pruned: number of trials that were ended early.
         hyperparameters: of the chosen trial.
+        label_model: what was chosen for a label model, see ``Method.choices``.
     """
 
     metrics: dict[str, float]
@@ -165,6 +166,7 @@ class Outcome:
     check: int
     pruned: int
     hyperparameters: dict[str, float]
+    label_model: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, stored: Mapping[str, Any] | None) -> Outcome | None:

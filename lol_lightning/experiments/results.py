@@ -169,7 +169,8 @@ def _chosen_by(settings: dict[str, Any]) -> dict[str, Any]:
 
 def _chosen(plan: StudyPlan, outcome: Outcome) -> dict[str, Any]:
     of_trial = {"trial": outcome.trial, "check": outcome.check, "pruned": outcome.pruned}
-    return {**plan.key, **of_trial, **outcome.hyperparameters}
+    of_label_model = {"label_model": outcome.label_model} if outcome.label_model else {}
+    return {**plan.key, **of_trial, **outcome.hyperparameters, **of_label_model}
 
 
 def _in_order(frame: pd.DataFrame) -> pd.DataFrame:

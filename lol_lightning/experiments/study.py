@@ -80,6 +80,7 @@ def run_study(plan: StudyPlan, store: TrialStore, after_trial: Callable[[], None
         check=check,
         pruned=sum(trial.state.name == "PRUNED" for trial in trials),
         hyperparameters=chosen.user_attrs["hyperparameters"],
+        label_model=rows.method.choices,
     )
     store.set_outcome(plan.name, plan.budget.trials, asdict(outcome))
     return outcome
@@ -129,7 +130,9 @@ class _StudyRows:
         trained_on = np.empty(0, int)
         if plan.method.trains_on == "labels":
             trained_on, chosen_on = split_80_20(cast(np.ndarray, labels), chosen_on, plan.seed)
-        self.method = plan.method.resolve(self.prepared, chosen_on, drawn_by_class=plan.val_per_class is not None)
+        self.method = plan.method.resolve(
+            self.prepared, chosen_on, plan.val_per_class is not None, plan.select_by, plan.seed
+        )
         self.train: LoLDataset = self.method.train_data(self.prepared, trained_on, plan.seed)
         self.validation: list[LoLBatch] = evaluation_batches(self.prepared.val, chosen_on)
         # The same number and size of steps for every method, also for those that train on other rows.

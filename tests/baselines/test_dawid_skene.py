@@ -80,6 +80,25 @@ def test_objective_never_falls(abstains, smoothing, kind):
     assert objective[-1] > objective[0] + 1
 
 
+@pytest.mark.parametrize("abstains", ABSTAINS)
+@pytest.mark.parametrize("smoothing", [0.0, 0.5])
+def test_known_shares_stand_in_place_of_the_estimated_ones(abstains, smoothing):
+    _, votes = drawn(60)
+    outcomes, known = outcomes_of(abstains, 3), np.array([0.2, 0.3, 0.5])
+    posterior = np.array([[max((row == cls).sum(), 1e-300) for cls in range(3)] for row in votes])
+    posterior = posterior / posterior.sum(1, keepdims=True)
+    for steps in (1, 2, 3):
+        _, confusions = oracles.dawid_skene_estimates(votes, posterior, outcomes, smoothing)
+        joint = np.array([oracles.dawid_skene_joint(row, known, confusions, outcomes) for row in votes])
+        model = DawidSkene(3, abstains, smoothing, max_steps=steps, tolerance=0, class_balance=2 * known).fit(votes)
+        np.testing.assert_allclose(model.confusions_, confusions, atol=1e-10)
+        np.testing.assert_allclose(model.class_balance_, known)
+        posterior = joint / joint.sum(1, keepdims=True)
+        np.testing.assert_allclose(model.predict_proba(votes), posterior, atol=1e-10)
+    objective = DawidSkene(3, abstains, smoothing, tolerance=0, max_steps=50, class_balance=known).fit(votes).objective_
+    assert (np.diff(objective) >= -1e-8).all()
+
+
 def test_fit_stops_where_nothing_is_gained():
     _, votes = drawn(400)
     full = DawidSkene(3, max_steps=2000, tolerance=0).fit(votes).objective_
@@ -149,6 +168,8 @@ def test_wrong_use_is_named():
     for name, value in (("num_classes", 1), ("smoothing", -1.0), ("max_steps", 0), ("tolerance", -0.1)):
         with pytest.raises(ConfigurationError, match=f"{name} = {value} must be at least"):
             DawidSkene(**{"num_classes": 2, name: value})
+    with pytest.raises(ConfigurationError, match="must be 2 positive numbers"):
+        DawidSkene(2, class_balance=[0.5, 0.3, 0.2])
     with pytest.raises(NotFittedError, match="call fit first"):
         DawidSkene(2).predict_proba(np.zeros((1, 3), dtype=int))
     with pytest.raises(VotesError, match="every LF abstains on each of the 4 rows"):

@@ -4,9 +4,9 @@ import torch
 
 from lol_lightning.baselines.dawid_skene import DawidSkene
 from lol_lightning.baselines.majority import majority_vote
-from lol_lightning.baselines.pseudolabels import PSEUDOLABELS, TAKE_CLASS_BALANCE, pseudolabels, snorkel_label_model
+from lol_lightning.baselines.pseudolabels import LABEL_MODELS, SnorkelModel, label_model, pseudolabels
 from lol_lightning.baselines.triplets import TripletModel
-from lol_lightning.exceptions import ConfigurationError
+from lol_lightning.exceptions import ConfigurationError, NotFittedError
 
 
 def random_votes(rows: int = 200, lfs: int = 5, classes: int = 3, accuracy: float = 0.8) -> tuple[np.ndarray, ...]:
@@ -18,7 +18,7 @@ def random_votes(rows: int = 200, lfs: int = 5, classes: int = 3, accuracy: floa
     return votes, labels
 
 
-@pytest.mark.parametrize("method", sorted(PSEUDOLABELS))
+@pytest.mark.parametrize("method", sorted(LABEL_MODELS))
 def test_pseudolabels_are_distributions_that_beat_one_lf(method):
     votes, labels = random_votes()
     soft = pseudolabels(method, votes, num_classes=3)
@@ -44,7 +44,7 @@ def test_methods_are_the_models_of_their_names(method, expected):
     np.testing.assert_allclose(pseudolabels(method, votes, 3, seed=5), expected(votes), atol=1e-6)
 
 
-@pytest.mark.parametrize("method", sorted(PSEUDOLABELS))
+@pytest.mark.parametrize("method", sorted(LABEL_MODELS))
 def test_equal_seeds_give_equal_labels(method):
     votes, _ = random_votes(rows=80)
     first, second = (pseudolabels(method, votes, 3, seed=2) for _ in range(2))
@@ -58,7 +58,7 @@ def test_snorkel_repeats_and_leaves_the_global_seeds_alone():
     expected = torch.rand(1).item(), np.random.rand()
     torch.manual_seed(3)
     np.random.seed(3)
-    first, second = (snorkel_label_model(votes, 3, seed=1) for _ in range(2))
+    first, second = (pseudolabels("snorkel", votes, 3, seed=1) for _ in range(2))
     assert (torch.rand(1).item(), np.random.rand()) == expected
     np.testing.assert_array_equal(first, second)
 
@@ -69,21 +69,53 @@ def test_some_methods_need_three_lfs(method):
         pseudolabels(method, np.zeros((5, 2), dtype=np.int64), 2)
 
 
-@pytest.mark.parametrize("method", TAKE_CLASS_BALANCE)
-def test_label_models_take_class_shares(method):
+def votes_on_a_rare_class():
     rng = np.random.default_rng(0)
     labels = (rng.random(2000) < 0.1).astype(np.int64)
     right = rng.random((2000, 4)) < 0.75
-    votes = np.where(right, labels[:, None], 1 - labels[:, None])
-    uniform, told = (pseudolabels(method, votes, 2, class_balance=shares) for shares in (None, [0.9, 0.1]))
-    assert abs(told[:, 1].mean() - 0.1) < abs(uniform[:, 1].mean() - 0.1)
-    assert (told.argmax(1) == labels).mean() > (uniform.argmax(1) == labels).mean()
+    return np.where(right, labels[:, None], 1 - labels[:, None]), labels
 
 
-@pytest.mark.parametrize("method", sorted(set(PSEUDOLABELS) - set(TAKE_CLASS_BALANCE)))
-def test_other_methods_refuse_class_shares(method):
-    with pytest.raises(ConfigurationError, match=f"{method!r} takes no class_balance"):
-        pseudolabels(method, np.zeros((5, 3), dtype=np.int64), 2, class_balance=[0.5, 0.5])
+@pytest.mark.parametrize("method", sorted(LABEL_MODELS))
+def test_every_method_takes_class_shares(method):
+    votes, labels = votes_on_a_rare_class()
+    without, told = (pseudolabels(method, votes, 2, class_balance=shares) for shares in (None, [0.9, 0.1]))
+    if method == "dawid-skene":  # It estimates them where it is not told.
+        assert abs(told[:, 1].mean() - 0.1) < 0.01
+        assert (told.argmax(1) == labels).mean() > 0.9
+    else:
+        assert abs(told[:, 1].mean() - 0.1) < abs(without[:, 1].mean() - 0.1)
+        assert (told.argmax(1) == labels).mean() > (without.argmax(1) == labels).mean()
+
+
+@pytest.mark.parametrize("method", sorted(LABEL_MODELS))
+def test_shares_must_be_one_for_each_class(method):
+    with pytest.raises(ConfigurationError, match="must be 2 positive numbers"):
+        label_model(method, 2, class_balance=[0.5, 0.3, 0.2])
+
+
+def test_label_models_answer_on_votes_that_they_were_not_fitted_to():
+    votes, labels = random_votes(rows=400)
+    for method in LABEL_MODELS:
+        posterior = label_model(method, 3).fit(votes[:300]).predict_proba(votes[300:])
+        assert posterior.shape == (100, 3)
+        np.testing.assert_allclose(posterior.sum(1), 1, atol=1e-6)
+        assert (posterior.argmax(1) == labels[300:]).mean() > 0.7
+
+
+def test_options_reach_the_model_and_others_are_refused():
+    votes, _ = random_votes()
+    missing = pseudolabels("dawid-skene", votes, 3, abstains="missing")
+    np.testing.assert_allclose(missing, DawidSkene(3, "missing").fit(votes).predict_proba(votes), atol=1e-6)
+    with pytest.raises(ConfigurationError, match="'mv' has no option 'abstains'"):
+        label_model("mv", 3, abstains="missing")
+    with pytest.raises(ConfigurationError, match="'dawid-skene' has no option 'smooth'"):
+        label_model("dawid-skene", 3, smooth=1.0)
+
+
+def test_snorkel_before_fit():
+    with pytest.raises(NotFittedError, match="call fit first"):
+        SnorkelModel(2).predict_proba(np.zeros((1, 3), dtype=np.int64))
 
 
 def test_unknown_method_is_named():
