@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import product
 from typing import Any, NamedTuple
@@ -75,6 +76,9 @@ class VocabularyIndex:
         self._tokenize = vectorizer.build_tokenizer()
         self._stop_words = vectorizer.get_stop_words() or frozenset()
         self._position = {name: i for i, name in enumerate(names)}
+        self._alike: dict[str, list[int]] = defaultdict(list)
+        for i, name in enumerate(alike):
+            self._alike[name].append(i)
 
     def tokens(self, term: str) -> list[str]:
         """Return the entries that the analyzer makes of a text, whether the vocabulary has them or not."""
@@ -125,6 +129,8 @@ class VocabularyIndex:
         return FeatureMatch(parts, "split into entries of the analyzer" if parts else OUT)
 
     def _find(self, term: str, open_left: bool, open_right: bool) -> tuple[int, ...]:
+        if not open_left and not open_right and len(self._borders) == 1:  # A look-up, as lists of words may be long.
+            return tuple(self._alike.get(term, ()))
         key = (term, open_left, open_right)
         if key not in self._matches:
             edges = product([""] if open_left else self._borders, [""] if open_right else self._borders)

@@ -14,7 +14,7 @@ from jaxtyping import Int
 from lol_lightning._files.disk import reading
 from lol_lightning._files.plain import check_fields, check_list, read_json, write_json
 from lol_lightning.exceptions import DataError
-from lol_lightning.features.feature_space import FeatureSpace
+from lol_lightning.features.feature_space import FeatureSpace, Matrix
 from lol_lightning.features.mapping import records_to_targets
 from lol_lightning.functional.gradient_targets import GradientTargets
 from lol_lightning.functional.votes import ABSTAIN
@@ -58,7 +58,7 @@ class LFInspection:
         >>> record = LFRecord("spam", (InspectedFeature("win", label=1),))
         >>> inspection = LFInspection([record], np.array([[1], [-1]]))
         >>> inspection
-        LFInspection of 1 LFs on 2 rows: 1 of 1 LFs have inspected features (1 declared).
+        LFInspection of 1 LFs on 2 rows: 1 of 1 LFs have inspected features (1 declared; 1 term).
         >>> inspection.summary()[["Coverage", "Inspected", "Sources"]]
               Coverage Inspected   Sources
         spam       0.5  win 1.00  declared
@@ -96,13 +96,21 @@ class LFInspection:
         sources: Iterable[Source] | None = None,
         threshold: float = 0.0,
         top_k: int | None = None,
+        features: Matrix | None = None,
     ) -> tuple[GradientTargets, pd.DataFrame]:
-        """Map the findings to gradient targets, with their audit; see ``records_to_targets``."""
-        return records_to_targets(self.records, feature_space, num_classes, top_k, threshold, sources)
+        """Map the findings to gradient targets, with their audit; see ``records_to_targets``.
 
-    def audit(self, feature_space: FeatureSpace, num_classes: int) -> pd.DataFrame:
-        """Say for each finding in which features of a space it shows, one row for each."""
-        return self.gradient_targets(feature_space, num_classes)[1]
+        ``features`` are the rows that were inspected, float (n, d); the votes on them then tell how often what was
+        found brings the vote.
+        """
+        votes = None if features is None else self.votes
+        return records_to_targets(
+            self.records, feature_space, num_classes, top_k, threshold, sources, votes=votes, features=features
+        )
+
+    def audit(self, feature_space: FeatureSpace, num_classes: int, features: Matrix | None = None) -> pd.DataFrame:
+        """Say for each finding in which features of a space it shows, one row for each; see ``gradient_targets``."""
+        return self.gradient_targets(feature_space, num_classes, features=features)[1]
 
     def save(self, path: str | Path) -> None:
         """Write records and votes as JSON; a file of that name is replaced as a whole.

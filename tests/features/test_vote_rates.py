@@ -185,7 +185,7 @@ def test_few_rows_are_drawn_towards_the_declared_value(num_rows):
 def test_probed_values_are_used_as_they_are():
     texts = ["my song"] * 10 + ["a song"] * 10
     record = declared("my", kind="token", source="probed", value=0.3)
-    values, audit = mapped(lambda x: -1, texts, record)
+    values, audit = mapped(lambda x: 1 if "my" in x.text else -1, texts, record)
     assert values == {(1, "my"): pytest.approx(0.3)}
     assert np.isnan(audit.vote_rate["my"])
 

@@ -235,6 +235,19 @@ def test_findings_become_gradient_targets():
     assert set(inspection.audit(space, 2).source) == {"traced", "probed"}
 
 
+def test_the_rows_that_were_inspected_tell_how_often_a_word_brings_the_vote():
+    lf = LabelingFunction("start", lambda x: 1 if x.text.startswith("check") else -1)
+    texts = ["check this", "please check", "my check", "a song"] * 5
+    inspection = inspect_lfs(lf, texts, probed=False, progress_bar=False)
+    space = BagOfWords()
+    features = space.fit_transform(texts)
+    assert inspection.gradient_targets(space, 2)[0].value.tolist() == [1.0]
+    targets, audit = inspection.gradient_targets(space, 2, features=features)
+    assert 0.3 < targets.value.item() < 0.45
+    assert audit.equals(inspection.audit(space, 2, features))
+    assert (audit.rows[0], audit.vote_rate[0]) == (15, pytest.approx(targets.value.item()))
+
+
 def test_table_columns_that_an_lf_reads_are_probed():
     rng = np.random.default_rng(0)
     data = pd.DataFrame(

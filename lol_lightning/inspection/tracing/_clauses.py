@@ -10,7 +10,10 @@ from lol_lightning.inspection.tracing._queries import Query
 from lol_lightning.lfs.record import InspectedFeature
 from lol_lightning.lfs.rules._patterns import regex_features
 
-__all__ = ["evidence_features", "merge_alternatives"]
+__all__ = ["MAX_UNSEEN", "evidence_features", "merge_alternatives"]
+
+MAX_UNSEEN = 1000
+"""Largest set of words whose members count where no row holds them; whole dictionaries are no keywords."""
 
 Clause = tuple[frozenset[Query], ...]
 
@@ -102,6 +105,8 @@ def _set_members(
 ) -> Iterator[InspectedFeature]:
     """Yield the members of a set that no row held, where the members that rows did hold all speak for one class."""
     for words in word_sets:
+        if len(words) > MAX_UNSEEN:
+            continue
         members = [f for f in features if f.kind == "token" and f.term in words and _looked_up(f, evidence)]
         if members and len({(feature.label, feature.value) for feature in members}) == 1:
             present = {feature.term for feature in features}

@@ -11,6 +11,7 @@ import numpy as np
 
 from lol_lightning.functional.votes import ABSTAIN
 from lol_lightning.inspection.tracing._attribution import Evidence
+from lol_lightning.inspection.tracing._clauses import MAX_UNSEEN
 from lol_lightning.inspection.tracing._queries import Query, Trace
 from lol_lightning.inspection.tracing._reachable import Reachable
 from lol_lightning.lfs.record import InspectedFeature
@@ -68,6 +69,9 @@ def trace_notes(
         notes.append(f"side effect: changes {names}, also when it is traced")
     notes += dict.fromkeys(remark for trace in traces for remark in trace.remarks)
     notes += _without_literal(evidence, features)
+    terms = {query.term for query in evidence.looked_up}
+    if sizes := [len(words) for words in reachable.word_sets if len(words) > MAX_UNSEEN and words & terms]:
+        notes.append(f"looks words up in a set of {max(sizes)}: those that no traced row holds are left out")
     if idle := [query.term for query in evidence.queries if query.kind != "pattern" and not evidence.speaks(query)]:
         more = ", ..." if len(idle) > 10 else ""
         notes.append(f"asks for {', '.join(map(repr, idle[:10]))}{more} without effect on the vote of any traced row")

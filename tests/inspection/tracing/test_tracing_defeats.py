@@ -11,6 +11,7 @@ import pytest
 from sklearn.feature_extraction.text import CountVectorizer
 from snorkel.labeling import LabelingFunction
 
+from lol_lightning.inspection.tracing._clauses import MAX_UNSEEN
 from lol_lightning.inspection.tracing._tracing import run_traced, trace_lf
 
 ABSTAIN, HAM, SPAM = -1, 0, 1
@@ -173,3 +174,16 @@ def test_the_text_that_a_list_has_kept_is_an_ordinary_string():
     assert kept == "free cash"
     assert "free" in kept
     assert json.loads(json.dumps({kept: kept.split()})) == {"free cash": ["free", "cash"]}
+
+
+def test_of_a_whole_dictionary_only_words_that_rows_hold_count():
+    dictionary = {f"word{i}" for i in range(MAX_UNSEEN + 1)}
+    few = {f"word{i}" for i in range(MAX_UNSEEN)}
+    texts = [SimpleNamespace(text=text) for text in ("a word3 here", "word5", "nothing", "of all")]
+    for words, found in ((dictionary, 2), (few, MAX_UNSEEN)):
+        lf = LabelingFunction("lookup", lambda x: 1 if any(word in words for word in x.text.split()) else -1)  # noqa: B023
+        record = trace_lf(lf, texts)
+        assert len(record.features) == found
+        assert {"word3", "word5"} <= {feature.term for feature in record.features}
+        note = f"looks words up in a set of {MAX_UNSEEN + 1}: those that no traced row holds are left out"
+        assert (note in record.notes) == (words is dictionary)
