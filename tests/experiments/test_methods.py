@@ -5,14 +5,15 @@ import pytest
 import torch
 from tiny_benchmark import write_wrench
 
-from lol_lightning.baselines.pseudolabels import PSEUDOLABELS, pseudolabels
+from lol_lightning.baselines.pseudolabels import LABEL_MODELS, pseudolabels
 from lol_lightning.data.options import ModelDefaults
 from lol_lightning.exceptions import ConfigurationError
 from lol_lightning.experiments.data import Prepared, as_sets, forget, prepare
 from lol_lightning.experiments.methods import METHODS, as_methods
 from lol_lightning.losses import ExamplePenalty, GradientPenalty, LabeledVotes
+from lol_lightning.losses.penalties import DEFAULT_ALPHA, DEFAULT_C
 from lol_lightning.losses.weights import lf_weights
-from lol_lightning.losses.weights.class_balance import balancing_weights
+from lol_lightning.losses.weights.class_balance import shrunken_shares
 
 LABELED = np.arange(20, 60)
 
@@ -41,10 +42,13 @@ def test_every_method_that_trains_one_network_tunes_the_optimizer_in_the_same_ra
 def test_what_a_method_trains_on(name, prepared):
     method, data = METHODS[name].resolve(prepared, LABELED), prepared.data
     train = method.train_data(prepared, LABELED[:5], seed=0)
-    if name in PSEUDOLABELS:
-        shares = (np.bincount(data.val_labels[LABELED]) + 1) / (len(LABELED) + 2) if name == "snorkel" else None
-        expected = pseudolabels(name, data.train_votes, data.num_classes, seed=0, class_balance=shares)
-        np.testing.assert_array_equal(train.votes[:, 0], expected)
+    if name in LABEL_MODELS:
+        known = (np.bincount(data.val_labels[LABELED]) + 1) / (len(LABELED) + 2)
+        assert method.class_balance is None or method.class_balance == pytest.approx(known)
+        options = {"class_balance": method.class_balance, **method.label_options}
+        covered = (data.train_votes != -1).any(1)
+        expected = pseudolabels(name, data.train_votes[covered], data.num_classes, seed=0, **options)
+        np.testing.assert_array_equal(train.votes[covered, 0], expected)
         assert train.gradient_targets is None
     elif name == "valsup":
         assert train.votes[:, 0].tolist() == data.val_labels[LABELED[:5]].tolist()
@@ -80,20 +84,25 @@ def test_lf_weights_are_computed_once_from_the_labeled_rows_of_the_study(prepare
 
 
 def test_class_shares_come_from_the_labeled_rows_of_the_study(prepared):
-    labels = prepared.data.val_labels[LABELED]
-    snorkel = METHODS["snorkel"].resolve(prepared, LABELED)
-    np.testing.assert_allclose(snorkel.class_balance, (np.bincount(labels) + 1) / (len(LABELED) + 2))
-    lol = METHODS["lol"].resolve(prepared, LABELED)
+    labels = prepared.data.val_labels
+    rows = np.concatenate([np.flatnonzero(labels == 0)[:18], np.flatnonzero(labels == 1)[:6]])
+    balances = [METHODS[name].resolve(prepared, rows).class_balance for name in (*LABEL_MODELS, "e2e")]
+    assert any(balance is not None for balance in balances)
+    for balance in balances:
+        assert balance is None or balance == pytest.approx([19 / 26, 7 / 26])
     soft = LabeledVotes(prepared.data.train_votes, 2).soft_votes()
-    expected = balancing_weights(soft, np.bincount(labels) / len(LABELED), len(LABELED))
-    np.testing.assert_allclose(lol.options["class_weights"], expected, rtol=1e-6)
+    expected = shrunken_shares(soft, np.array([0.75, 0.25]), 24)
+    for name in METHODS:
+        resolved = METHODS[name].resolve(prepared, rows)
+        np.testing.assert_allclose(resolved.options["class_shares"], expected, rtol=1e-6)
 
 
 @pytest.mark.parametrize("name", METHODS)
 def test_rows_drawn_class_by_class_tell_no_class_shares(name, prepared):
     method = METHODS[name].resolve(prepared, LABELED, drawn_by_class=True)
     assert method.class_balance is None
-    assert method.options.get("class_weights") in (None, [1.0, 1.0])
+    assert method.options.get("class_shares") in (None, "validation")
+    assert method.make_model(prepared, method.defaults, seed=0).lol.class_shares is None
 
 
 def test_shares_must_be_resolved_before_votes_are_fused(prepared):
@@ -168,8 +177,8 @@ def test_settings_tell_numbers_that_the_data_decide_from_the_same_numbers_of_a_v
         None, {"by-data": {"method": "lol", **fixed}, "fixed": {"method": "lol", "alpha": 1.0, "c": 0.2, **fixed}}
     )
     numbers = [method.settings()["options"]["penalty"]["init_args"]["alpha"] for method in (by_data, by_variant)]
-    assert numbers == ["the data module's, else 1.0", 1.0]
-    assert METHODS["lol"].settings()["first_trial"]["c"] == "the data module's, else 0.2"
+    assert numbers == [f"the data module's, else {DEFAULT_ALPHA}", 1.0]
+    assert METHODS["lol"].settings()["first_trial"]["c"] == f"the data module's, else {DEFAULT_C}"
 
 
 @pytest.mark.parametrize("nested", [False, True])
@@ -180,7 +189,7 @@ def test_a_penalty_by_class_path_takes_tuned_numbers(nested, prepared):
     (method,) = as_methods(None, {"x": {"method": "lol", "penalty": penalty, "c": 0.3}})
     assert method.defaults["c"] == 0.3
     resolved = method.resolve(prepared, LABELED)
-    assert resolved.defaults["alpha"] == 1.0
+    assert resolved.defaults["alpha"] == METHODS["lol"].resolve(prepared, LABELED).defaults["alpha"] > 0
     model = resolved.make_model(prepared, {**resolved.defaults, "alpha": 2.5}, seed=7)
     arguments = model.lol.penalty.init_args()
     assert (arguments["hinge"], arguments["alpha"], arguments["c"], arguments["seed"]) == ("linear", 2.5, 0.3, 7)
