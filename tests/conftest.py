@@ -15,7 +15,7 @@ INNER = [
     "networks",
     "losses.penalties.example_penalty",
     "models.lazy_adam",
-    "models.penalty_monitor",
+    "models.training_monitor",
     "data.batch",
     "data.dataset",
     "baselines.majority",

@@ -134,8 +134,8 @@ class EndToEndClassifier(LoLClassifier):
         seed: int = 0,
     ) -> None:
         for name, value in (("temperature", temperature), ("encoder_lr", encoder_lr)):
-            if value is not None and not value > 0:
-                raise ConfigurationError(f"{name} = {value} must be above 0.")
+            if value is not None and not 0 < value < math.inf:
+                raise ConfigurationError(f"{name} = {value} must be a finite number above 0.")
         if encoder_input not in ("votes+features", "votes"):
             raise ConfigurationError(f"encoder_input = {encoder_input!r}; use 'votes+features' or 'votes'.")
         super().__init__(

@@ -200,6 +200,19 @@ class LoLLoss(nn.Module):
             )
         return self._terms(measurement.logits, batch, alpha, measurement)
 
+    def measure_penalty(self, network: nn.Module, batch: LoLBatch, step: int) -> LoLTerms | None:
+        """Return vote loss and penalty with its full alpha on a batch, to look at; nothing of the state changes.
+
+        Returns:
+            The terms without the class shares, with a graph; ``None`` where the batch has no demands or alpha is 0.
+        """
+        if self.penalty is None or not self.penalty.has_demands(batch) or self.penalty.alpha_ == 0:
+            return None
+        measurement = self.penalty.measure(network, batch, step)
+        voted = self.vote_loss(measurement.logits, batch)
+        loss = voted + self.penalty.alpha_ * measurement.penalty
+        return LoLTerms(loss, voted, measurement.logits, self.penalty.alpha_, measurement)
+
     def vote_loss(self, logits: Float[Tensor, "batch cls"], batch: LoLBatch) -> Float[Tensor, ""]:
         """Return the vote loss of logits float (B, K) under the weights in force, float (), in nats."""
         return vote_loss(logits, batch.votes, self.lf_weights, self.class_weights)
@@ -369,10 +382,14 @@ def _mean_over_ranks(mean: Float[Tensor, " cls"]) -> Float[Tensor, " cls"]:
     return mean / torch.distributed.get_world_size()
 
 
+def shards_parameters(strategy: Any) -> bool:
+    """Tell whether a trainer's strategy gives each process a part of the parameters."""
+    names = {cls.__name__ for cls in type(strategy).__mro__}
+    return bool(names & {"FSDPStrategy", "ModelParallelStrategy", "DeepSpeedStrategy"})
+
+
 def _refuse_sharding(strategy: Any) -> None:
-    if {"FSDPStrategy", "ModelParallelStrategy", "DeepSpeedStrategy"} & {
-        cls.__name__ for cls in type(strategy).__mro__
-    }:
+    if shards_parameters(strategy):
         raise ConfigurationError(
             f"{type(strategy).__name__} shards parameters, which cannot be differentiated twice as this penalty needs; "
             "use strategy='ddp', or method='lol-simple'."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -16,14 +16,14 @@ from lol_lightning.data.base import BaseDataModule, data_module_of
 from lol_lightning.data.batch import LoLBatch
 from lol_lightning.exceptions import ConfigurationError, DataError, check_choice
 from lol_lightning.features import feature_space_from_state
-from lol_lightning.losses.lol_loss import SHARES_WEIGHT, LoLLoss, LoLTerms, trainer_of
+from lol_lightning.losses.lol_loss import SHARES_WEIGHT, LoLLoss, shards_parameters, trainer_of
 from lol_lightning.losses.penalties import GradientPenalty, Penalty
 from lol_lightning.losses.penalties.second_derivative import second_derivative
 from lol_lightning.losses.weights import ClassWeighting, LFWeighting
 from lol_lightning.models.lazy_adam import LazyAdam
 from lol_lightning.models.metrics import classification_metrics
-from lol_lightning.models.penalty_monitor import PenaltyMonitor
 from lol_lightning.models.predictor import Predictor
+from lol_lightning.models.training_monitor import TrainingMonitor
 from lol_lightning.networks import SparseMLP
 
 __all__ = ["LoLClassifier"]
@@ -107,7 +107,7 @@ class LoLClassifier(Predictor):
                 penalty = {"seed": seed, **(penalty or {})}
             self.lol = LoLLoss(penalty, lf_weights, class_weights, class_shares, shares_weight)
         self.network = network
-        self._monitor = PenaltyMonitor()
+        self._monitor = TrainingMonitor()
         self.register_load_state_dict_pre_hook(_build_from)  # type: ignore[no-untyped-call]
         self._note_hparams()
         if num_classes is not None and (network is not None or num_features is not None):
@@ -141,8 +141,11 @@ class LoLClassifier(Predictor):
             self.log("train_loss", terms.loss.detach(), batch_size=len(batch), prog_bar=True)
             rest = {name: value for name, value in terms.logs().items() if name != "train_loss"}
             self.log_dict(rest, batch_size=len(batch))
-        if terms.measurement is not None and self._monitor.due(self.global_step):
-            self._log_penalty(terms, len(batch))
+        self._monitor.observe(terms, batch, self.lol, self.global_step, self._lf_names)
+        if terms.measurement is not None and (self._monitor.due(self.global_step) or self._is_last_step()):
+            voted, penalty, met = self._monitor.norms(self._network, terms)
+            measured = {"train_met_demands": met, "train_gradient_ratio": penalty / voted.clamp(min=1e-12)}
+            self.log_dict(measured, batch_size=len(batch))
         return terms.loss
 
     def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
@@ -167,6 +170,7 @@ class LoLClassifier(Predictor):
 
     def on_fit_start(self) -> None:
         """Use row-sparse gradients where the optimizer takes them, also in an overridden ``configure_optimizers``."""
+        self._monitor.start()
         if self.trainer.world_size == 1:
             lazy = all(isinstance(optimizer, LazyAdam) for optimizer in self.trainer.optimizers)
             self._use_sparse_gradients(self._wants_sparse_gradients and lazy)
@@ -175,6 +179,15 @@ class LoLClassifier(Predictor):
         """Log the numbers in force: Lightning logs the arguments as they were at construction."""
         for logger in self.loggers:
             logger.log_hyperparams(dict(self.hparams))
+
+    def on_train_end(self) -> None:
+        """Warn where the fit ended otherwise than it should, and log what the penalty reached."""
+        if shards_parameters(self.trainer.strategy):
+            return
+        with self.trainer.precision_plugin.forward_context():
+            found = self._monitor.finish(self._network, self.lol)
+        for logger in self.loggers if found else ():
+            logger.log_metrics({f"end_{name}": value for name, value in found.items()}, step=self.global_step)
 
     def input_gradient(self, batch: LoLBatch, step: int = 0) -> Float[Tensor, "cls inspected"]:
         """Return the smoothed model's gradient on the batch's inspected features; see ``GradientPenalty``."""
@@ -246,11 +259,14 @@ class LoLClassifier(Predictor):
         every = getattr(self.trainer, "log_every_n_steps", 0) or 50
         return self.trainer.is_last_batch or (self.global_step + 1) % every == 0
 
-    def _log_penalty(self, terms: LoLTerms, batch_size: int) -> None:
-        met = cast(Any, terms.measurement).met()
-        with second_derivative():
-            ratio = self._monitor.ratio(self._network, terms.vote_loss, terms.alpha * terms.penalty, met)
-        self.log_dict({"train_met_demands": met, "train_gradient_ratio": ratio}, batch_size=batch_size)
+    def _is_last_step(self) -> bool:
+        trainer = self.trainer
+        ends = trainer.is_last_batch and trainer.current_epoch + 1 == trainer.max_epochs
+        return bool(ends or self.global_step + 1 == trainer.max_steps)
+
+    def _lf_names(self) -> list[str]:
+        data = data_module_of(self.trainer)
+        return [] if data is None else data.lf_names
 
     def _evaluate(self, batch: LoLBatch, stage: str, metrics: MetricCollection) -> None:
         logits = self(batch.features)

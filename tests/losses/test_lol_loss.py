@@ -230,7 +230,7 @@ def test_predictions_without_evidence_end_at_the_class_shares(share):
     lol = LoLLoss(GradientPenalty(alpha=3.0), class_shares=[1 - share, share], shares_weight=5.0)
     optimizer = torch.optim.Adam(network.parameters(), lr=0.01)
     for step in range(400):
-        optimizer.param_groups[0]["lr"] = 0.02 * (1 - step / 400)
+        optimizer.param_groups[0]["lr"] = 0.005 * (1 - step / 400)
         optimizer.zero_grad()
         lol(network, batch, step).loss.backward()
         optimizer.step()

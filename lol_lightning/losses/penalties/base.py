@@ -32,6 +32,8 @@ class Measurement(NamedTuple):
     """float (), the penalty of Eq. 4 without alpha, at least 0."""
     met: Callable[[], Float[Tensor, ""]]
     """Returns the fraction of the demands that the network meets, in [0, 1]; computed when it is called."""
+    per_lf: Callable[[], Float[Tensor, " lf"]]
+    """Returns the penalty of each LF without its factor, float (m,), without a graph; computed when it is called."""
 
 
 class Penalty(nn.Module, ABC):

@@ -9,7 +9,12 @@ from torch import Tensor, nn
 
 from lol_lightning.data.batch import LoLBatch
 from lol_lightning.exceptions import TargetsError
-from lol_lightning.functional.example_losses import example_margins, voted_gradient, weighted_example_penalty
+from lol_lightning.functional.example_losses import (
+    example_margins,
+    example_penalty,
+    voted_gradient,
+    weighted_example_penalty,
+)
 from lol_lightning.functional.gradients import GradientUnit, input_gradient_and_logits
 from lol_lightning.functional.votes import ROW_FACTORS
 from lol_lightning.losses.penalties.base import Measurement, Penalty, refuse_insertions, unmet_fraction
@@ -53,10 +58,15 @@ class ExamplePenalty(Penalty):
             demanded = counted.unsqueeze(-1) & (targets.demands() != 0)
             return 1 - unmet_fraction(example_margins(gradients.detach(), targets, self.c_) <= 0, demanded)
 
+        def per_lf() -> Float[Tensor, " lf"]:
+            counted = ROW_FACTORS[self.factors](batch.votes, self.lf_weights) > 0
+            each = example_penalty(gradients.detach(), targets, self.c_, self.hinge, self.reduction)
+            return each.where(counted, 0.0).mean(0)
+
         penalty = weighted_example_penalty(
             gradients, batch.votes, targets, self.c_, self.hinge, self.lf_weights, self.factors, self.reduction
         )
-        return Measurement(logits, penalty, met)
+        return Measurement(logits, penalty, met, per_lf)
 
 
 def example_gradient(

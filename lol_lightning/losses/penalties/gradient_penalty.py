@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from lol_lightning.data.batch import LoLBatch
 from lol_lightning.exceptions import TargetsError
 from lol_lightning.functional.gradients import GradientUnit
-from lol_lightning.functional.losses import Hinge, Reduction, hinge_margins, weighted_penalty
+from lol_lightning.functional.losses import Hinge, Reduction, gradient_penalty, hinge_margins, weighted_penalty
 from lol_lightning.functional.votes import LF_FACTORS, Factors
 from lol_lightning.losses.penalties.base import Measurement, Penalty, refuse_insertions, unmet_fraction
 from lol_lightning.losses.penalties.smoothed_model import Phi, Sampling, SmoothedModel
@@ -108,10 +108,13 @@ class GradientPenalty(Penalty):
             demanded = LF_FACTORS[self.factors](batch.votes, self.lf_weights)[targets.lf] > 0
             return 1 - unmet_fraction(hinge_margins(gradients.detach(), targets, self.c_) <= 0, demanded)
 
+        def per_lf() -> Float[Tensor, " lf"]:
+            return gradient_penalty(gradients.detach(), targets, self.c_, self.hinge, self.reduction)
+
         penalty = weighted_penalty(
             gradients, batch.votes, targets, self.c_, self.hinge, self.lf_weights, self.factors, self.reduction
         )
-        return Measurement(logits, penalty, met)
+        return Measurement(logits, penalty, met, per_lf)
 
     def input_gradient(self, network: nn.Module, batch: LoLBatch, step: int = 0) -> Float[Tensor, "cls inspected"]:
         """Return the smoothed model's gradient on the inspected features, to look at.

@@ -14,7 +14,7 @@ from lol_lightning.functional.example_targets import ExampleTargets
 from lol_lightning.losses import ExamplePenalty
 from lol_lightning.losses.penalties.example_penalty import example_gradient
 from lol_lightning.models.classifier import LoLClassifier
-from lol_lightning.models.penalty_monitor import DeadPenaltyWarning
+from lol_lightning.models.training_monitor import DeadPenaltyWarning
 
 B, M, K, D, TOP = 12, 4, 3, 6, 2
 SIZES = {"num_features": D, "num_classes": K, "hidden_sizes": (8,)}
