@@ -29,9 +29,10 @@ TRUST: tuple[Source, ...] = ("declared", "probed", "traced", "surrogate")
 """The sources from the most to the least trusted: the one order of precedence for summaries, targets and oppositions.
 
 The user's declaration is authoritative for its term and class. A declared term without a value of its own has the value
-1, times the derivative of "any of" its alternatives, also where probing measured another value. To use measured values
-instead, leave the declared ones out: ``sources=["probed"]``. Among the rest, probing measured the LF on real documents,
-tracing saw one question of its code change its vote, and a surrogate only saw its votes.
+1, times the derivative of "any of" its alternatives, also where probing measured another value; how often it brings the
+vote on the training rows scales it, as it scales what was traced. To use probed values instead, leave the declared ones
+out: ``sources=["probed"]``. Among the rest, probing measured the LF on real documents, tracing saw one question of its
+code change its vote, and a surrogate only saw its votes.
 """
 
 _KINDS_APART = ("column", "length")
@@ -46,9 +47,9 @@ part ``my`` shows, too."""
 class InspectedFeature:
     """One feature that a labeling function inspects for one class.
 
-    Features of one ``clause`` are what a single rule asks for. Within a clause, features of one ``group`` are
-    alternatives (any of them will do) and every group must be present: ``check.*(out|this)`` is one clause with the
-    groups ``{check}`` and ``{out, this}``.
+    Features of one ``clause`` are what a single rule asks for; clauses of one class are alternatives. Within a clause,
+    features of one ``group`` are alternatives (any of them will do) and every group must be present:
+    ``check.*(out|this)`` is one clause with the groups ``{check}`` and ``{out, this}``.
 
     Args:
         term: the text that is looked for, or the name of a column or entry.

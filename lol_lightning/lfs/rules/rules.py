@@ -98,6 +98,9 @@ def rules_lf(
 ) -> GradientLabelingFunction:
     """Make an LF from ordered rules; the first one that hits votes.
 
+    Rules of one class are alternatives, as the words of one rule are: a word is asked for the less strongly, the more
+    often another rule brings the vote.
+
     Args:
         name: name of the LF.
         rules: rules, or dicts with a ``label`` and one of ``substring``, ``token``, ``regex`` (with ``flags``) and

@@ -10,6 +10,8 @@ import pytest
 from snorkel.preprocess import preprocessor
 
 from lol_lightning.exceptions import LabelingFunctionError
+from lol_lightning.features.bag_of_words import BagOfWords
+from lol_lightning.features.mapping import records_to_targets
 from lol_lightning.functional.votes import ABSTAIN
 from lol_lightning.lfs.apply import fast_apply
 from lol_lightning.lfs.rules.rule_types import MaxWordsRule, RegexRule, SubstringRule, TokenRule, parse_rule, read_text
@@ -106,6 +108,22 @@ def test_the_record_says_what_the_rules_inspect():
         ("words", 2, "length", 3, 0, -1.0),
     ]
     assert {f.column for f in found.features} == {"body"}
+
+
+def test_rules_of_one_class_are_the_alternatives_of_one_list():
+    texts = ["win a prize", "a prize", "free entry", "win", "a song", "song of mine", "what a day", "my day"]
+    space = BagOfWords().fit(texts)
+    one = rules_lf("lf", [{"label": 1, "token": ["win", "prize", "free"]}, {"label": 0, "token": ["song"]}])
+    apart = [{"label": 1, "token": ["win"]}, {"label": 0, "token": ["song"]}, {"label": 1, "token": ["prize", "free"]}]
+    values = []
+    for lf in (one, rules_lf("lf", apart)):
+        targets, _ = records_to_targets([lf.record], space, 2)
+        names = [space.feature_names[j] for j in targets.feature.tolist()]
+        values.append(dict(zip(names, targets.value.tolist(), strict=True)))
+    assert values[0] == values[1]
+    assert values[0] == pytest.approx(
+        {"win": 7 / 8 * 6 / 8, "prize": 7 / 8 * 6 / 8, "free": 6 / 8 * 6 / 8, "song": 1.0}
+    )
 
 
 @pytest.mark.parametrize(
