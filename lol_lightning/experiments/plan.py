@@ -59,7 +59,8 @@ class Budget:
         epochs: passes over the training rows of a trial, as long as ``max_steps`` allows.
         max_steps: most steps of a trial.
         checks: how often a trial is evaluated on the validation rows, evenly spread.
-        batch_size: rows of a step; by default 32 up to 1,000 training rows and 128 above.
+        batch_size: rows with a vote in a step; by default 32 up to 1,000 training rows and 128 above. Rows without a
+            vote come on top, in proportion.
 
     Raises:
         ConfigurationError: if a number is below 1.
