@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 from snorkel.labeling import LabelingFunction
 
-from lol_lightning._lightning import rank_zero_info
 from lol_lightning.data.base import BaseDataModule
 from lol_lightning.data.checkpoint import KIND, arguments_of, read_data_state, restored_space, state_of_space
 from lol_lightning.data.dataset import LoLDataLoader, LoLDataset
@@ -119,8 +118,8 @@ class LoLDataModule(BaseDataModule):
         self.progress_bar = progress_bar
         self._num_classes = self.classes.number
         self._audit = pd.DataFrame()
-        self._evidence: dict[str, Any] = {}
         self._kept = np.arange(0)
+        self._evidence: dict[str, Any] = {}
 
     @property
     def lfs(self) -> list[LabelingFunction]:
@@ -289,12 +288,8 @@ class LoLDataModule(BaseDataModule):
         self._voters.records = self._once["records"]
         labels = {name: y for name in ("val", "test") if (y := self._labels(name)) is not None}
         self._num_classes = infer_num_classes(self.classes, labels, votes, self._voters.inspected)
-        self._kept = np.flatnonzero((votes != ABSTAIN).any(1))
-        if not len(self._kept):
-            raise DataError(
-                f"every LF abstains on each of the {len(rows)} training rows, so nothing can be learnt. "
-                "Check text_column and the LFs, or give more rows."
-            )
+        knows_shares = self.classes.balance is not None or labels.get("val") is not None
+        self._kept = self._rows_to_train_on(votes, knows_shares)
         if self.feature_space.is_fitted:
             features = self.feature_space.transform(self._without_labels("train"))
         else:
@@ -304,8 +299,7 @@ class LoLDataModule(BaseDataModule):
         mapping = {**self._inspect.mapping(), **self._evidence}
         mapped = map_records(self._ready_targets, self.records, self.feature_space, self.num_classes, mapping)
         targets, self._audit = mapped
-        if dropped := len(rows) - len(self._kept):
-            rank_zero_info(f"Dropped {dropped} of {len(rows)} training rows: every LF abstains on them.")
+        if len(self._kept) < len(rows):
             features, votes = features[self._kept], votes[self._kept]
         return LoLDataset(features, votes, targets)
 
