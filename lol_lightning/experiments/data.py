@@ -185,7 +185,7 @@ def _prepare(
         column=inspected.text_column,
         progress_bar=False,
     )
-    own_records = data.records
+    own_records = inspected.records  # With what the data module traces by itself, where it does.
     data.use_records([own.merge(record) for own, record in zip(own_records, findings.records, strict=True)])
     data.setup("fit")
     return Prepared(data, own_records)

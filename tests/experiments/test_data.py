@@ -1,5 +1,7 @@
+import pandas as pd
 import pytest
 import torch
+from snorkel.labeling import LabelingFunction
 from tiny_benchmark import comments, write_wrench
 
 from lol_lightning.data.datamodule import LoLDataModule
@@ -83,6 +85,29 @@ def test_sources_share_features_and_differ_in_gradients(directory):
     assert 0 < len(probed.gradient_targets) <= len(own.gradient_targets)
     torch.testing.assert_close(own.features.to_dense(), probed.features.to_dense())
     assert plain.train_with(None) is plain.train
+
+
+def test_own_records_of_plain_lfs_are_those_that_the_data_module_traces():
+    texts = ["a song", "win a prize", "nice song", "prize"] * 10
+
+    def make(seed):
+        val = pd.DataFrame({"text": texts, "label": [0, 1, 0, 1] * 10})
+        lfs = [LabelingFunction("song", by_song), LabelingFunction("prize", by_prize)]
+        return LoLDataModule(texts, val, val, lfs=lfs, progress_bar=False)
+
+    (dataset,) = as_sets({"mine": make})
+    own = prepare(dataset, None, seed=0, inspect=True).train_with(None).gradient_targets
+    plain = prepare(dataset, None, seed=0).train.gradient_targets
+    assert own.value.tolist() == plain.value.tolist() == [1.0, 1.0]
+    forget()
+
+
+def by_song(x):
+    return 0 if "song" in x.text else -1
+
+
+def by_prize(x):
+    return 1 if "prize" in x.text else -1
 
 
 def test_lfs_may_be_inspected_on_more_rows_than_are_trained_on(directory):
