@@ -224,8 +224,8 @@ def test_own_network_reads_dense_rows_and_the_encoder_sparse_ones():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"temperature": 0.0}, "temperature = 0.0 must be above 0"),
-        ({"encoder_lr": 0.0}, "encoder_lr = 0.0 must be above 0"),
+        ({"temperature": 0.0}, "temperature = 0.0 must be a finite number above 0"),
+        ({"encoder_lr": 0.0}, "encoder_lr = 0.0 must be a finite number above 0"),
         ({"encoder_input": "features"}, "encoder_input = 'features'; use 'votes\\+features' or 'votes'"),
         ({"num_lfs": 1}, "num_lfs = 1; there is nothing to weigh below 2"),
         ({"class_balance": [0.5, 0.5]}, "class_balance"),

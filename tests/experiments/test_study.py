@@ -7,8 +7,7 @@ import torch
 from tiny_benchmark import comments, plan_of, spoiled, write_wrench
 
 from lol_lightning.exceptions import ConfigurationError
-from lol_lightning.experiments.data import as_sets, forget
-from lol_lightning.experiments.method import PENALTY_NUMBERS
+from lol_lightning.experiments.data import as_sets, forget, prepare
 from lol_lightning.experiments.methods import METHODS
 from lol_lightning.experiments.plan import METRICS
 from lol_lightning.experiments.store import TrialStore
@@ -93,7 +92,10 @@ def test_the_first_trial_has_the_defaults_and_the_others_lie_in_range(directory,
     plan = plan_of(directory, "lol", budget=MANY)
     run_study(plan, store)
     first, *rest = [trial.user_attrs["hyperparameters"] for trial in store.trials(plan.name)]
-    assert first == {**METHODS["lol"].defaults, **PENALTY_NUMBERS}
+    prepared = prepare(plan.dataset, plan.train_rows, plan.seed)
+    # Alpha and c follow the rows.
+    assert first == METHODS["lol"].resolve(prepared, np.arange(len(prepared.val))).defaults
+    assert None not in first.values()
     assert first["weight_decay"] == 0
     for name, (low, high) in METHODS["lol"].ranges.items():
         values = [hyperparameters[name] for hyperparameters in rest]
