@@ -19,7 +19,7 @@ from lol_lightning.experiments.label_models import known_shares, variant_for
 from lol_lightning.functional.votes import ABSTAIN
 from lol_lightning.lfs.record import Source
 from lol_lightning.losses import ExamplePenalty, GradientPenalty, LabeledVotes, LoLLoss, Penalty
-from lol_lightning.losses.penalties import DEFAULT_ALPHA, DEFAULT_C, as_penalty
+from lol_lightning.losses.penalties import DEFAULT_ALPHA, as_penalty
 from lol_lightning.models.classifier import LoLClassifier
 from lol_lightning.models.metrics import Score
 
@@ -27,7 +27,7 @@ __all__ = ["OPTIMIZER", "PENALTY_NUMBERS", "Method", "Ranges"]
 
 OPTIMIZER = {"lr": (1e-3, 3e-2), "weight_decay": (1e-6, 1e-2)}
 """Where every method searches for the arguments of its optimizer."""
-PENALTY_NUMBERS = {"alpha": DEFAULT_ALPHA, "c": DEFAULT_C}
+PENALTY_NUMBERS = ("alpha", "c")
 """Arguments of the penalty that may be tuned. Ranges, variants and results hold them by these names, unnested."""
 
 Ranges = Mapping[str, tuple[float, float]]
@@ -115,10 +115,11 @@ class Method:
             penalty = self.penalty().plain()
             numbers = penalty["init_args"]
             numbers.pop("seed", None)
-            by_data = {name: f"the data module's, else {value}" for name, value in PENALTY_NUMBERS.items()}
+            defaults = {"alpha": DEFAULT_ALPHA, "c": self.penalty().default_c}
+            by_data = {name: f"the data module's, else {value}" for name, value in defaults.items()}
             numbers |= {name: text for name, text in by_data.items() if numbers[name] is None}
             first_trial |= {name: numbers[name] for name in PENALTY_NUMBERS if name in first_trial}
-            for name in PENALTY_NUMBERS.keys() & self.ranges.keys():
+            for name in set(PENALTY_NUMBERS) & self.ranges.keys():
                 del numbers[name]
             arguments["penalty"] = penalty
         elsewhere = set(self.ranges) | {"network", "num_features", "num_classes", "num_lfs", "seed"}

@@ -13,7 +13,7 @@ from lol_lightning.lfs.record import Source
 
 __all__ = ["METHODS", "Method", "as_methods"]
 
-PENALTY = {"alpha": (0.1, 30.0), "c": (0.1, 0.7)}
+PENALTY = {"alpha": (0.1, 30.0), "c": (0.1, 1.0)}
 SIMPLE = {"method": "lol-simple"}
 FUSED = {**SIMPLE, "lf_weights": "uniform", "class_weights": None}
 # Two networks that learn from each other need smaller steps than one.

@@ -20,6 +20,7 @@ __all__ = [
     "class_share_loss",
     "gradient_penalty",
     "hinge_margins",
+    "increase_within_reach",
     "soft_vote_loss",
     "vote_loss",
     "weighted_penalty",
@@ -113,6 +114,33 @@ def class_share_loss(
     return divergence + linear - linear.detach()
 
 
+def increase_within_reach(probabilities: Float[Tensor, "sample cls"], c: float | Tensor) -> Float[Tensor, " cls"]:
+    r"""What slope is enough to raise a probability by c, in probability per unit: the demand that can be reached.
+
+    A slope is the beginning of a curve. With the log-odds rising evenly, the slope that takes :math:`h` to
+    :math:`h + c` is the mean over the samples of
+
+    .. math:: h (1 - h) \Big( \mathrm{logit}\, (h + \min(c, 2 (1 - h) / 3)) - \mathrm{logit}\, h \Big) ,
+
+    and never more than c. It is about c where h is undecided, and small where h is close to 0, as the curve becomes
+    steep, or to 1, where there is no room for a rise by c.
+
+    Args:
+        probabilities: float (t, K) at the smoothing samples, without a graph.
+        c: in (0, inf).
+
+    Returns:
+        float (K,) in (0, c].
+
+    Example:
+        >>> increase_within_reach(torch.tensor([[0.5, 0.5], [0.05, 0.95]]), c=0.3)
+        tensor([0.2052, 0.1769])
+    """
+    h = probabilities.clamp(1e-6, 1 - 1e-6)
+    raised = h + (2 * (1 - h) / 3).clamp(max=c)
+    return (h * (1 - h) * (raised.logit() - h.logit())).clamp(max=c).mean(0)
+
+
 def hinge_margins(
     gradients: Float[Tensor, "cls inspected"], targets: GradientTargets, c: float | Tensor
 ) -> Float[Tensor, " entry"]:
@@ -121,7 +149,8 @@ def hinge_margins(
     Args:
         gradients: float (K, F), the smoothed model's gradient on ``targets.features``, column by column.
         targets: E entries.
-        c: the fraction of the LF's gradient that the model must reach, in probability per ``feature_scale``.
+        c: the fraction of the LF's gradient that the model must reach, in probability per ``feature_scale``: a number,
+            or float (E,) for each entry.
 
     Returns:
         float (E,); at most 0 where the demand is met.

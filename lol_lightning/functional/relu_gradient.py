@@ -10,7 +10,7 @@ from torch import Tensor
 
 from lol_lightning.functional.gradients import GradientUnit, other_logits
 
-__all__ = ["relu_network_gradient"]
+__all__ = ["relu_network_gradient", "relu_network_gradient_and_logits"]
 
 
 def relu_network_gradient(
@@ -44,6 +44,16 @@ def relu_network_gradient(
         tensor([[ 0.2500,  0.0000],
                 [-0.2500,  0.0000]])
     """
+    return relu_network_gradient_and_logits(inputs, layers, unit, hold_factor)[0]
+
+
+def relu_network_gradient_and_logits(
+    inputs: Float[Tensor, "sample hidden"],
+    layers: Sequence[tuple[Float[Tensor, "_out _in"], Float[Tensor, " _out"]]],
+    unit: GradientUnit = "probability",
+    hold_factor: bool = False,
+) -> tuple[Float[Tensor, "cls hidden"], Float[Tensor, "sample cls"]]:
+    """``relu_network_gradient``, and the logits float (t, K) at the samples."""
     passed, x = [], inputs
     for weight, bias in layers:
         x = x.relu()
@@ -53,7 +63,7 @@ def relu_network_gradient(
     slopes = _last_slopes(x.detach() if hold_factor else x, layers[-1][0], unit) * passed[-1]
     for (weight, _), mask in zip(layers[-2::-1], passed[-2::-1], strict=True):
         slopes = (slopes @ weight) * mask
-    return slopes.mean(1)
+    return slopes.mean(1), x
 
 
 def _last_slopes(

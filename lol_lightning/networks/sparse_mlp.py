@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from lol_lightning.data.batch import SparseRows
 from lol_lightning.exceptions import ConfigurationError
 from lol_lightning.functional.gradients import GradientUnit
-from lol_lightning.functional.relu_gradient import relu_network_gradient
+from lol_lightning.functional.relu_gradient import relu_network_gradient_and_logits
 from lol_lightning.networks._bags import sum_rows
 
 __all__ = ["SparseMLP"]
@@ -98,10 +98,14 @@ class SparseMLP(nn.Module):
 
     def rest_gradient(
         self, a: Float[Tensor, "sample hidden"], unit: GradientUnit, hold_factor: bool = False
-    ) -> Float[Tensor, "cls hidden"]:
-        """Return the mean gradient of the class probabilities at pre-activations, float (K, H), without dropout."""
+    ) -> tuple[Float[Tensor, "cls hidden"], Float[Tensor, "sample cls"]]:
+        """Return the mean gradient of the class probabilities at pre-activations, and the logits, without dropout.
+
+        Returns:
+            float (K, H) and float (t, K), see ``relu_network_gradient``.
+        """
         linear = [(layer.weight, layer.bias) for layer in self.tail if isinstance(layer, nn.Linear)]
-        return relu_network_gradient(a, linear, unit, hold_factor)
+        return relu_network_gradient_and_logits(a, linear, unit, hold_factor)
 
     def forward(self, x: SparseRows | Float[Tensor, "batch feature"]) -> Float[Tensor, "batch cls"]:
         """Return the logits, float (B, K)."""

@@ -8,7 +8,13 @@ from torch import nn
 from lol_lightning.exceptions import TargetsError
 from lol_lightning.functional.gradient_targets import GradientTargets
 from lol_lightning.functional.gradients import model_input_gradient
-from lol_lightning.functional.losses import HINGES, gradient_penalty, vote_loss, weighted_penalty
+from lol_lightning.functional.losses import (
+    HINGES,
+    gradient_penalty,
+    increase_within_reach,
+    vote_loss,
+    weighted_penalty,
+)
 from lol_lightning.functional.votes import lf_factors, soft_votes
 
 B, M, K, D, T = 7, 4, 3, 6, 5
@@ -217,3 +223,24 @@ def test_gradients_of_another_shape_are_refused(shape):
     assert len(targets.features) == 4 != D
     with pytest.raises(TargetsError, match=r"restricted to targets.features"):
         gradient_penalty(torch.zeros(shape), targets, 0.3)
+
+
+@pytest.mark.parametrize("c", [0.05, 0.35, 0.7, 2.0])
+def test_a_slope_within_reach_raises_the_probability_by_no_more_than_c(c):
+    h = torch.linspace(0.001, 0.999, 200, dtype=torch.double)
+    demand = torch.stack([increase_within_reach(p.view(1, 1), c)[0] for p in h])
+    assert (demand > 0).all()
+    assert (demand <= c + 1e-12).all()
+    # With log-odds that rise at the demanded rate, one unit takes the probability towards h + min(c, 2 (1 - h) / 3).
+    reached = (h.logit() + demand / (h * (1 - h))).sigmoid()
+    aim = h + torch.minimum(torch.tensor(c), 2 * (1 - h) / 3)
+    assert (reached <= aim + 1e-9).all()
+    free = demand < c - 1e-9
+    torch.testing.assert_close(reached[free], aim[free])
+
+
+def test_what_is_within_reach_is_a_mean_over_samples_without_a_graph():
+    probabilities = torch.tensor([[0.5, 0.5], [0.1, 0.9], [0.0, 1.0]])
+    each = torch.stack([increase_within_reach(row.view(1, 2), 0.35) for row in probabilities])
+    torch.testing.assert_close(increase_within_reach(probabilities, 0.35), each.mean(0))
+    assert (each[2] < 1e-4).all()

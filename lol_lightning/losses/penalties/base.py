@@ -19,8 +19,8 @@ from lol_lightning.losses.weights.lf_weights import LFWeighting
 
 __all__ = ["DEFAULT_ALPHA", "DEFAULT_C", "Measurement", "Penalty", "as_penalty", "unmet_fraction"]
 
-DEFAULT_ALPHA, DEFAULT_C = 1.0, 0.35
-"""alpha and c where neither the user nor the data module sets them."""
+DEFAULT_ALPHA, DEFAULT_C = 1.0, 0.2
+"""alpha and c where neither the user nor the data module sets them; ``GradientPenalty`` has another c of its own."""
 
 
 class Measurement(NamedTuple):
@@ -46,7 +46,7 @@ class Penalty(nn.Module, ABC):
     Args:
         alpha: weight of the penalty, at least 0. ``None``: the data module's, else ``DEFAULT_ALPHA``.
         c: the fraction of an LF's gradient that the model must reach, above 0. ``None``: the data module's, else
-            ``DEFAULT_C``.
+            ``default_c``.
         unit: unit of the gradients and so of ``c``. "probability" as in Eq. 3, where 0.05 to 0.4 is in reach;
             "log-odds" takes the gradient of log h / (1 - h), where 1 to 12 is in reach.
         hold_factor: hold the factor diag(h) - h h^T between the gradients of logits and probabilities constant in the
@@ -103,8 +103,13 @@ class Penalty(nn.Module, ABC):
         self.factors: Factors = factors
         self.weights = weights
         self.every, self.warmup = every, warmup
-        self.alpha_, self.c_ = DEFAULT_ALPHA if alpha is None else alpha, DEFAULT_C if c is None else c
+        self.alpha_, self.c_ = DEFAULT_ALPHA if alpha is None else alpha, self.default_c if c is None else c
         self.register_buffer("lf_weights", None)
+
+    @property
+    def default_c(self) -> float:
+        """c where neither the user nor the data module sets it."""
+        return DEFAULT_C
 
     @abstractmethod
     def measure(self, network: nn.Module, batch: LoLBatch, step: int) -> Measurement:
@@ -164,7 +169,7 @@ class Penalty(nn.Module, ABC):
             self.alpha_ = DEFAULT_ALPHA if alpha is None else alpha
             taken += ["alpha"] if alpha is not None else []
         if self.c is None:
-            self.c_ = DEFAULT_C if c is None else c
+            self.c_ = self.default_c if c is None else c
             taken += ["c"] if c is not None else []
         return taken
 
@@ -200,7 +205,7 @@ def as_penalty(penalty: Penalty | Mapping[str, Any], default: type[Penalty]) -> 
     Example:
         >>> from lol_lightning.losses import GradientPenalty
         >>> as_penalty({"alpha": 3.0, "hinge": "linear"}, GradientPenalty)
-        GradientPenalty(alpha=3, c=0.35, hinge='linear')
+        GradientPenalty(alpha=3, c=0.7, hinge='linear')
     """
     if isinstance(penalty, Penalty):
         return penalty

@@ -33,7 +33,7 @@ class ExamplePenalty(Penalty):
 
     Example:
         >>> ExamplePenalty(alpha=0.5, unit="log-odds")
-        ExamplePenalty(alpha=0.5, c=0.35, unit='log-odds')
+        ExamplePenalty(alpha=0.5, c=0.2, unit='log-odds')
     """
 
     def has_demands(self, batch: LoLBatch) -> bool:

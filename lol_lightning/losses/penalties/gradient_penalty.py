@@ -4,20 +4,32 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from lol_lightning.data.batch import LoLBatch
 from lol_lightning.exceptions import TargetsError
+from lol_lightning.functional.gradient_targets import GradientTargets
 from lol_lightning.functional.gradients import GradientUnit
-from lol_lightning.functional.losses import Hinge, Reduction, gradient_penalty, hinge_margins, weighted_penalty
+from lol_lightning.functional.losses import (
+    Hinge,
+    Reduction,
+    gradient_penalty,
+    hinge_margins,
+    increase_within_reach,
+    weighted_penalty,
+)
 from lol_lightning.functional.votes import LF_FACTORS, Factors
 from lol_lightning.losses.penalties.base import Measurement, Penalty, refuse_insertions, unmet_fraction
 from lol_lightning.losses.penalties.smoothed_model import Phi, Sampling, SmoothedModel
 from lol_lightning.losses.weights.lf_weights import LFWeighting
 from lol_lightning.networks import as_input, evaluation_mode
 
-__all__ = ["GradientPenalty"]
+__all__ = ["REACHABLE_C", "GradientPenalty"]
+
+REACHABLE_C = 0.7
+"""c by default: raise the probability by .7, or two thirds of the way to 1 where that is less; see docs/notes.md."""
 
 
 class GradientPenalty(Penalty):
@@ -33,7 +45,8 @@ class GradientPenalty(Penalty):
             ``reduction``, ``factors``, ``weights``, ``every`` and ``warmup``.
         c: fraction of an LF's gradient that the model must reach.
         unit: of the gradients.
-        hold_factor: hold the factor diag(h) - h h^T constant in the backward pass.
+        hold_factor: hold the factor diag(h) - h h^T constant in the backward pass, and, for probabilities, keep the
+            demands within reach (``increase_within_reach``).
         hinge: shape of the hinge.
         reduction: over the features of an LF.
         factors: how much each LF's penalty counts.
@@ -54,8 +67,8 @@ class GradientPenalty(Penalty):
         GradientPenalty(alpha=1, c=0.3)
 
     Notes:
-        The defaults differ from Eq. 3 and 4 in three things: they hold the factor diag(h) - h h^T constant in the
-        backward pass (``docs/objective.md``), take the mean over an LF's features instead of the sum, and let each LF's
+        The defaults differ from Eq. 3 and 4 in four things: they hold the factor diag(h) - h h^T constant in the
+        backward pass, demand no more than is within reach (both in ``docs/objective.md``), take the mean over an LF's features instead of the sum, and let each LF's
         penalty count alike. ``hold_factor=False, reduction="sum", factors="votes"`` is the paper to the letter.
 
         The samples go through the network in evaluation mode after the batch went through it in training mode, and
@@ -88,6 +101,11 @@ class GradientPenalty(Penalty):
         names = ("num_samples", "phi", "sampling", "seed")
         return {**super().init_args(), **{name: getattr(smoothed, name) for name in names}}
 
+    @property
+    def default_c(self) -> float:
+        """``REACHABLE_C`` where demands stay within reach; 0.2 for Eq. 3 to the letter, whose c must stay below 1/4."""
+        return REACHABLE_C if self._stays_within_reach else super().default_c
+
     def has_demands(self, batch: LoLBatch) -> bool:
         """Tell whether the batch holds ``gradient_targets`` with entries."""
         refuse_insertions(batch, type(self).__name__)
@@ -102,17 +120,18 @@ class GradientPenalty(Penalty):
         targets = _targets_of(batch)
         targets.check_fits(batch.votes.shape[1], targets.num_classes)
         rows = as_input(network, batch.features)
-        logits, gradients = self.smoothed_model.logits_and_gradient(network, targets, rows, step)
+        logits, gradients, probabilities = self.smoothed_model.logits_and_gradient(network, targets, rows, step)
+        c = self._reachable_c(targets, probabilities)
 
         def met() -> Float[Tensor, ""]:
             demanded = LF_FACTORS[self.factors](batch.votes, self.lf_weights)[targets.lf] > 0
-            return 1 - unmet_fraction(hinge_margins(gradients.detach(), targets, self.c_) <= 0, demanded)
+            return 1 - unmet_fraction(hinge_margins(gradients.detach(), targets, c) <= 0, demanded)
 
         def per_lf() -> Float[Tensor, " lf"]:
-            return gradient_penalty(gradients.detach(), targets, self.c_, self.hinge, self.reduction)
+            return gradient_penalty(gradients.detach(), targets, c, self.hinge, self.reduction)
 
         penalty = weighted_penalty(
-            gradients, batch.votes, targets, self.c_, self.hinge, self.lf_weights, self.factors, self.reduction
+            gradients, batch.votes, targets, c, self.hinge, self.lf_weights, self.factors, self.reduction
         )
         return Measurement(logits, penalty, met, per_lf)
 
@@ -131,10 +150,21 @@ class GradientPenalty(Penalty):
             TargetsError: if the batch has no gradient targets.
         """
         with evaluation_mode(network):
-            _, gradient = self.smoothed_model.logits_and_gradient(
+            smoothed = self.smoothed_model.logits_and_gradient(
                 network, _targets_of(batch), as_input(network, batch.features), step
             )
-        return gradient.detach()
+        return smoothed.gradient.detach()
+
+    @property
+    def _stays_within_reach(self) -> bool:
+        return self.hold_factor and self.unit == "probability"
+
+    def _reachable_c(self, targets: GradientTargets, probabilities: Float[Tensor, "sample cls"]) -> float | Tensor:
+        if not self._stays_within_reach:
+            return self.c_
+        up = increase_within_reach(probabilities, self.c_)
+        down = increase_within_reach(1 - probabilities, self.c_)
+        return torch.where(targets.sign > 0, up[targets.cls], down[targets.cls])
 
 
 def _targets_of(batch: LoLBatch) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Literal, cast, get_args
+from typing import Literal, NamedTuple, cast, get_args
 
 import torch
 from jaxtyping import Float
@@ -12,17 +12,28 @@ from torch import Tensor, nn
 from lol_lightning.data.batch import SparseRows
 from lol_lightning.exceptions import ConfigurationError, TargetsError
 from lol_lightning.functional.gradient_targets import GradientTargets
-from lol_lightning.functional.gradients import GradientUnit, model_input_gradient
+from lol_lightning.functional.gradients import GradientUnit, input_gradient_and_logits
 from lol_lightning.functional.smoothing import SAMPLERS
 from lol_lightning.networks import SparseMLP, SplitNetwork, evaluation_mode, logits_of
 
-__all__ = ["Phi", "Sampling", "SmoothedModel"]
+__all__ = ["Phi", "Sampling", "Smoothed", "SmoothedModel"]
 
 _BLOCK = 64
 """Steps whose samples are drawn at once."""
 
 Phi = float | Literal["document-frequency", "data"]
 Sampling = Literal["stratified", "independent", "fixed"]
+
+
+class Smoothed(NamedTuple):
+    """What ``SmoothedModel`` measures."""
+
+    logits: Float[Tensor, "batch cls"]
+    """float (B, K), of the batch, with a graph to the weights."""
+    gradient: Float[Tensor, "cls inspected"]
+    """float (K, F) per ``feature_scale``, columns as in ``targets.features``, with a graph to the weights."""
+    probabilities: Float[Tensor, "sample cls"]
+    """float (t, K) at the samples, without a graph."""
 
 
 class SmoothedModel:
@@ -73,7 +84,7 @@ class SmoothedModel:
 
     def logits_and_gradient(
         self, network: nn.Module, targets: GradientTargets, rows: Tensor | SparseRows, step: int
-    ) -> tuple[Float[Tensor, "batch cls"], Float[Tensor, "cls inspected"]]:
+    ) -> Smoothed:
         """Logits of the batch, and gradient of the smoothed class probabilities on the inspected features.
 
         The batch goes through the network first, in the network's own mode, the samples after it in evaluation mode.
@@ -87,16 +98,15 @@ class SmoothedModel:
             step: number of the step, the same on all ranks.
 
         Returns:
-            logits float (B, K), and the gradient float (K, F) per ``feature_scale``, columns as in
-            ``targets.features``. Both carry a graph to the weights.
+            Logits and gradient with a graph to the weights, and the probabilities at the samples.
         """
         samples = self._samples(targets, rows, step)
         if isinstance(network, SplitNetwork) and isinstance(rows, SparseRows) and isinstance(samples, SparseRows):
-            logits, gradient = self._chained(network, targets, rows, samples)
+            logits, gradient, at_samples = self._chained(network, targets, rows, samples)
         else:
             logits = logits_of(network, rows)
             with evaluation_mode(network):
-                gradient = model_input_gradient(
+                gradient, at_samples = input_gradient_and_logits(
                     partial(logits_of, network),
                     cast(Tensor, samples),
                     targets.num_classes,
@@ -104,13 +114,13 @@ class SmoothedModel:
                     hold_factor=self.hold_factor,
                 )
             gradient = gradient.flatten(1)[:, targets.features]
-        if targets.feature_scale is None:
-            return logits, gradient
-        return logits, gradient * targets.feature_scale[targets.features].to(gradient.dtype)
+        if targets.feature_scale is not None:
+            gradient = gradient * targets.feature_scale[targets.features].to(gradient.dtype)
+        return Smoothed(logits, gradient, at_samples.detach().softmax(-1))
 
     def _chained(
         self, network: SplitNetwork, targets: GradientTargets, rows: SparseRows, samples: SparseRows
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Tensor, Tensor, Tensor]:
         # One call of the first layer serves the batch, the samples and the inspected features. The last are unit
         # vectors: an affine layer maps them to rows of its weight plus its bias, which is its value at the empty row.
         inspected = SparseRows(targets.features, targets.unit_offsets, None, targets.num_features)
@@ -119,13 +129,13 @@ class SmoothedModel:
         batch, smoothed, units = torch.split(network.first_layer(everything), sizes)
         logits = network.rest(batch)
         if isinstance(network, SparseMLP):
-            hidden = network.rest_gradient(smoothed, self.unit, self.hold_factor)
+            hidden, at_samples = network.rest_gradient(smoothed, self.unit, self.hold_factor)
         else:
             with evaluation_mode(cast(nn.Module, network)):
-                hidden = model_input_gradient(
+                hidden, at_samples = input_gradient_and_logits(
                     network.rest, smoothed, targets.num_classes, unit=self.unit, hold_factor=self.hold_factor
                 )
-        return logits, hidden @ (units[:-1] - units[-1]).T
+        return logits, hidden @ (units[:-1] - units[-1]).T, at_samples
 
     def _samples(self, targets: GradientTargets, rows: Tensor | SparseRows, step: int) -> Tensor | SparseRows:
         if self.phi == "data":
