@@ -4,8 +4,8 @@
     python benchmarks/accuracy/no_harm.py --sets '[youtube]' --shares '[0]' --seeds 1
 
 Every LF is an undeclared function, so that what it inspects is traced. ``shares`` thins the second class of all rows to
-that share; 0 leaves the set as it is. ``labels`` is the number of validation rows, drawn with the seed; 0 for none. Nothing
-is chosen on validation rows: the last step of a fit is tested.
+that share; 0 leaves the set as it is. ``labels`` is the number of validation rows, drawn with the seed; 0 for none.
+Nothing is chosen on validation rows: the last step of a fit is tested.
 """
 
 from __future__ import annotations

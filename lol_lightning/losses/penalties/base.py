@@ -108,7 +108,7 @@ class Penalty(nn.Module, ABC):
 
     @property
     def default_c(self) -> float:
-        """c where neither the user nor the data module sets it."""
+        """Return c where neither the user nor the data module sets it."""
         return DEFAULT_C
 
     @abstractmethod

@@ -68,8 +68,9 @@ class GradientPenalty(Penalty):
 
     Notes:
         The defaults differ from Eq. 3 and 4 in four things: they hold the factor diag(h) - h h^T constant in the
-        backward pass, demand no more than is within reach (both in ``docs/objective.md``), take the mean over an LF's features instead of the sum, and let each LF's
-        penalty count alike. ``hold_factor=False, reduction="sum", factors="votes"`` is the paper to the letter.
+        backward pass, demand no more than is within reach (both in ``docs/objective.md``), take the mean over an LF's
+        features instead of the sum, and let each LF's penalty count alike.
+        ``hold_factor=False, reduction="sum", factors="votes"`` is the paper to the letter.
 
         The samples go through the network in evaluation mode after the batch went through it in training mode, and
         both end up in one loss, so that gradients are equal under DistributedDataParallel.
