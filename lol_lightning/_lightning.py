@@ -20,6 +20,8 @@ __all__ = [
     "BasePredictionWriter",
     "LightningDataModule",
     "LightningModule",
+    "MisconfigurationException",
+    "ModelCheckpoint",
     "OptimizerLRScheduler",
     "Trainer",
     "isolate_rng",
@@ -63,15 +65,18 @@ def lightning_module(name: str) -> Any:
 
 if TYPE_CHECKING:
     import pytorch_lightning as pl
+    from lightning_fabric.utilities.exceptions import MisconfigurationException
     from pytorch_lightning import LightningDataModule, LightningModule, Trainer
-    from pytorch_lightning.callbacks import BasePredictionWriter
+    from pytorch_lightning.callbacks import BasePredictionWriter, ModelCheckpoint
     from pytorch_lightning.utilities import rank_zero_info, rank_zero_only, rank_zero_warn
     from pytorch_lightning.utilities.seed import isolate_rng
     from pytorch_lightning.utilities.types import OptimizerLRScheduler
 else:
     pl = import_module(BACKEND)
     LightningDataModule, LightningModule, Trainer = pl.LightningDataModule, pl.LightningModule, pl.Trainer
-    BasePredictionWriter = lightning_module("callbacks").BasePredictionWriter
+    _callbacks = lightning_module("callbacks")
+    BasePredictionWriter, ModelCheckpoint = _callbacks.BasePredictionWriter, _callbacks.ModelCheckpoint
+    MisconfigurationException = lightning_module("utilities.exceptions").MisconfigurationException
     _utilities = lightning_module("utilities")
     rank_zero_info, rank_zero_only = _utilities.rank_zero_info, _utilities.rank_zero_only
     rank_zero_warn = _utilities.rank_zero_warn

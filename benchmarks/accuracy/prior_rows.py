@@ -3,7 +3,7 @@
     python benchmarks/accuracy/prior_rows.py
     python benchmarks/accuracy/prior_rows.py --sets '[youtube]' --rows '[100]' --seeds 1
 
-R = 0 is LoL-simple. The best R of five sets is judged on the sixth, in turn. A fit is checked ten times on the validation
+R = 0 is LoL-simple. The best R of five sets is judged on the sixth, in turn. A fit is checked ten times on validation
 rows and its best check counts, as in ``lol-lightning benchmark``; test rows are never read. Interrupted, it goes on
 where it stopped.
 """

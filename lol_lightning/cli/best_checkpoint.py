@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import torch
 
-from lol_lightning._lightning import LightningModule, Trainer, lightning_module, rank_zero_info
+from lol_lightning._lightning import (
+    LightningModule,
+    MisconfigurationException,
+    ModelCheckpoint,
+    Trainer,
+    rank_zero_info,
+)
 from lol_lightning.exceptions import ConfigurationError, check_choice
-
-if TYPE_CHECKING:
-    from lightning_fabric.utilities.exceptions import MisconfigurationException
-    from pytorch_lightning.callbacks import ModelCheckpoint
-else:
-    ModelCheckpoint = lightning_module("callbacks").ModelCheckpoint
-    MisconfigurationException = lightning_module("utilities.exceptions").MisconfigurationException
 
 __all__ = ["BestCheckpoint"]
 

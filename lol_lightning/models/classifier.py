@@ -260,12 +260,14 @@ class LoLClassifier(Predictor):
         return self.trainer.is_last_batch or (self.global_step + 1) % every == 0
 
     def _is_last_step(self) -> bool:
-        trainer = self.trainer
+        trainer = trainer_of(self)
+        if trainer is None:
+            return False
         ends = trainer.is_last_batch and trainer.current_epoch + 1 == trainer.max_epochs
         return bool(ends or self.global_step + 1 == trainer.max_steps)
 
     def _lf_names(self) -> list[str]:
-        data = data_module_of(self.trainer)
+        data = data_module_of(trainer_of(self))
         return [] if data is None else data.lf_names
 
     def _evaluate(self, batch: LoLBatch, stage: str, metrics: MetricCollection) -> None:

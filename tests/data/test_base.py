@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from lol_lightning.data import BaseDataModule, Classes, ClassShares, LoaderOptions, LoLDataModule, ModelDefaults
+from lol_lightning.data.base import MAX_ALPHA
 from lol_lightning.data.dataset import LoLDataset
 from lol_lightning.exceptions import ConfigurationError, DataError, NotFittedError
 from lol_lightning.features.bag_of_words import BagOfWords
@@ -50,7 +51,7 @@ def test_a_data_module_of_ones_own_serves_soft_votes():
     assert data.val_vote_probabilities.shape == (2, 2, 3)
     assert [len(batch) for batch in data.train_dataloader()] == [2, 1]
     assert (data.num_features, data.feature_space, data.gradient_targets) == (None, None, None)
-    assert data.model_defaults == ModelDefaults()
+    assert data.model_defaults == ModelDefaults(alpha=MAX_ALPHA)
     assert not data.has_example_targets
     assert data.class_shares.shares.tolist() == [0.5, 0.0, 0.5]
     assert repr(data) == str(data) == "Measurements(train=3 of 3, val=2, lfs=2, classes=3, features=None, batch_size=2)"

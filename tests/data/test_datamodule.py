@@ -61,11 +61,11 @@ def features_of(batch):
 )
 def test_rows_of_every_kind_give_the_same_votes_and_features(train):
     data = ready(train)
-    np.testing.assert_array_equal(data.train_votes, VOTES[[0, 1, 3, 4]])
-    assert data.num_dropped_rows == 1
+    np.testing.assert_array_equal(data.train_votes, VOTES)
+    assert data.num_dropped_rows == 0
     assert data.num_features == len({word for text in TEXTS for word in text.split()})
     batch = next(iter(data.train_dataloader()))
-    assert features_of(batch).sum() == sum(len(TEXTS[i].split()) for i in (0, 1, 3, 4))
+    assert features_of(batch).sum() == sum(len(text.split()) for text in TEXTS)
 
 
 def test_sizes_names_and_targets():
@@ -76,7 +76,7 @@ def test_sizes_names_and_targets():
     assert data.audit.entries.tolist() == [["subscribe"], ["song"]]
     np.testing.assert_array_equal(data.val_labels, [1, 0])
     np.testing.assert_array_equal(data.val_votes, [[1, -1], [-1, 0]])
-    assert data.train_rows.text.tolist() == [TEXTS[i] for i in (0, 1, 3, 4)]
+    assert data.train_rows.text.tolist() == TEXTS
 
 
 def test_gold_labels_never_reach_training():
@@ -116,7 +116,7 @@ def test_lfs_run_neither_on_rows_to_predict_nor_where_there_are_votes():
     )
     data.setup()
     assert (next(iter(data.predict_dataloader())).votes == -1).all()
-    np.testing.assert_array_equal(data.train_votes, VOTES[[0, 1, 3, 4]])
+    np.testing.assert_array_equal(data.train_votes, VOTES)
 
 
 def test_votes_without_lfs_get_names():
@@ -143,9 +143,29 @@ def test_log_lines_name_dropped_rows_and_lfs_without_features(caplog):
         ready(lfs=[*LFS, LabelingFunction("plain", lambda x: 0 if "mine" in x.text else -1), absent])
     finally:
         lightning.removeHandler(caplog.handler)
-    assert "Dropped 1 of 5 training rows" in caplog.text
+    assert "1 of 5 training rows have no vote; they stay" in caplog.text
     assert "4 of 4 LFs have inspected features (3 declared, 1 traced; 4 terms)." in caplog.text
     assert "train with their votes alone: ['absent']" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("shares", "kept"),
+    [
+        ({}, [0, 1, 3, 4]),
+        ({"classes": Classes(balance=[0.5, 0.5])}, [0, 1, 2, 3, 4]),
+        ({"val": VAL}, [0, 1, 2, 3, 4]),
+        ({"val": VAL.drop(columns="label")}, [0, 1, 3, 4]),
+    ],
+)
+def test_rows_without_votes_stay_where_the_class_shares_are_known(shares, kept, caplog):
+    with caplog.at_level("INFO"):
+        data = LoLDataModule(TRAIN, lfs=LFS, progress_bar=False, **shares)
+        data.setup("fit")
+    np.testing.assert_array_equal(data.train_votes, VOTES[kept])
+    assert data.num_dropped_rows == 5 - len(kept)
+    assert data.train_rows.text.tolist() == [TEXTS[i] for i in kept]
+    assert ("Dropped 1 of 5" in caplog.text) == (len(kept) == 4)
+    assert (data.class_shares is None) == (len(kept) == 4)
 
 
 def test_number_of_classes_is_the_smallest_with_room_for_all():

@@ -4,6 +4,7 @@ import torch
 from snorkel.labeling import LabelingFunction
 from tiny_benchmark import comments, write_wrench
 
+from lol_lightning.data.base import MAX_ALPHA
 from lol_lightning.data.datamodule import LoLDataModule
 from lol_lightning.data.options import ModelDefaults
 from lol_lightning.exceptions import ConfigurationError, DataError
@@ -38,7 +39,7 @@ def test_functions_are_known_by_what_they_return(tmp_path):
     assert as_sets({"mine": lambda seed: make(seed + 1)})[0] != first
     strong, none = (
         as_sets({"mine": lambda seed, defaults=defaults: with_defaults(make(seed), **defaults)})[0]
-        for defaults in ({"alpha": 0.5}, {})
+        for defaults in ({"alpha": 0.5}, {"alpha": MAX_ALPHA})
     )
     assert strong not in (first, none)
     assert none == first

@@ -11,7 +11,8 @@ from lol_lightning.exceptions import ConfigurationError
 from lol_lightning.experiments.data import Prepared, as_sets, forget, prepare
 from lol_lightning.experiments.methods import METHODS, as_methods
 from lol_lightning.losses import ExamplePenalty, GradientPenalty, LabeledVotes
-from lol_lightning.losses.penalties import DEFAULT_ALPHA, DEFAULT_C
+from lol_lightning.losses.penalties import DEFAULT_ALPHA
+from lol_lightning.losses.penalties.gradient_penalty import REACHABLE_C
 from lol_lightning.losses.weights import lf_weights
 from lol_lightning.losses.weights.class_balance import shrunken_shares
 
@@ -178,7 +179,7 @@ def test_settings_tell_numbers_that_the_data_decide_from_the_same_numbers_of_a_v
     )
     numbers = [method.settings()["options"]["penalty"]["init_args"]["alpha"] for method in (by_data, by_variant)]
     assert numbers == [f"the data module's, else {DEFAULT_ALPHA}", 1.0]
-    assert METHODS["lol"].settings()["first_trial"]["c"] == f"the data module's, else {DEFAULT_C}"
+    assert METHODS["lol"].settings()["first_trial"]["c"] == f"the data module's, else {REACHABLE_C}"
 
 
 @pytest.mark.parametrize("nested", [False, True])

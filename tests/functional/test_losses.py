@@ -233,7 +233,7 @@ def test_a_slope_within_reach_raises_the_probability_by_no_more_than_c(c):
     assert (demand <= c + 1e-12).all()
     # With log-odds that rise at the demanded rate, one unit takes the probability towards h + min(c, 2 (1 - h) / 3).
     reached = (h.logit() + demand / (h * (1 - h))).sigmoid()
-    aim = h + torch.minimum(torch.tensor(c), 2 * (1 - h) / 3)
+    aim = h + torch.minimum(torch.tensor(c, dtype=torch.double), 2 * (1 - h) / 3)
     assert (reached <= aim + 1e-9).all()
     free = demand < c - 1e-9
     torch.testing.assert_close(reached[free], aim[free])

@@ -15,7 +15,7 @@ from lol_lightning.label_model import LoLLabelModel
 from lol_lightning.lfs.apply import fast_apply
 from lol_lightning.lfs.rules.rules import keyword_lf
 from lol_lightning.losses.weights import LabeledVotes
-from lol_lightning.losses.weights.class_balance import balancing_weights
+from lol_lightning.losses.weights.class_balance import balancing_weights, shrunken_shares
 
 SPAM_WORDS, HAM_WORDS = ["subscribe", "channel", "visit"], ["song", "love", "voice"]
 LFS = [
@@ -235,13 +235,17 @@ def test_prediction_from_what_does_not_fit_is_named():
     ("given", "shares", "num_labeled"),
     [({"class_balance": [0.2, 0.8]}, [0.2, 0.8], None), ({"Y_dev": [0, 1, 1, 1]}, [0.25, 0.75], 4)],
 )
-def test_votes_are_balanced_to_the_shares_that_fit_is_told(given, shares, num_labeled):
+def test_predictions_and_votes_are_matched_to_the_shares_that_fit_is_told(given, shares, num_labeled):
     covered = L_TRAIN[(L_TRAIN != -1).any(1)]
-    expected = balancing_weights(LabeledVotes(covered, 2).soft_votes(), shares, num_labeled)
+    votes = LabeledVotes(covered, 2).soft_votes()
+    rows_per_vote = len(L_TRAIN) / len(covered)
     model = fitted(lfs=LFS, n_epochs=1, **given)
-    np.testing.assert_allclose(model.classifier_.hparams["class_weights"], expected)
+    wanted = shrunken_shares(votes, np.array(shares), num_labeled)
+    np.testing.assert_allclose(model.classifier_.hparams["class_shares"], wanted, rtol=1e-6)
+    np.testing.assert_allclose(model.classifier_.hparams["class_weights"], rows_per_vote, rtol=1e-6)
+    expected = balancing_weights(votes, shares, num_labeled) * rows_per_vote
     model = fitted(lfs=LFS, n_epochs=1, class_weights="validation", **given)
-    np.testing.assert_allclose(model.classifier_.hparams["class_weights"], expected)
+    np.testing.assert_allclose(model.classifier_.hparams["class_weights"], expected, rtol=1e-6)
     model = fitted(lfs=LFS, n_epochs=1, class_weights=[1.0, 2.0], **given)
     assert model.classifier_.hparams["class_weights"] == [1.0, 2.0]
 

@@ -209,7 +209,7 @@ class TestTables:
         assert space.feature_names == ["age", "city=Oslo", "city=Rome"]
         new = pd.DataFrame({"age": [39.0, 0.0], "city": ["Rome", "Oslo"]})
         assert model.predict(None, X=new).tolist() == [1, 0]
-        assert weight_of_penalty(model)["alpha"] == 1.0
+        assert weight_of_penalty(model)["alpha"] == 10.0
         assert repr(model) == "LoLLabelModel(cardinality=2, fitted on 2 LFs, with a classifier of 3 features)"
 
     def test_columns_are_found_by_inspection(self):

@@ -13,6 +13,7 @@ from lol_lightning.exceptions import ConfigurationError, TargetsError, VotesErro
 from lol_lightning.functional import GradientTargets
 from lol_lightning.losses import ExamplePenalty, GradientPenalty, LoLLoss
 from lol_lightning.losses.penalties import DEFAULT_ALPHA, DEFAULT_C, Penalty, as_penalty
+from lol_lightning.losses.penalties.gradient_penalty import REACHABLE_C
 from lol_lightning.losses.weights import class_weights, lf_weights
 from lol_lightning.networks import SparseMLP
 
@@ -25,7 +26,7 @@ def network():
 def test_the_terms_add_up_to_equation_4(network):
     network = network.double()
     weights, factors = [1.0, 2.0, 0.5, 1.0, 1.0], [0.5, 1.0, 2.0]
-    penalty = GradientPenalty(alpha=3.0, c=0.3, reduction="sum", factors="votes")
+    penalty = GradientPenalty(alpha=3.0, c=0.3, hold_factor=False, reduction="sum", factors="votes")
     lol, batch = LoLLoss(penalty, weights, factors).double(), toy_batch()
     terms = lol(network, batch, step=5)
     dense, votes, _ = toy_problem()
@@ -155,11 +156,13 @@ def test_weights_of_another_number_of_lfs_are_refused(network):
 
 
 def test_defaults_stand_in_one_place():
-    assert (DEFAULT_ALPHA, DEFAULT_C) == (1.0, 0.35)
+    assert (DEFAULT_ALPHA, DEFAULT_C, REACHABLE_C) == (1.0, 0.2, 0.7)
+    for plain in (GradientPenalty(hold_factor=False), GradientPenalty(unit="log-odds"), ExamplePenalty()):
+        assert (plain.alpha, plain.alpha_, plain.c_) == (None, DEFAULT_ALPHA, DEFAULT_C)
     penalty = GradientPenalty()
-    assert (penalty.alpha, penalty.alpha_, penalty.c_) == (None, DEFAULT_ALPHA, DEFAULT_C)
+    assert (penalty.alpha, penalty.alpha_, penalty.c_) == (None, DEFAULT_ALPHA, REACHABLE_C)
     assert penalty.set_alpha_and_c(0.5, None) == ["alpha"]
-    assert (penalty.alpha_, penalty.c_) == (0.5, DEFAULT_C)
+    assert (penalty.alpha_, penalty.c_) == (0.5, REACHABLE_C)
     fixed = GradientPenalty(alpha=2.0)
     assert fixed.set_alpha_and_c(0.5, 0.4) == ["c"]
     assert (fixed.alpha_, fixed.c_) == (2.0, 0.4)
@@ -173,7 +176,7 @@ def test_a_penalty_is_built_again_from_its_plain_form(cls):
     assert again.plain() == penalty.plain()
     short = as_penalty({"class_path": f"lol_lightning.losses.{cls.__name__}", "init_args": {"c": 0.4}}, GradientPenalty)
     assert (type(short), short.c) == (cls, 0.4)
-    assert repr(penalty) == f"{cls.__name__}(alpha=0.5, c=0.35, hinge='linear', weights=<2 numbers>)"
+    assert repr(penalty) == f"{cls.__name__}(alpha=0.5, c={penalty.default_c}, hinge='linear', weights=<2 numbers>)"
     assert issubclass(cls, Penalty)
     assert cls.needs_second_derivative
 

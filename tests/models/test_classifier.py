@@ -341,7 +341,7 @@ def test_a_penalty_that_is_not_asked_for_is_that_of_the_data_module(comments, ar
             ((model.lol.penalty.alpha_, model.lol.penalty.c_), "train_penalty" in trainer.callback_metrics)
         )
     assert penalties[0] == (expected, expected[0] > 0)
-    assert penalties[1] == ((arguments.get("alpha", 10.0), arguments.get("c", 0.35)), True)
+    assert penalties[1] == ((arguments.get("alpha", 10.0), arguments.get("c", 0.7)), True)
 
 
 @pytest.mark.usefixtures("unchecked_types")

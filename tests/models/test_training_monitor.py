@@ -34,7 +34,7 @@ def with_an_exploding_demand():
     entries = [(lf, 0, lf, 1.0 if lf == 2 else 0.01) for lf in range(4)]
     frequency = torch.full((NUM_FEATURES,), 0.2)
     batch.gradient_targets = GradientTargets.from_entries(entries, 5, NUM_CLASSES, NUM_FEATURES, frequency)
-    return LoLClassifier(**SIZES, penalty={"hinge": "exponential", "c": 200.0}), batch
+    return LoLClassifier(**SIZES, penalty={"hinge": "exponential", "c": 200.0, "hold_factor": False}), batch
 
 
 def with_infinite_features():
@@ -75,7 +75,7 @@ def test_a_fault_is_named_by_its_lf():
     texts = ["win a prize", "nice song", "prize of a song"] * 8
     lfs = [keyword_lf("prize", ["prize"], 1), keyword_lf("song", ["song"], 0)]
     data = LoLDataModule(texts, lfs=lfs, progress_bar=False)
-    model = LoLClassifier(penalty={"hinge": "exponential", "c": 200.0, "weights": [1.0, 1.0]})
+    model = LoLClassifier(penalty={"hinge": "exponential", "c": 200.0, "hold_factor": False})
     with pytest.warns(NotFiniteWarning, match=r"\(of prize, song\)"):
         pl.Trainer(**trainer_options(max_epochs=2, limit_val_batches=0)).fit(model, data)
 
