@@ -235,10 +235,12 @@ class LoLLoss(nn.Module):
             return None
         if self.class_shares.shape != logits.shape[1:]:
             raise VotesError(f"{len(self.class_shares)} class_shares met {logits.shape[1]} classes; give one for each.")
-        of_batch = _mean_over_ranks(logits.detach().to(self.class_shares.dtype).softmax(-1).mean(0))
+        # Also where the module is of half precision, a mean of small steps needs more.
+        dtype = torch.promote_types(self.class_shares.dtype, torch.float32)
+        of_batch = _mean_over_ranks(logits.detach().to(dtype).softmax(-1).mean(0))
         # A new tensor: what an earlier step differentiates must not change.
-        self.mean_prediction = SHARES_MEMORY * self.mean_prediction + (1 - SHARES_MEMORY) * of_batch
-        return class_share_loss(logits, self.class_shares, self.mean_prediction)
+        self.mean_prediction = SHARES_MEMORY * self.mean_prediction.to(dtype) + (1 - SHARES_MEMORY) * of_batch
+        return class_share_loss(logits, self.class_shares.to(dtype), self.mean_prediction)
 
     def hparams(self) -> dict[str, Any]:
         """Return the constructor's arguments as plain types; once configured, with the numbers in force."""

@@ -66,7 +66,7 @@ class SplitOptions:
     Args:
         max_train_rows: use only that many unlabeled rows; ``None`` for all.
         val_per_class: labeled rows of each class for validation. They have equal class shares by design, so that
-            ``LoLClassifier`` balances the votes to equal shares, unless its ``class_weights`` say otherwise.
+            ``LoLClassifier`` matches its mean prediction to equal shares, unless its ``class_shares`` say otherwise.
         test_fraction: fraction in (0, 1) of the rows that are the test, where the data have no test rows of their own.
 
     Raises:

@@ -299,3 +299,12 @@ def test_class_shares_that_cannot_work_are_named(arguments, message):
 def test_class_shares_must_fit_the_classes(network):
     with pytest.raises(VotesError, match="2 class_shares met 3 classes"):
         LoLLoss(penalty=False, class_shares=[0.5, 0.5])(network, toy_batch())
+
+
+def test_the_running_mean_has_single_precision_where_the_module_has_half(network):
+    lol = LoLLoss(penalty=False, class_shares=[0.7, 0.2, 0.1])
+    half = LoLLoss(penalty=False, class_shares=[0.7, 0.2, 0.1]).to(torch.bfloat16)
+    for _ in range(3):
+        expected, actual = (module(network, toy_batch()).shares_loss for module in (lol, half))
+    assert half.mean_prediction.dtype == torch.float32
+    torch.testing.assert_close(actual, expected, rtol=0.05, atol=1e-3)
