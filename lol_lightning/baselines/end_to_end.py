@@ -17,7 +17,7 @@ from lol_lightning.data.batch import LoLBatch
 from lol_lightning.exceptions import ConfigurationError, VotesError
 from lol_lightning.functional.losses import soft_vote_loss
 from lol_lightning.functional.votes import vote_mask, vote_probabilities
-from lol_lightning.losses.lol_loss import SHARES_WEIGHT, trainer_of
+from lol_lightning.losses.lol_loss import SHARES_WEIGHT, LoLTerms, trainer_of
 from lol_lightning.losses.weights.class_balance import class_balance_of
 from lol_lightning.models.classifier import LoLClassifier
 from lol_lightning.networks.sparse_mlp import SparseMLP
@@ -178,6 +178,8 @@ class EndToEndClassifier(LoLClassifier):
         shares_loss = self.lol.shares_loss(predicted)
         if shares_loss is not None:
             loss = loss + self.lol.shares_weight * shares_loss
+        terms_of_step = LoLTerms(loss, end_loss, predicted, shares_loss=shares_loss)
+        self._monitor.observe(terms_of_step, batch, self.lol, self.global_step, self._lf_names)
         if self._logs_now():
             terms = {"train_end_loss": end_loss.detach(), "train_encoder_loss": encoder_loss.detach()}
             self.log_dict(terms, batch_size=len(batch))

@@ -160,7 +160,8 @@ class Classes:
 
     def shares(self) -> ClassShares | None:
         """Return ``balance`` scaled to the sum 1, ``None`` where there is none."""
-        if self.balance is None or isinstance(self.balance, ClassShares):
-            return self.balance
-        shares = np.asarray(self.balance, dtype=np.float64)
-        return ClassShares(shares / shares.sum())
+        if self.balance is None:
+            return None
+        counted = isinstance(self.balance, ClassShares)
+        shares = np.asarray(self.balance.shares if counted else self.balance, dtype=np.float64)  # type: ignore[union-attr]
+        return ClassShares(shares / shares.sum(), self.balance.num_labels if counted else None)  # type: ignore[union-attr]

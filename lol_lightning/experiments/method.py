@@ -13,6 +13,7 @@ from torch import Tensor
 from lol_lightning.baselines.pseudolabels import LABEL_MODELS, pseudolabels
 from lol_lightning.baselines.variants import OPTIONS
 from lol_lightning.data.dataset import LoLDataset
+from lol_lightning.data.options import ClassShares
 from lol_lightning.exceptions import ConfigurationError
 from lol_lightning.experiments.data import Prepared
 from lol_lightning.experiments.label_models import known_shares, variant_for
@@ -190,6 +191,9 @@ class Method:
         weighting = None
         if self.trains_on == "votes":
             weighting = defaults.lf_weights if arguments.get("lf_weights") is None else arguments["lf_weights"]
+        if self.trains_on == "labels" and (known := votes.shares_of_classes()) is not None:
+            # What labels tell of themselves is not to be pulled towards the votes.
+            votes = replace(votes, class_shares=ClassShares(known.shares))
         lol = LoLLoss(
             penalty,
             cast(Any, weighting),

@@ -132,7 +132,7 @@ class _StudyRows:
         if plan.method.trains_on == "labels":
             trained_on, chosen_on = split_80_20(cast(np.ndarray, labels), chosen_on, plan.seed)
         self.method = plan.method.resolve(
-            self.prepared, chosen_on, plan.val_per_class is not None, plan.select_by, plan.seed
+            self.prepared, np.union1d(trained_on, chosen_on), plan.val_per_class is not None, plan.select_by, plan.seed
         )
         self.train: LoLDataset = self.method.train_data(self.prepared, trained_on, plan.seed)
         self.validation: list[LoLBatch] = evaluation_batches(self.prepared.val, chosen_on)

@@ -136,7 +136,8 @@ def increase_within_reach(probabilities: Float[Tensor, "sample cls"], c: float |
         >>> increase_within_reach(torch.tensor([[0.5, 0.5], [0.05, 0.95]]), c=0.3)
         tensor([0.2052, 0.1769])
     """
-    h = probabilities.clamp(1e-6, 1 - 1e-6)
+    # In half precision 1 - 1e-6 is 1, whose log-odds are infinite.
+    h = probabilities.to(torch.promote_types(probabilities.dtype, torch.float32)).clamp(1e-6, 1 - 1e-6)
     raised = h + (2 * (1 - h) / 3).clamp(max=c)
     return (h * (1 - h) * (raised.logit() - h.logit())).clamp(max=c).mean(0)
 

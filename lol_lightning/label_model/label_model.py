@@ -119,8 +119,8 @@ class LoLLabelModel(BaseLabeler):  # type: ignore[misc]
         Args:
             L_train: votes (n, m), values -1 .. K - 1.
             Y_dev: gold labels of a development set, read only for the class shares.
-            class_balance: share of each class; without it and ``Y_dev``, uniform. With ``X``, the votes that the
-                classifier learns from are balanced to the shares that either tells, see its ``class_weights``.
+            class_balance: share of each class; without it and ``Y_dev``, uniform. With ``X``, the mean prediction
+                of the classifier is matched to the shares that either tells, see its ``class_shares``.
             progress_bar: show one.
             X: the n rows: texts, a DataFrame or data points, or a matrix (n, d), sparse or dense.
             lfs: the LFs in the order of the columns (or by name, where those of a DataFrame have their names); what

@@ -158,7 +158,7 @@ def train_classifier(
     Args:
         data: rows with votes.
         options: arguments of ``LoLClassifier``.
-        num_epochs: passes over the rows on which some LF votes.
+        num_epochs: passes over the training rows.
         seed: of the initial weights, dropout and the smoothing samples.
         device: "cpu", "cuda" or "cuda:1".
         progress_bar: whether Lightning shows one.

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -121,7 +122,11 @@ class LoLLoss(nn.Module):
         super().__init__()
         if not 0 <= shares_weight < math.inf:
             raise ConfigurationError(f"shares_weight = {shares_weight} must be a finite number, not below 0.")
-        if isinstance(class_shares, str) and class_shares != "validation":
+        if isinstance(class_shares, str):
+            usable = class_shares == "validation"
+        else:
+            usable = class_shares is None or np.ndim(class_shares) == 1
+        if not usable:
             raise ConfigurationError(f"class_shares = {class_shares!r}; use 'validation', a list of shares or None.")
         self._kind_is_open = penalty is None or (isinstance(penalty, Mapping) and "class_path" not in penalty)
         self.penalty = None if penalty is False else as_penalty({} if penalty is None else penalty, GradientPenalty)
@@ -238,6 +243,8 @@ class LoLLoss(nn.Module):
         # Also where the module is of half precision, a mean of small steps needs more.
         dtype = torch.promote_types(self.class_shares.dtype, torch.float32)
         of_batch = _mean_over_ranks(logits.detach().to(dtype).softmax(-1).mean(0))
+        # A step that is skipped because it is not finite must not stay in the mean.
+        of_batch = torch.where(of_batch.isfinite().all(), of_batch, self.mean_prediction.to(dtype))
         # A new tensor: what an earlier step differentiates must not change.
         self.mean_prediction = SHARES_MEMORY * self.mean_prediction.to(dtype) + (1 - SHARES_MEMORY) * of_batch
         return class_share_loss(logits, self.class_shares.to(dtype), self.mean_prediction)
@@ -303,6 +310,8 @@ class LoLLoss(nn.Module):
         weights = resolve_weights(lfs, own, self.class_weighting, votes)
         if weights.are_balanced:
             self._say(f"Votes for the classes count {weights.classes.round(2).tolist()} (class_weights).")
+        if self.penalty is not None and weights.penalties is not None and not np.any(weights.penalties):
+            self._say("No LF's penalty counts: all its weights are 0, and the model trains with the votes alone.")
         self._set_weights(weights.lfs, weights.penalties, weights.classes)
 
     def _resolve_shares(self, votes: LabeledVotes | None) -> None:
@@ -363,7 +372,7 @@ def _make_room(module: LoLLoss, state_dict: Mapping[str, Any], prefix: str, *_: 
     ]
     for owner, name, path in owners:
         if owner is not None and (saved := state_dict.get(prefix + path + name)) is not None:
-            setattr(owner, name, torch.empty_like(saved))
+            setattr(owner, name, torch.empty_like(saved, device=module._device))
         elif owner is not None and packed is not None:
             setattr(owner, name, None)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import torch
@@ -74,6 +75,7 @@ class TrainingMonitor:
         self._expected: Tensor | None = None
         self._last: tuple[LoLBatch, int] | None = None
         self._num_steps = 0
+        self._num_rows = 0.0
 
     def due(self, step: int) -> bool:
         """Tell whether the penalty's gradient is to be measured in this step; the untrained model is left out."""
@@ -129,6 +131,13 @@ class TrainingMonitor:
             return {}
         (batch, step), self._last = self._last, None
         found: dict[str, float] = {}
+        if not all(bool(torch.isfinite(parameter).all()) for parameter in network.parameters()):
+            self._warn(
+                NotFiniteWarning,
+                f"after step {step} weights of the network are not finite. Lower lr or alpha, or clip gradients "
+                "(Trainer(gradient_clip_val=1.0)).",
+            )
+            return found
         with torch.enable_grad(), evaluation_mode(network):
             # A step in which the penalty counts, whatever ``every`` and ``warmup`` say of the last one.
             terms = lol.measure_penalty(network, batch, step)
@@ -136,7 +145,7 @@ class TrainingMonitor:
                 voted, penalty, met = (float(value) for value in self.norms(network, terms))
                 ratio = penalty / max(voted, 1e-12)
                 found = {"met_demands": met, "gradient_ratio": ratio}
-                self._check_penalty(met, penalty, ratio)
+                self._check_penalty(met, penalty, ratio, step)
         self._check_shares(lol)
         return found
 
@@ -182,26 +191,28 @@ class TrainingMonitor:
         else:
             self._expected = lol.class_shares
         self._predicted = _remember(self._predicted, predicted.mean(0))
+        self._num_rows = len(predicted) * (1 + _MEMORY) / (1 - _MEMORY)
 
-    def _check_penalty(self, met: float, norm: float, ratio: float) -> None:
+    def _check_penalty(self, met: float, norm: float, ratio: float, step: int) -> None:
+        state = f"after step {step}, with {100 * met:.3g}% of the demands met,"
         if met < 1 and norm == 0:
             self._warn(
                 DeadPenaltyWarning,
-                "the gradient penalty is dead: demands are unmet, yet no gradient reaches the weights. Does the "
+                f"{state} the gradient penalty is dead: no gradient of it reaches the weights. Does the "
                 "network detach its input, have its units died, or are all its probabilities 0 or 1?",
             )
         elif met < 1 and ratio < self.saturation:
             self._warn(
                 DeadPenaltyWarning,
-                "the gradient penalty is saturated: next to the vote loss it hardly moves the weights. Raise alpha, or "
-                "lower c or lr, or stop before the probabilities saturate.",
+                f"{state} the gradient penalty is saturated: its gradient is {ratio:.1e} of that of the vote loss, and "
+                "hardly moves the weights. Raise alpha, or lower c or lr, or stop before the probabilities saturate.",
             )
 
     def _check_shares(self, lol: LoLLoss) -> None:
         if self._predicted is None or self._expected is None or self._num_steps < _FIRST_STEPS:
             return
         predicted, expected = self._predicted.tolist(), self._expected.tolist()
-        if (cls := leaves_shares(predicted, expected)) is None:
+        if (cls := leaves_shares(predicted, expected, self._num_rows)) is None:
             return
         known = lol.class_shares is not None
         self._warn(
@@ -222,20 +233,21 @@ class TrainingMonitor:
             rank_zero_warn(message, category=category, stacklevel=4)
 
 
-def leaves_shares(predicted: Sequence[float], expected: Sequence[float]) -> int | None:
+def leaves_shares(predicted: Sequence[float], expected: Sequence[float], num_rows: float = math.inf) -> int | None:
     """Return the class whose mean prediction is farthest from its share, if that is far, ``None`` otherwise.
 
-    Far is a difference above .25, or a prediction above three times the share or below a third of it, by .05 at least.
+    Far is a difference above .25, or a prediction above three times the share or below a third of it, by .05 at least;
+    in all of these, by three standard errors of a mean over ``num_rows`` rows more.
 
     Example:
         >>> leaves_shares([0.5, 0.5], [0.6, 0.4]), leaves_shares([0.8, 0.2], [0.97, 0.03])
         (None, 1)
     """
-    far = [
-        (abs(p - e), cls)
-        for cls, (p, e) in enumerate(zip(predicted, expected, strict=True))
-        if abs(p - e) > 0.25 or p > 3 * e + 0.05 or p < e / 3 - 0.05
-    ]
+    far = []
+    for cls, (p, e) in enumerate(zip(predicted, expected, strict=True)):
+        noise = 3 * math.sqrt(e * (1 - e) / num_rows)
+        if abs(p - e) > 0.25 + noise or p > 3 * e + 0.05 + noise or p < e / 3 - 0.05 - noise:
+            far.append((abs(p - e), cls))
     return max(far)[1] if far else None
 
 

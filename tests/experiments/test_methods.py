@@ -95,7 +95,9 @@ def test_class_shares_come_from_the_labeled_rows_of_the_study(prepared):
     expected = shrunken_shares(soft, np.array([0.75, 0.25]), 24)
     for name in METHODS:
         resolved = METHODS[name].resolve(prepared, rows)
-        np.testing.assert_allclose(resolved.options["class_shares"], expected, rtol=1e-6)
+        # What labels tell of themselves is not pulled towards the votes.
+        wanted = [0.75, 0.25] if name == "valsup" else expected
+        np.testing.assert_allclose(resolved.options["class_shares"], wanted, rtol=1e-6)
 
 
 @pytest.mark.parametrize("name", METHODS)

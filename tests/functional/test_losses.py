@@ -244,3 +244,9 @@ def test_what_is_within_reach_is_a_mean_over_samples_without_a_graph():
     each = torch.stack([increase_within_reach(row.view(1, 2), 0.35) for row in probabilities])
     torch.testing.assert_close(increase_within_reach(probabilities, 0.35), each.mean(0))
     assert (each[2] < 1e-4).all()
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_what_is_within_reach_is_finite_in_half_precision(dtype):
+    sure = torch.tensor([[1.0, 0.0], [0.9999, 0.0001]], dtype=dtype)
+    assert torch.isfinite(increase_within_reach(sure, 0.7)).all()

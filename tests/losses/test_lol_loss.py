@@ -287,6 +287,8 @@ def test_class_shares_are_part_of_a_state():
         ({"class_shares": "val"}, "class_shares = 'val'"),
         ({"class_shares": [0.5, -0.5]}, r"class_shares = \[0.5, -0.5\]"),
         ({"class_shares": [0.0, 0.0]}, "not all 0"),
+        ({"class_shares": 0.5}, "class_shares = 0.5"),
+        ({"class_shares": [[0.5, 0.5]]}, "class_shares = "),
         ({"shares_weight": -1.0}, "shares_weight = -1.0"),
         ({"shares_weight": float("inf")}, "shares_weight = inf"),
     ],
@@ -308,3 +310,26 @@ def test_the_running_mean_has_single_precision_where_the_module_has_half(network
         expected, actual = (module(network, toy_batch()).shares_loss for module in (lol, half))
     assert half.mean_prediction.dtype == torch.float32
     torch.testing.assert_close(actual, expected, rtol=0.05, atol=1e-3)
+
+
+def test_a_step_that_is_not_finite_does_not_stay_in_the_mean_prediction():
+    lol = LoLLoss(False, class_shares=[0.5, 0.5])
+    before = lol.mean_prediction
+    lol.shares_loss(torch.tensor([[float("nan"), 0.0]]))
+    torch.testing.assert_close(lol.mean_prediction, before)
+    assert lol.shares_loss(torch.zeros(3, 2)) == 0
+
+
+@pytest.mark.filterwarnings("ignore:.*copying from a non-meta parameter")
+def test_a_state_is_loaded_where_the_module_is():
+    lol = LoLLoss(class_shares=[0.2, 0.3, 0.5], lf_weights=[1.0] * 5)
+    state = lol.state_dict()
+    moved = LoLLoss(class_shares=[0.2, 0.3, 0.5], lf_weights=[1.0] * 5).to("meta")
+    moved.load_state_dict(state)
+    assert {buffer.device.type for buffer in moved.buffers()} == {"meta"}
+
+
+def test_weights_that_leave_no_penalty_are_said(caplog):
+    with caplog.at_level("INFO"):
+        LoLLoss(GradientPenalty(weights=[0.0] * 4)).configure(noisy_votes())
+    assert caplog.text.count("No LF's penalty counts") == 1

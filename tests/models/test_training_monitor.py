@@ -7,6 +7,7 @@ import torch
 from toy import NUM_CLASSES, NUM_FEATURES, loader, toy_batch, trainer_options
 
 from lol_lightning import LoLClassifier, LoLDataModule, keyword_lf
+from lol_lightning.baselines.end_to_end import EndToEndClassifier
 from lol_lightning.data.options import Classes
 from lol_lightning.functional import GradientTargets
 from lol_lightning.models.training_monitor import (
@@ -172,3 +173,44 @@ def test_what_counts_as_far_from_the_shares(predicted, expected, cls):
 
 def test_a_dead_penalty_is_a_training_warning():
     assert issubclass(DeadPenaltyWarning, TrainingWarning)
+
+
+def test_weights_that_the_last_step_broke_are_warned_of():
+    found = fit(LoLClassifier(**SIZES, lr=1e38), toy_batch(), max_steps=1)
+    assert [warning.category for warning in found] == [NotFiniteWarning]
+    assert "after step 0 weights of the network are not finite" in str(found[0].message)
+
+
+def test_other_models_with_a_step_of_their_own_are_watched():
+    model = EndToEndClassifier(**SIZES, num_lfs=5, lr=1e-9, class_shares=None)
+    with torch.no_grad():
+        model.network.tail[-1].bias.copy_(torch.tensor([9.0, 0.0, 0.0]))
+    assert [warning.category for warning in fit(model, toy_batch())] == [ClassSharesWarning]
+
+
+def test_the_warning_of_a_second_fit_is_not_swallowed():
+    """Python shows a text once for each line of code; what is warned of has the numbers of its fit."""
+    texts = set()
+    for steps in (25, 30):
+        model, batch = with_saturated_probabilities()
+        texts |= {str(warning.message) for warning in fit(model, batch, max_epochs=steps)}
+    assert len(texts) == 2
+
+
+@pytest.mark.parametrize("batch_size", [1, 2])
+def test_the_noise_of_tiny_batches_is_no_fault(batch_size):
+    texts = ["win a prize", "nice song", "what a song"] * 40
+    lfs = [keyword_lf("prize", ["prize"], 1), keyword_lf("song", ["song"], 0)]
+    for seed in range(3):
+        pl.seed_everything(seed, verbose=False)
+        classes = Classes(balance=[0.66, 0.34])
+        data = LoLDataModule(texts, lfs=lfs, classes=classes, batch_size=batch_size, progress_bar=False)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", TrainingWarning)
+            pl.Trainer(**trainer_options(max_epochs=2, limit_val_batches=0)).fit(LoLClassifier(seed=seed), data)
+
+
+def test_half_precision_trains_with_the_default_penalty():
+    model = LoLClassifier(**SIZES)
+    assert not fit(model, toy_batch(), max_epochs=150, precision="bf16-mixed")
+    assert all(torch.isfinite(parameter).all() for parameter in model.parameters())
