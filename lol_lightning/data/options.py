@@ -160,8 +160,11 @@ class Classes:
 
     def shares(self) -> ClassShares | None:
         """Return ``balance`` scaled to the sum 1, ``None`` where there is none."""
-        if self.balance is None:
+        balance = self.balance
+        if balance is None:
             return None
-        counted = isinstance(self.balance, ClassShares)
-        shares = np.asarray(self.balance.shares if counted else self.balance, dtype=np.float64)  # type: ignore[union-attr]
-        return ClassShares(shares / shares.sum(), self.balance.num_labels if counted else None)  # type: ignore[union-attr]
+        if isinstance(balance, ClassShares):
+            total = float(np.sum(balance.shares))
+            return balance if np.isclose(total, 1) else ClassShares(balance.shares / total, balance.num_labels)
+        shares = np.asarray(balance, dtype=np.float64)
+        return ClassShares(shares / shares.sum())

@@ -170,3 +170,8 @@ def test_what_shows_in_setup_is_named():
         MatrixDataModule(predict=DENSE, classes=3).setup("fit")
     with pytest.raises(ConfigurationError, match="nothing tells the number of classes"):
         MatrixDataModule(predict=DENSE)
+
+
+def test_counted_shares_are_scaled_to_the_sum_one():
+    shares = Classes(balance=ClassShares(np.array([3.0, 1.0]), 100)).shares()
+    assert (shares.shares.tolist(), shares.num_labels) == ([0.75, 0.25], 100)
