@@ -10,19 +10,18 @@ where it stopped.
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import product
 from pathlib import Path
 
 import numpy as np
-import torch
 from jsonargparse import auto_cli
 
-from benchmarks.accuracy.sweep import SETS, Setting, resume
+from benchmarks.accuracy.sweep import SETS, Setting, checked_fit, resume
 from benchmarks.output import RESULTS, show, wrench_root
-from lol_lightning._lightning import isolate_rng
 from lol_lightning.data.wrench import WrenchDataModule
 from lol_lightning.experiments.plan import Budget
-from lol_lightning.experiments.training import evaluation_batches, fit, quiet
+from lol_lightning.experiments.training import evaluation_batches, quiet
 from lol_lightning.models.classifier import LoLClassifier
 
 GRIDS = {
@@ -51,12 +50,10 @@ def run(settings: list[Setting]) -> list[Setting]:
     lines = []
     for setting in settings:
         options = {name: setting[name] for name in OPTIONS if setting[name] != "none"}
-        with quiet(), isolate_rng():
-            torch.manual_seed(setting["seed"])
-            penalty = {**options, "seed": setting["seed"]}
-            model = LoLClassifier(None, data.num_features, data.num_classes, penalty=penalty)
-            result = fit(model, train, validation, budget.batch_size_of(len(train)), budget.check_steps(len(train)))
-        lines.append({**setting, "best": 100 * max(result.scores), "last": 100 * result.scores[-1]})
+        penalty = {**options, "seed": setting["seed"]}
+        make_model = partial(LoLClassifier, None, data.num_features, data.num_classes, penalty=penalty)
+        at, batch_size = budget.check_steps(len(train)), budget.batch_size_of(len(train))
+        lines.append({**setting, **checked_fit(make_model, train, validation, batch_size, at, setting["seed"])})
     return lines
 
 

@@ -10,23 +10,21 @@ where it stopped.
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import product
 from pathlib import Path
 
 import numpy as np
-import torch
 from jsonargparse import auto_cli
 
-from benchmarks.accuracy.sweep import SETS, Setting, resume
+from benchmarks.accuracy.sweep import SETS, Setting, checked_fit, resume
 from benchmarks.output import RESULTS, show, wrench_root
-from lol_lightning._lightning import isolate_rng
 from lol_lightning.data.base import MAX_ALPHA
 from lol_lightning.data.options import alpha_of_prior
 from lol_lightning.experiments.data import as_sets, prepare
 from lol_lightning.experiments.methods import METHODS
 from lol_lightning.experiments.plan import Budget
-from lol_lightning.experiments.training import evaluation_batches, fit, quiet
-from lol_lightning.functional.votes import vote_mask
+from lol_lightning.experiments.training import evaluation_batches, quiet
 
 PRIORS = (0, 250, 500, 1000, 2000, 4000)
 
@@ -38,18 +36,18 @@ def run(settings: list[Setting]) -> list[Setting]:
         (dataset,) = as_sets([wrench_root() / first["dataset"]])
         prepared = prepare(dataset, first["rows"] or None, first["seed"])
         labeled = np.arange(len(prepared.val))
-        covered = int(vote_mask(prepared.train.votes).any(1).sum())
-        batch_size = round(budget.batch_size_of(covered) * len(prepared.train) / covered)
+        covered = prepared.train.num_covered_rows
+        batch_size = budget.batch_size_of(covered, len(prepared.train) / covered)
         validation = evaluation_batches(prepared.val, labeled)
         methods = {name: METHODS[name].resolve(prepared, labeled) for name in ("lol-simple", "lol")}
     for setting in settings:
         method = methods["lol" if setting["prior"] else "lol-simple"]
-        chosen = {"alpha": alpha_of_prior(covered, setting["prior"], MAX_ALPHA)} if setting["prior"] else {}
-        with quiet(), isolate_rng():
-            torch.manual_seed(setting["seed"])
-            model = method.make_model(prepared, {**method.defaults, **chosen}, setting["seed"])
-            result = fit(model, prepared.train, validation, batch_size, budget.check_steps(covered))
-        lines.append({**setting, "best": 100 * max(result.scores), "last": 100 * result.scores[-1]})
+        alpha = {"alpha": alpha_of_prior(covered, setting["prior"], MAX_ALPHA)} if setting["prior"] else {}
+        make_model = partial(method.make_model, prepared, {**method.defaults, **alpha}, setting["seed"])
+        at = budget.check_steps(covered)
+        lines.append(
+            {**setting, **checked_fit(make_model, prepared.train, validation, batch_size, at, setting["seed"])}
+        )
     return lines
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,10 @@ from rich.progress import track
 
 from benchmarks.output import console
 from lol_lightning._lightning import isolate_rng
+from lol_lightning.data.batch import LoLBatch
 from lol_lightning.data.datamodule import LoLDataModule
-from lol_lightning.experiments.training import quiet, trainer
+from lol_lightning.data.dataset import LoLDataset
+from lol_lightning.experiments.training import fit, quiet, trainer
 from lol_lightning.models.classifier import LoLClassifier
 
 SETS = ["youtube", "sms", "chemprot", "agnews_24k", "yelp_7.6k", "imdb"]
@@ -39,6 +41,21 @@ def scores(
         "test_accuracy": 100 * tested["test_accuracy"],
         "test_macro_f1": 100 * tested["test_macro_f1"],
     }
+
+
+def checked_fit(
+    make_model: Callable[[], LoLClassifier],
+    train: LoLDataset,
+    validation: Sequence[LoLBatch],
+    batch_size: int,
+    at: Sequence[int],
+    seed: int,
+) -> dict[str, float]:
+    """Train with checks on validation rows; return the accuracies in percent of the best check and the last one."""
+    with quiet(), isolate_rng():
+        torch.manual_seed(seed)
+        result = fit(make_model(), train, validation, batch_size, at)
+    return {"best": 100 * max(result.scores), "last": 100 * result.scores[-1]}
 
 
 def resume(

@@ -16,8 +16,10 @@ from lol_lightning.data.base import data_module_of
 from lol_lightning.data.batch import LoLBatch
 from lol_lightning.exceptions import ConfigurationError, VotesError
 from lol_lightning.functional.losses import soft_vote_loss
-from lol_lightning.functional.votes import vote_mask, vote_probabilities
-from lol_lightning.losses.lol_loss import SHARES_WEIGHT, LoLTerms, trainer_of
+from lol_lightning.functional.votes import is_covered, vote_probabilities
+from lol_lightning.losses import LoLTerms
+from lol_lightning.losses._trainers import trainer_of
+from lol_lightning.losses.lol_loss import SHARES_WEIGHT
 from lol_lightning.losses.weights.class_balance import class_balance_of
 from lol_lightning.models.classifier import LoLClassifier
 from lol_lightning.networks.sparse_mlp import SparseMLP
@@ -170,7 +172,7 @@ class EndToEndClassifier(LoLClassifier):
 
     def training_step(self, batch: LoLBatch, batch_idx: int) -> Tensor:
         """Return the symmetric loss for one batch, and log its parts."""
-        covered = vote_mask(batch.votes).any(1, keepdim=True)
+        covered = is_covered(batch.votes).unsqueeze(1)
         predicted, label = self(batch.features), self._label_logits(batch)
         end_loss = soft_vote_loss(predicted, covered * label.detach().softmax(-1))
         encoder_loss = soft_vote_loss(label, covered * predicted.detach().softmax(-1))

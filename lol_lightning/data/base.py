@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 
-from lol_lightning._lightning import rank_zero_info
 from lol_lightning.data.dataset import LoLDataLoader, LoLDataset
 from lol_lightning.data.options import ClassShares, LoaderOptions, ModelDefaults, alpha_of_prior
 from lol_lightning.data.shared_setup import SPLITS, SharedSetup
@@ -18,7 +17,7 @@ from lol_lightning.exceptions import ConfigurationError, DataError, NotFittedErr
 from lol_lightning.features.feature_space import FeatureSpace
 from lol_lightning.functional.example_targets import ExampleTargets
 from lol_lightning.functional.gradient_targets import GradientTargets
-from lol_lightning.functional.votes import ABSTAIN, class_ids, vote_mask
+from lol_lightning.functional.votes import class_ids
 
 __all__ = ["BaseDataModule", "ClassShares", "LoaderOptions", "ModelDefaults", "data_module_of"]
 
@@ -110,8 +109,8 @@ class BaseDataModule(SharedSetup):
         The penalty counts as a prior does that is worth ``PRIOR_ROWS`` rows with votes: much where rows are few, little
         where they are many.
         """
-        num_covered = int(vote_mask(self.dataset("train").votes).any(1).sum())
-        return ModelDefaults(alpha=alpha_of_prior(num_covered, PRIOR_ROWS, MAX_ALPHA))
+        num_rows = self.dataset("train").num_covered_rows
+        return ModelDefaults(alpha=alpha_of_prior(num_rows, PRIOR_ROWS, MAX_ALPHA))
 
     @property
     def class_shares(self) -> ClassShares | None:
@@ -243,29 +242,6 @@ class BaseDataModule(SharedSetup):
                 f"the {', '.join(self._datasets)} rows are ready, so {method} comes too late; call it before setup(), "
                 "on a new data module."
             )
-
-    def _rows_to_train_on(self, votes: Int[np.ndarray, "row lf"], knows_shares: bool) -> Int[np.ndarray, " kept"]:
-        """Return the numbers of the training rows to keep, and say what becomes of those without a vote.
-
-        Class shares are shares of all rows: where they are known, a model matches its mean prediction to them, and rows
-        without a vote count in that mean.
-        """
-        covered = (votes != ABSTAIN).any(1)
-        if not covered.any():
-            raise DataError(
-                f"every LF abstains on each of the {len(votes)} training rows, so nothing can be learnt. Check the LFs "
-                "and what they read, such as text_column, or give more rows."
-            )
-        if not (uncovered := int((~covered).sum())):
-            return np.arange(len(votes))
-        if knows_shares:
-            rank_zero_info(
-                f"{uncovered} of {len(votes)} training rows have no vote; they stay, as the class shares are those of "
-                "all rows."
-            )
-            return np.arange(len(votes))
-        rank_zero_info(f"Dropped {uncovered} of {len(votes)} training rows: every LF abstains on them.")
-        return np.flatnonzero(covered)
 
     def _class_ids(self, split: str) -> Int[np.ndarray, "row lf"]:
         return class_ids(self.dataset(split).votes, self.num_classes).long().numpy()

@@ -16,7 +16,7 @@ from lol_lightning.data.dataset import LoLDataLoader, LoLDataset
 from lol_lightning.data.inspecting import InspectMode, InspectOptions, inspect_bare_lfs
 from lol_lightning.data.options import Classes, ClassShares, LoaderOptions
 from lol_lightning.data.targets import map_records
-from lol_lightning.data.voters import VOTING, Records, Voters, check_largest_vote, infer_num_classes
+from lol_lightning.data.voters import VOTING, Records, Voters, check_largest_vote, infer_num_classes, rows_to_train_on
 from lol_lightning.exceptions import ConfigurationError, DataError, NotFittedError
 from lol_lightning.features import BagOfWords, FeatureSpace
 from lol_lightning.features.mapping import records_to_targets
@@ -289,7 +289,7 @@ class LoLDataModule(BaseDataModule):
         labels = {name: y for name in ("val", "test") if (y := self._labels(name)) is not None}
         self._num_classes = infer_num_classes(self.classes, labels, votes, self._voters.inspected)
         knows_shares = self.classes.balance is not None or labels.get("val") is not None
-        self._kept = self._rows_to_train_on(votes, knows_shares)
+        self._kept = rows_to_train_on(votes, knows_shares)
         if self.feature_space.is_fitted:
             features = self.feature_space.transform(self._without_labels("train"))
         else:

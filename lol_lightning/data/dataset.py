@@ -19,6 +19,7 @@ from lol_lightning.exceptions import DataError
 from lol_lightning.features.feature_space import Matrix
 from lol_lightning.functional.example_targets import ExampleTargets
 from lol_lightning.functional.gradient_targets import GradientTargets
+from lol_lightning.functional.votes import is_covered
 
 __all__ = ["LoLDataLoader", "LoLDataset", "as_tensor", "leaves_one_row"]
 
@@ -72,6 +73,11 @@ class LoLDataset(Dataset[LoLBatch]):
     def __len__(self) -> int:
         """Return n, the number of rows."""
         return self.features.shape[0]
+
+    @property
+    def num_covered_rows(self) -> int:
+        """Number of rows on which some LF votes."""
+        return int(is_covered(self.votes).sum())
 
     def __getitem__(self, index: int) -> LoLBatch:
         """Return a batch of one row."""

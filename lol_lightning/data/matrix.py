@@ -14,7 +14,7 @@ from lol_lightning.data.dataset import LoLDataset
 from lol_lightning.data.feature_batches import features_of, is_matrix
 from lol_lightning.data.options import Classes, ClassShares, LoaderOptions
 from lol_lightning.data.targets import check_targets
-from lol_lightning.data.voters import VOTING, Voters, infer_num_classes
+from lol_lightning.data.voters import VOTING, Voters, infer_num_classes, rows_to_train_on
 from lol_lightning.exceptions import ConfigurationError, DataError
 from lol_lightning.features.feature_space import FeatureSpace, Matrix
 from lol_lightning.functional.gradient_targets import GradientTargets
@@ -151,7 +151,7 @@ class MatrixDataModule(BaseDataModule):
         if split != "train":
             return LoLDataset(features, votes, self._targets, self._labels.get(split))
         knows_shares = self.classes.balance is not None or "val" in self._labels
-        self._kept = self._rows_to_train_on(votes, knows_shares)
+        self._kept = rows_to_train_on(votes, knows_shares)
         return LoLDataset(features[self._kept], votes[self._kept], self._targets)
 
     def _draw_train_rows(self, max_train_rows: int, seed: int) -> None:

@@ -9,8 +9,10 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Int
 from snorkel.labeling import LabelingFunction
 
+from lol_lightning._lightning import rank_zero_info
 from lol_lightning.data.options import Classes
 from lol_lightning.exceptions import ConfigurationError, DataError, VotesError
 from lol_lightning.functional.votes import ABSTAIN
@@ -20,7 +22,7 @@ from lol_lightning.lfs.lfs import as_lfs, check_lf_names
 from lol_lightning.lfs.record import InspectedFeature, LFRecord
 from lol_lightning.lfs.rows import Rows
 
-__all__ = ["Records", "Voters", "check_largest_vote", "infer_num_classes"]
+__all__ = ["Records", "Voters", "check_largest_vote", "infer_num_classes", "rows_to_train_on"]
 
 Records: TypeAlias = LFInspection | Iterable[LFRecord]
 """What LFs inspect."""
@@ -171,6 +173,30 @@ def infer_num_classes(
     for where, value in largest.items():
         _check_class(where, value, classes.number)
     return classes.number
+
+
+def rows_to_train_on(votes: Int[np.ndarray, "row lf"], knows_shares: bool) -> Int[np.ndarray, " kept"]:
+    """Return the numbers of the training rows to keep, and say what becomes of those without a vote.
+
+    Class shares are shares of all rows: where they are known, a model matches its mean prediction to them, and rows
+    without a vote count in that mean.
+    """
+    covered = (votes != ABSTAIN).any(1)
+    if not covered.any():
+        raise DataError(
+            f"every LF abstains on each of the {len(votes)} training rows, so nothing can be learnt. Check the LFs "
+            "and what they read, such as text_column, or give more rows."
+        )
+    if not (uncovered := int((~covered).sum())):
+        return np.arange(len(votes))
+    if knows_shares:
+        rank_zero_info(
+            f"{uncovered} of {len(votes)} training rows have no vote; they stay, as the class shares are those of "
+            "all rows."
+        )
+        return np.arange(len(votes))
+    rank_zero_info(f"Dropped {uncovered} of {len(votes)} training rows: every LF abstains on them.")
+    return np.flatnonzero(covered)
 
 
 def check_largest_vote(votes: np.ndarray, num_classes: int, split: str) -> None:

@@ -191,9 +191,9 @@ class Method:
         weighting = None
         if self.trains_on == "votes":
             weighting = defaults.lf_weights if arguments.get("lf_weights") is None else arguments["lf_weights"]
-        if self.trains_on == "labels" and (known := votes.shares_of_classes()) is not None:
+        if self.trains_on == "labels" and (shares := votes.shares_of_classes()) is not None:
             # What labels tell of themselves is not to be pulled towards the votes.
-            votes = replace(votes, class_shares=ClassShares(known.shares))
+            votes = replace(votes, class_shares=ClassShares(shares.shares))
         lol = LoLLoss(
             penalty,
             cast(Any, weighting),

@@ -77,9 +77,9 @@ class Budget:
             if value is not None and value < 1:
                 raise ConfigurationError(f"{name} = {value} must be at least 1.")
 
-    def batch_size_of(self, num_rows: int) -> int:
-        """Rows of a step on that many training rows."""
-        return self.batch_size or (32 if num_rows <= 1000 else 128)
+    def batch_size_of(self, num_rows: int, rows_per_covered_row: float = 1.0) -> int:
+        """Rows of a step on that many training rows with a vote, and as many without one as come with them."""
+        return round((self.batch_size or (32 if num_rows <= 1000 else 128)) * rows_per_covered_row)
 
     def check_steps(self, num_rows: int) -> list[int]:
         """Numbers of steps after which a trial on that many training rows is evaluated; the last one ends it."""

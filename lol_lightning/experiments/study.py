@@ -18,7 +18,6 @@ from lol_lightning.experiments.labeled import labeled_rows, split_80_20
 from lol_lightning.experiments.plan import Outcome, StudyPlan
 from lol_lightning.experiments.store import TrialStore, import_optuna
 from lol_lightning.experiments.training import Fit, evaluation_batches, fit, outputs, quiet, score_of
-from lol_lightning.functional.votes import vote_mask
 from lol_lightning.models.metrics import SCORES, calibration
 
 if TYPE_CHECKING:
@@ -138,9 +137,9 @@ class _StudyRows:
         self.validation: list[LoLBatch] = evaluation_batches(self.prepared.val, chosen_on)
         # The same number of steps for every method, also for those that train on other rows, and as many rows with a
         # vote or label in each; rows without one come on top.
-        num_rows = _num_covered(self.prepared.train)
+        num_rows = self.prepared.train.num_covered_rows
         self.at = plan.budget.check_steps(num_rows)
-        self.batch_size = round(plan.budget.batch_size_of(num_rows) * len(self.train) / _num_covered(self.train))
+        self.batch_size = plan.budget.batch_size_of(num_rows, len(self.train) / self.train.num_covered_rows)
 
     def fit(
         self,
@@ -164,10 +163,6 @@ class _StudyRows:
         logits, labels = outputs(result.restore_best(), evaluation_batches(dataset, np.arange(len(dataset))))
         scores = {f"test_{name}": score_of(logits, labels, name) for name in SCORES}
         return {**scores, **{f"test_{name}": value for name, value in calibration(logits, labels).items()}}
-
-
-def _num_covered(rows: LoLDataset) -> int:
-    return int(vote_mask(rows.votes).any(1).sum())
 
 
 def _chosen(study: Any) -> FrozenTrial:

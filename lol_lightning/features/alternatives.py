@@ -64,14 +64,14 @@ class Alternatives:
         one = self._mapped[number]
         part, clause = one.match.parts[place], self._clauses[one.clause]
         group = clause[one.group]
-        given, phi = self._given_the_rest(one, place)
+        rest, phi = self._given_the_rest(one, place)
         others: list[_Key] = []
         if any(self._mapped[i].is_positive for members in clause.values() for i in members):
             others = [other for other in self._clauses_of_reason[one.reason] if other != one.clause]
         rate, units = self._entry_rates(group), [i for i in self._phrases(group) if i != number]
         if not one.is_positive:
             # A measured rate tells already how often the vote stays because of other clauses.
-            return self._taken_away(part, rate, phi, [*units, *others] if number not in self._rates else units, given)
+            return self._taken_away(part, rate, phi, [*units, *others] if number not in self._rates else units, rest)
         complex_units: list[_Unit] = list(units)
         for other in others:
             (first, *more) = self._clauses[other].values()
@@ -84,7 +84,7 @@ class Alternatives:
         rivals = sorted(rate.keys() | set(part))
         factors = _alone(rivals, rate, phi)
         phi[rivals] = 0.0
-        fail = self._all_fail(complex_units, given.union(rivals), phi)
+        fail = self._all_fail(complex_units, rest.union(rivals), phi)
         return {entry: factors[entry] * fail for entry in part}
 
     def _add(self, unit: _Unit, members: Iterable[int]) -> None:
@@ -94,13 +94,13 @@ class Alternatives:
                 self._holders[entry].add(unit)
 
     def _taken_away(
-        self, part: Sequence[int], rate: Mapping[int, float], phi: _Phi, units: Sequence[_Unit], given: set[int]
+        self, part: Sequence[int], rate: Mapping[int, float], phi: _Phi, units: Sequence[_Unit], rest: set[int]
     ) -> dict[int, float]:
         """Return the chance, for each entry that is forbidden, that no other is there and nothing votes beside it."""
         rivals = sorted(rate.keys() | set(part))
         factors = _alone(rivals, rate, phi)
         phi[rivals] = 0.0
-        touched = given.union(rivals)
+        touched = rest.union(rivals)
         for entry in part:
             phi[entry] = 1.0
             factors[entry] *= self._all_fail(units, touched, phi)
@@ -123,19 +123,19 @@ class Alternatives:
 
     def _given_the_rest(self, one: MappedFeature, place: int) -> tuple[set[int], _Phi]:
         """Return the entries of the rest of a part's clause, and the chances given that it lets the LF vote."""
-        phi, given = self._phi.copy(), set()
+        phi, rest = self._phi.copy(), set()
         for group, members in self._clauses[one.clause].items():
             if group == one.group:
                 continue
             entries = sorted({entry for i in members for entry in self._mapped[i].match.entries})
-            given.update(entries)
+            rest.update(entries)
             held = self._chance_of_group(members, self._phi)
             phi[entries] = _conditional(self._phi[entries], held) if self._mapped[members[0]].is_positive else 0.0
         for i, other in enumerate(map(list, one.match.parts)):
             if i != place:
-                given.update(other)
+                rest.update(other)
                 phi[other] = _conditional(self._phi[other], 1 - float(np.prod(1 - self._phi[other])))
-        return given, phi
+        return rest, phi
 
     def _all_fail(self, units: Sequence[_Unit], touched: set[int], phi: _Phi) -> float:
         """Return the chance that no unit is there; ``touched`` are the entries whose chance differs in ``phi``."""

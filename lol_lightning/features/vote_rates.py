@@ -85,22 +85,22 @@ def vote_rates(
         if one.is_measured or not one.match.parts or not rows.can_tell(one):
             continue
         rest = _rest_of_clause(number, mapped, clauses[one.clause], rows)
-        if rest is not None and (found := _observe(one, rest, rows)).held.any():
-            observed[number] = found
-            of_lf[one.lf, one.feature.source].append(found)
+        if rest is not None and (counts := _observe(one, rest, rows)).held.any():
+            observed[number] = counts
+            of_lf[one.lf, one.feature.source].append(counts)
     rates = {}
-    for number, found in observed.items():
+    for number, counts in observed.items():
         one = mapped[number]
         siblings = of_lf[one.lf, one.feature.source]
         misses, chances = (
             np.concatenate(each) for each in zip(*((s.misses, s.chances) for s in siblings), strict=True)
         )
         whole_lf = _drawn(misses.sum(), chances.sum(), 1.0)
-        whole_feature = _drawn(found.misses.sum(), found.chances.sum(), whole_lf)
-        rate = _drawn(found.misses, found.chances, whole_feature)
+        whole_feature = _drawn(counts.misses.sum(), counts.chances.sum(), whole_lf)
+        rate = _drawn(counts.misses, counts.chances, whole_feature)
         rate[rate < LEAST_RATE] = 0.0
-        by_entry = dict(zip(found.keys, rate.tolist(), strict=True))
-        rates[number] = VoteRate(by_entry, float(np.average(rate, weights=found.held)), found.rows, found.votes)
+        by_entry = dict(zip(counts.keys, rate.tolist(), strict=True))
+        rates[number] = VoteRate(by_entry, float(np.average(rate, weights=counts.held)), counts.rows, counts.votes)
     return rates
 
 

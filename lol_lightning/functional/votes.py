@@ -114,6 +114,16 @@ def class_ids(votes: Shaped[Tensor, "batch lf *cls"], num_classes: int) -> Int[T
     return torch.where(chosen.sum(-1) == 1, chosen.int().argmax(-1), ABSTAIN)
 
 
+def is_covered(votes: Shaped[Tensor, "batch lf *cls"]) -> Bool[Tensor, " batch"]:
+    """Tell of each row whether some labeling function votes on it, bool (B,).
+
+    Example:
+        >>> is_covered(torch.tensor([[1, -1], [-1, -1]]))
+        tensor([ True, False])
+    """
+    return vote_mask(votes).any(1)
+
+
 def votes_per_row(votes: Shaped[Tensor, "batch lf *cls"]) -> Int[Tensor, " batch"]:
     """m(x): how many labeling functions vote on each row, int64 (B,) in [0, m]."""
     return vote_mask(votes).sum(-1)

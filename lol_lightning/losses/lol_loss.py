@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -13,61 +12,25 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from lol_lightning._files.packed import pack, unpack
-from lol_lightning._lightning import LightningModule, Trainer, rank_zero_info
+from lol_lightning._lightning import LightningModule, rank_zero_info
 from lol_lightning.data.base import BaseDataModule, ModelDefaults, data_module_of
 from lol_lightning.data.batch import LoLBatch
 from lol_lightning.exceptions import ConfigurationError, TargetsError, VotesError
 from lol_lightning.functional.losses import class_share_loss, vote_loss
+from lol_lightning.losses._trainers import refuse_sharding, trainer_of
 from lol_lightning.losses.penalties import ExamplePenalty, GradientPenalty, Measurement, Penalty, as_penalty
+from lol_lightning.losses.terms import LoLTerms
 from lol_lightning.losses.weights import ClassWeighting, LabeledVotes, LFWeighting
 from lol_lightning.losses.weights.class_balance import checked_shares, shrunken_shares
 from lol_lightning.losses.weights.resolve import numbers_among, resolve_weights
 from lol_lightning.networks import logits_of
 
-__all__ = ["LoLLoss", "LoLTerms"]
+__all__ = ["SHARES_WEIGHT", "LoLLoss"]
 
 SHARES_WEIGHT = 2.0
 """gamma of Eq. 4's last term; chosen on validation rows, see docs/notes.md."""
 SHARES_MEMORY = 0.9
 """How much of the mean prediction stays from one step to the next."""
-
-
-@dataclass(eq=False)
-class LoLTerms:
-    """The terms of Eq. 4 on one batch.
-
-    Args:
-        loss: float (), ``vote_loss + alpha * penalty + shares_weight * shares_loss``; differentiate it once for a
-            training step.
-        vote_loss: float (), in nats.
-        logits: float (B, K), of the batch.
-        alpha: weight of the penalty in this step.
-        measurement: what the penalty measured, ``None`` where it was not computed.
-        shares_loss: float (), in nats, how far the mean prediction is from the class shares; ``None`` where these are
-            not known.
-    """
-
-    loss: Float[Tensor, ""]
-    vote_loss: Float[Tensor, ""]
-    logits: Float[Tensor, "batch cls"]
-    alpha: float = 0.0
-    measurement: Measurement | None = None
-    shares_loss: Float[Tensor, ""] | None = None
-
-    @property
-    def penalty(self) -> Float[Tensor, ""] | None:
-        """Float (), the penalty without alpha; ``None`` where it was not computed."""
-        return None if self.measurement is None else self.measurement.penalty
-
-    def logs(self, prefix: str = "train_") -> dict[str, Tensor]:
-        """Return the terms by name, detached, ready for ``log_dict``."""
-        terms = {
-            "loss": self.loss,
-            "vote_loss": self.vote_loss,
-            "penalty": self.penalty,
-            "shares_loss": self.shares_loss,
-        }
-        return {prefix + name: value.detach() for name, value in terms.items() if value is not None}
 
 
 class LoLLoss(nn.Module):
@@ -163,7 +126,7 @@ class LoLLoss(nn.Module):
             if trainer is None or trainer.state.fn != "fit":
                 return
             if self.penalty is not None and self.penalty.needs_second_derivative:
-                _refuse_sharding(trainer.strategy)
+                refuse_sharding(trainer.strategy)
             source = data_module_of(trainer)
             if source is None and self.shares_source == "validation":
                 self._say("Without a data module of lol_lightning no class shares are known (class_shares).")
@@ -317,12 +280,12 @@ class LoLLoss(nn.Module):
     def _resolve_shares(self, votes: LabeledVotes | None) -> None:
         if self.shares_source != "validation":
             return
-        known = None if votes is None else votes.shares_of_classes()
-        if votes is None or known is None:
+        counted = None if votes is None else votes.shares_of_classes()
+        if votes is None or counted is None:
             self._set_shares(None)
             return
-        shares = shrunken_shares(votes.soft_votes(None), known.shares, known.num_labels)
-        told_by = "certain" if known.num_labels is None else f"told by {known.num_labels} labels"
+        shares = shrunken_shares(votes.soft_votes(None), counted.shares, counted.num_labels)
+        told_by = "certain" if counted.num_labels is None else f"told by {counted.num_labels} labels"
         self._say(
             f"Mean predictions are to match the class shares {shares.round(3).tolist()}, {told_by} (class_shares)."
         )
@@ -377,34 +340,12 @@ def _make_room(module: LoLLoss, state_dict: Mapping[str, Any], prefix: str, *_: 
             setattr(owner, name, None)
 
 
-def trainer_of(module: LightningModule) -> Trainer | None:
-    """Return the trainer of a LightningModule, ``None`` where it has none."""
-    try:
-        return module.trainer
-    except RuntimeError:
-        return None
-
-
 def _mean_over_ranks(mean: Float[Tensor, " cls"]) -> Float[Tensor, " cls"]:
     """Return the mean of a tensor over the ranks of a distributed run; gradients are averaged in the same way."""
     if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
         return mean
     torch.distributed.all_reduce(mean)
     return mean / torch.distributed.get_world_size()
-
-
-def shards_parameters(strategy: Any) -> bool:
-    """Tell whether a trainer's strategy gives each process a part of the parameters."""
-    names = {cls.__name__ for cls in type(strategy).__mro__}
-    return bool(names & {"FSDPStrategy", "ModelParallelStrategy", "DeepSpeedStrategy"})
-
-
-def _refuse_sharding(strategy: Any) -> None:
-    if shards_parameters(strategy):
-        raise ConfigurationError(
-            f"{type(strategy).__name__} shards parameters, which cannot be differentiated twice as this penalty needs; "
-            "use strategy='ddp', or method='lol-simple'."
-        )
 
 
 def _trains(network: nn.Module) -> bool:

@@ -16,7 +16,8 @@ from lol_lightning.data.base import BaseDataModule, data_module_of
 from lol_lightning.data.batch import LoLBatch
 from lol_lightning.exceptions import ConfigurationError, DataError, check_choice
 from lol_lightning.features import feature_space_from_state
-from lol_lightning.losses.lol_loss import SHARES_WEIGHT, LoLLoss, shards_parameters, trainer_of
+from lol_lightning.losses._trainers import shards_parameters, trainer_of
+from lol_lightning.losses.lol_loss import SHARES_WEIGHT, LoLLoss
 from lol_lightning.losses.penalties import GradientPenalty, Penalty
 from lol_lightning.losses.penalties.second_derivative import second_derivative
 from lol_lightning.losses.weights import ClassWeighting, LFWeighting
@@ -185,9 +186,9 @@ class LoLClassifier(Predictor):
         if shards_parameters(self.trainer.strategy):
             return
         with self.trainer.precision_plugin.forward_context():
-            found = self._monitor.finish(self._network, self.lol)
-        for logger in self.loggers if found else ():
-            logger.log_metrics({f"end_{name}": value for name, value in found.items()}, step=self.global_step)
+            report = self._monitor.finish(self._network, self.lol)
+        for logger in self.loggers if report else ():
+            logger.log_metrics({f"end_{name}": value for name, value in report.items()}, step=self.global_step)
 
     def input_gradient(self, batch: LoLBatch, step: int = 0) -> Float[Tensor, "cls inspected"]:
         """Return the smoothed model's gradient on the batch's inspected features; see ``GradientPenalty``."""

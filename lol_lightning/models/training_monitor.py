@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from lol_lightning._lightning import rank_zero_warn
 from lol_lightning.data.batch import LoLBatch
-from lol_lightning.functional.votes import soft_votes, vote_mask
-from lol_lightning.losses.lol_loss import LoLLoss, LoLTerms
+from lol_lightning.functional.votes import is_covered, soft_votes
+from lol_lightning.losses import LoLLoss, LoLTerms
 from lol_lightning.losses.penalties.second_derivative import second_derivative
 from lol_lightning.models.lazy_adam import summed_rows
 from lol_lightning.networks import evaluation_mode
@@ -130,24 +130,24 @@ class TrainingMonitor:
         if self._last is None or self._has_warned:
             return {}
         (batch, step), self._last = self._last, None
-        found: dict[str, float] = {}
+        report: dict[str, float] = {}
         if not all(bool(torch.isfinite(parameter).all()) for parameter in network.parameters()):
             self._warn(
                 NotFiniteWarning,
                 f"after step {step} weights of the network are not finite. Lower lr or alpha, or clip gradients "
                 "(Trainer(gradient_clip_val=1.0)).",
             )
-            return found
+            return report
         with torch.enable_grad(), evaluation_mode(network):
             # A step in which the penalty counts, whatever ``every`` and ``warmup`` say of the last one.
             terms = lol.measure_penalty(network, batch, step)
             if terms is not None:
                 voted, penalty, met = (float(value) for value in self.norms(network, terms))
                 ratio = penalty / max(voted, 1e-12)
-                found = {"met_demands": met, "gradient_ratio": ratio}
+                report = {"met_demands": met, "gradient_ratio": ratio}
                 self._check_penalty(met, penalty, ratio, step)
         self._check_shares(lol)
-        return found
+        return report
 
     def _check_finite(self, terms: LoLTerms, step: int, lf_names: Names) -> None:
         if bool(torch.isfinite(terms.loss)):
@@ -168,8 +168,8 @@ class TrainingMonitor:
         if terms.measurement is not None and not torch.isfinite(terms.measurement.penalty):
             per_lf = terms.measurement.per_lf()
             numbers = (~torch.isfinite(per_lf)).nonzero().flatten().tolist()
-            known = lf_names()
-            names = [known[i] if i < len(known) else f"LF {i}" for i in numbers]
+            all_names = lf_names()
+            names = [all_names[i] if i < len(all_names) else f"LF {i}" for i in numbers]
             bad.append(
                 f"penalty (of {', '.join(names[:5])}{', ...' if len(names) > 5 else ''})" if names else "penalty"
             )
@@ -180,7 +180,7 @@ class TrainingMonitor:
         predicted = logits.float().softmax(-1)
         if lol.class_shares is None:
             # Without class shares there is nothing to compare the predictions on rows without votes with.
-            covered = vote_mask(batch.votes).any(1)
+            covered = is_covered(batch.votes)
             predicted = predicted[covered]
             voted = soft_votes(batch.votes[covered], logits.shape[1], lol.lf_weights).float()
             if lol.class_weights is not None:
@@ -214,14 +214,14 @@ class TrainingMonitor:
         predicted, expected = self._predicted.tolist(), self._expected.tolist()
         if (cls := leaves_shares(predicted, expected, self._num_rows)) is None:
             return
-        known = lol.class_shares is not None
+        has_shares = lol.class_shares is not None
         self._warn(
             ClassSharesWarning,
             f"the model predicts class {cls} with a mean probability of {predicted[cls]:.2f}, and its share "
-            f"{'' if known else 'among the votes '}is {expected[cls]:.2f}. "
+            f"{'' if has_shares else 'among the votes '}is {expected[cls]:.2f}. "
             + (
                 "Raise shares_weight, lower alpha, or compare with method='lol-simple' on validation rows."
-                if known
+                if has_shares
                 else "Give labeled validation rows or Classes(balance=...), lower alpha, or compare with "
                 "method='lol-simple'."
             ),

@@ -48,7 +48,7 @@ class LabeledVotes:
     def of(cls, data: BaseDataModule) -> LabeledVotes:
         """Take training rows and labeled validation rows from a data module that is set up for ``fit``."""
         votes = data.train_votes if data.train_vote_probabilities is None else data.train_vote_probabilities
-        covered = functional.vote_mask(torch.as_tensor(votes)).any(1).numpy()
+        covered = functional.is_covered(torch.as_tensor(votes)).numpy()
         labels = data.val_labels
         labeled = None
         if labels is not None:
