@@ -176,7 +176,7 @@ class EndToEndClassifier(LoLClassifier):
         predicted, label = self(batch.features), self._label_logits(batch)
         end_loss = soft_vote_loss(predicted, covered * label.detach().softmax(-1))
         encoder_loss = soft_vote_loss(label, covered * predicted.detach().softmax(-1))
-        loss = end_loss + encoder_loss
+        loss = self.lol.scaled(end_loss + encoder_loss)
         shares_loss = self.lol.shares_loss(predicted)
         if shares_loss is not None:
             loss = loss + self.lol.shares_weight * shares_loss

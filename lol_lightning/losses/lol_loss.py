@@ -41,9 +41,12 @@ class LoLLoss(nn.Module):
               \;+\; \gamma \, \mathrm{KL}(\pi \,\|\, \bar h)
 
     The last term is not in the paper: where the class shares :math:`\pi` are known, the model's mean prediction is to
-    match them (``functional.losses.class_share_loss``). The weights :math:`w_i` of the LFs, :math:`u_k` of the classes
-    and the penalty's own, the class shares and the running mean prediction :math:`\bar h` are float buffers, and so
-    part of a checkpoint; ``alpha`` and ``c`` are in its extra state. ``configure`` sets them from a data module.
+    match them (``functional.losses.class_share_loss``). For that, rows without votes stay among the training rows; in
+    training the vote loss is multiplied by ``vote_scale``, the number of training rows for each one with a vote, so
+    that it is the mean over the rows with votes all the same. The weights :math:`w_i` of the LFs, :math:`u_k` of the
+    classes and the penalty's own, the class shares, the running mean prediction :math:`\bar h` and ``vote_scale`` are
+    float buffers, and so part of a checkpoint; ``alpha`` and ``c`` are in its extra state. ``configure`` sets them from
+    a data module.
 
     Args:
         penalty: a penalty, or its plain form (see ``as_penalty``). ``None`` is a penalty with default arguments, of the
@@ -73,6 +76,7 @@ class LoLLoss(nn.Module):
     class_weights: Float[Tensor, " cls"] | None
     class_shares: Float[Tensor, " cls"] | None
     mean_prediction: Float[Tensor, " cls"] | None
+    vote_scale: Float[Tensor, ""] | None
 
     def __init__(
         self,
@@ -103,6 +107,7 @@ class LoLLoss(nn.Module):
         self.register_buffer("class_weights", None)
         self.register_buffer("class_shares", None)
         self.register_buffer("mean_prediction", None)
+        self.register_buffer("vote_scale", None)
         self.register_load_state_dict_pre_hook(_make_room)  # type: ignore[no-untyped-call]
         own = None if self.penalty is None else self.penalty.weights
         self._set_weights(*numbers_among(self.lf_weighting, own, self.class_weighting))
@@ -177,13 +182,20 @@ class LoLLoss(nn.Module):
         if self.penalty is None or not self.penalty.has_demands(batch) or self.penalty.alpha_ == 0:
             return None
         measurement = self.penalty.measure(network, batch, step)
-        voted = self.vote_loss(measurement.logits, batch)
+        voted = self.scaled(self.vote_loss(measurement.logits, batch))
         loss = voted + self.penalty.alpha_ * measurement.penalty
         return LoLTerms(loss, voted, measurement.logits, self.penalty.alpha_, measurement)
 
     def vote_loss(self, logits: Float[Tensor, "batch cls"], batch: LoLBatch) -> Float[Tensor, ""]:
         """Return the vote loss of logits float (B, K) under the weights in force, float (), in nats."""
         return vote_loss(logits, batch.votes, self.lf_weights, self.class_weights)
+
+    def scaled(self, mean_over_rows: Float[Tensor, ""]) -> Float[Tensor, ""]:
+        """Return a loss float () times ``vote_scale`` in training mode, as it is in evaluation mode.
+
+        A mean over all rows, 0 on those without a vote, becomes the mean over those with one.
+        """
+        return mean_over_rows if self.vote_scale is None or not self.training else self.vote_scale * mean_over_rows
 
     def shares_loss(self, logits: Float[Tensor, "batch cls"]) -> Float[Tensor, ""] | None:
         """Return how far the mean prediction is from the class shares, and take this batch into the running mean.
@@ -246,7 +258,7 @@ class LoLLoss(nn.Module):
         alpha: float = 0.0,
         measurement: Measurement | None = None,
     ) -> LoLTerms:
-        voted, shares = self.vote_loss(logits, batch), self.shares_loss(logits)
+        voted, shares = self.scaled(self.vote_loss(logits, batch)), self.shares_loss(logits)
         loss = voted
         if measurement is not None:
             loss = loss + alpha * measurement.penalty
@@ -276,6 +288,8 @@ class LoLLoss(nn.Module):
         if self.penalty is not None and weights.penalties is not None and not np.any(weights.penalties):
             self._say("No LF's penalty counts: all its weights are 0, and the model trains with the votes alone.")
         self._set_weights(weights.lfs, weights.penalties, weights.classes)
+        if votes is not None:
+            self.vote_scale = self.lf_weights.new_tensor(votes.rows_per_covered_row)  # type: ignore[union-attr]
 
     def _resolve_shares(self, votes: LabeledVotes | None) -> None:
         if self.shares_source != "validation":
@@ -331,6 +345,7 @@ def _make_room(module: LoLLoss, state_dict: Mapping[str, Any], prefix: str, *_: 
         (module, "class_weights", ""),
         (module, "class_shares", ""),
         (module, "mean_prediction", ""),
+        (module, "vote_scale", ""),
         (module.penalty, "lf_weights", "penalty."),
     ]
     for owner, name, path in owners:

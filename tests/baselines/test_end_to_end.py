@@ -108,6 +108,21 @@ def test_training_on_comments_beats_chance_and_repeats():
     assert posteriors[0].equal(posteriors[1])
 
 
+def test_rows_without_votes_leave_the_size_of_the_loss():
+    pl.seed_everything(0, verbose=False)
+    model, data = EndToEndClassifier(dropout=0.0, class_shares=None), comments(60)
+    pl.Trainer(**trainer_options(max_epochs=1, limit_train_batches=0)).fit(model, datamodule=data)
+    model.log_dict = model.log = lambda *args, **kwargs: None
+    batch = next(iter(data.train_dataloader()))
+    scale = model.lol.vote_scale.clone()
+    rows = data.train_dataloader().dataset
+    assert scale == pytest.approx(len(rows) / rows.num_covered_rows)
+    assert scale > 1
+    as_fitted = model.train().training_step(batch, 0)
+    model.lol.vote_scale = torch.tensor(1.0)
+    torch.testing.assert_close(as_fitted, scale * model.training_step(batch, 0))
+
+
 def test_lfs_that_draw_lots_are_found_out():
     # The paper's robustness to LFs that vote at random: half of them here.
     accuracies = [0.85, 0.85, 0.85, 0.5, 0.5, 0.5]

@@ -242,8 +242,9 @@ def test_predictions_and_votes_are_matched_to_the_shares_that_fit_is_told(given,
     model = fitted(lfs=LFS, n_epochs=1, **given)
     wanted = shrunken_shares(votes, np.array(shares), num_labeled)
     np.testing.assert_allclose(model.classifier_.hparams["class_shares"], wanted, rtol=1e-6)
-    np.testing.assert_allclose(model.classifier_.hparams["class_weights"], rows_per_vote, rtol=1e-6)
-    expected = balancing_weights(votes, shares, num_labeled) * rows_per_vote
+    np.testing.assert_allclose(model.classifier_.lol.vote_scale, rows_per_vote, rtol=1e-6)
+    assert model.classifier_.hparams["class_weights"] == [1.0, 1.0]
+    expected = balancing_weights(votes, shares, num_labeled)
     model = fitted(lfs=LFS, n_epochs=1, class_weights="validation", **given)
     np.testing.assert_allclose(model.classifier_.hparams["class_weights"], expected, rtol=1e-6)
     model = fitted(lfs=LFS, n_epochs=1, class_weights=[1.0, 2.0], **given)

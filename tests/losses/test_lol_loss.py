@@ -261,15 +261,19 @@ def test_shares_that_few_labels_tell_are_pulled_towards_those_of_the_votes():
     assert lol.class_shares is lol.mean_prediction is None
 
 
-def test_rows_without_votes_leave_the_size_of_the_vote_loss(network):
-    votes = noisy_votes()
-    lol = LoLLoss(penalty=False)
-    lol.configure(replace(votes, num_uncovered_rows=len(votes.votes)))
-    assert lol.class_weights.tolist() == [2.0] * votes.num_classes
-    assert lol.lf_weights.tolist() == [1.0] * votes.votes.shape[1]
-    own = LoLLoss(penalty=False, class_weights=[1.0] * votes.num_classes)
-    own.configure(replace(votes, num_uncovered_rows=len(votes.votes)))
-    assert own.class_weights.tolist() == [1.0] * votes.num_classes
+@pytest.mark.parametrize("weights", [None, "validation", [1.0, 2.0]])
+def test_rows_without_votes_leave_the_size_of_the_vote_loss(weights):
+    votes, losses = noisy_votes(), []
+    network, batch = nn.Linear(3, 2), LoLBatch(torch.randn(8, 3), torch.as_tensor(votes.votes[:8]))
+    for uncovered in (0, len(votes.votes)):
+        lol = LoLLoss(penalty=False, class_weights=weights, class_shares=None)
+        lol.configure(replace(votes, num_uncovered_rows=uncovered))
+        losses.append(lol(network, batch).vote_loss)
+        torch.testing.assert_close(lol.eval()(network, batch).vote_loss, losses[0])
+    torch.testing.assert_close(losses[1], 2 * losses[0])
+    again = LoLLoss(penalty=False, class_shares=None)
+    again.load_state_dict(lol.state_dict())
+    torch.testing.assert_close(again(network, batch).vote_loss, losses[1])
 
 
 def test_class_shares_are_part_of_a_state():

@@ -285,14 +285,14 @@ def test_votes_are_balanced_to_the_classes_of_the_validation_rows(comments):
     data = LoLDataModule(comments, val=[*comments, *ones], lfs=LFS, progress_bar=False)
     model = LoLClassifier(dropout=0.0, method="lol-simple", class_weights="validation", class_shares=None)
     pl.Trainer(**trainer_options(max_epochs=1)).fit(model, datamodule=data)
-    expected = class_weights("validation", LabeledVotes.of(data)) * LabeledVotes.of(data).rows_per_covered_row
+    expected = class_weights("validation", LabeledVotes.of(data))
     assert expected[1] > expected[0]
     torch.testing.assert_close(model.lol.class_weights, torch.tensor(expected, dtype=torch.float32))
     batch = next(iter(data.train_dataloader()))
     logits = model(batch.features)
     torch.testing.assert_close(
         model.lol(model.network, batch).loss,
-        oracles.vote_loss(logits, batch.votes, [1] * 3, expected),
+        oracles.vote_loss(logits, batch.votes, [1] * 3, expected) * LabeledVotes.of(data).rows_per_covered_row,
         check_dtype=False,
     )
 

@@ -33,8 +33,7 @@ def resolve_weights(lfs: Any, penalties: Any, classes: Any, votes: LabeledVotes 
         lfs: weighting of the LFs' votes, a name or numbers; ``None`` is "uniform".
         penalties: weighting of their penalties, whose weights by name are not scaled to the mean 1; ``None`` is the
             weights of the votes, as in Eq. 4.
-        classes: weighting of the classes, see ``class_weights``. Unless it is numbers, the weights are multiplied by
-            ``votes.rows_per_covered_row``, so that rows without votes do not lessen the vote loss.
+        classes: weighting of the classes, see ``class_weights``.
         votes: the votes, ``None`` where there are none at hand.
 
     Raises:
@@ -48,9 +47,6 @@ def resolve_weights(lfs: Any, penalties: Any, classes: Any, votes: LabeledVotes 
         num_lfs = votes.votes.shape[1]
         of_votes, of_penalties = (np.ones(num_lfs) if w is None else w for w in (of_votes, of_penalties))
         of_classes = np.ones(votes.num_classes) if of_classes is None else of_classes
-        if classes is None or isinstance(classes, str):
-            # The vote loss is the mean over all rows. As the mean over those with votes it is worth as much as before.
-            of_classes = of_classes * votes.rows_per_covered_row
     return Weights(of_votes, of_penalties, of_classes, balanced)
 
 
