@@ -11,12 +11,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from lol_lightning._files.packed import pack, unpack
 from lol_lightning._lightning import LightningModule, rank_zero_info
 from lol_lightning.data.base import BaseDataModule, ModelDefaults, data_module_of
 from lol_lightning.data.batch import LoLBatch
 from lol_lightning.exceptions import ConfigurationError, TargetsError, VotesError
 from lol_lightning.functional.losses import class_share_loss, vote_loss
+from lol_lightning.losses._loss_state import BUFFERS, make_room, packed_state
 from lol_lightning.losses._trainers import refuse_sharding, trainer_of
 from lol_lightning.losses.penalties import ExamplePenalty, GradientPenalty, Measurement, Penalty, as_penalty
 from lol_lightning.losses.terms import LoLTerms
@@ -103,12 +103,9 @@ class LoLLoss(nn.Module):
         self.shares_weight = float(shares_weight)
         self.is_configured = False
         self._messages: set[str] = set()
-        self.register_buffer("lf_weights", None)
-        self.register_buffer("class_weights", None)
-        self.register_buffer("class_shares", None)
-        self.register_buffer("mean_prediction", None)
-        self.register_buffer("vote_scale", None)
-        self.register_load_state_dict_pre_hook(_make_room)  # type: ignore[no-untyped-call]
+        for name in BUFFERS:
+            self.register_buffer(name, None)
+        self.register_load_state_dict_pre_hook(make_room)  # type: ignore[no-untyped-call]
         own = None if self.penalty is None else self.penalty.weights
         self._set_weights(*numbers_among(self.lf_weighting, own, self.class_weighting))
         if not isinstance(self.shares_source, str):
@@ -133,13 +130,16 @@ class LoLLoss(nn.Module):
             if self.penalty is not None and self.penalty.needs_second_derivative:
                 refuse_sharding(trainer.strategy)
             source = data_module_of(trainer)
-            if source is None and self.shares_source == "validation":
+            if source is None and self.shares_source == "validation" and not self.is_configured:
                 self._say("Without a data module of lol_lightning no class shares are known (class_shares).")
+        if source is None and self.is_configured:
+            self._say("Without a data module the weights, class shares, alpha and c of the earlier fit hold.")
+            return
         defaults = ModelDefaults()
         if isinstance(source, BaseDataModule):
             defaults = source.model_defaults
             if self._kind_is_open and self.penalty is not None and source.has_example_targets:
-                self.penalty = ExamplePenalty(**Penalty.init_args(self.penalty))
+                self.penalty = self._at_the_rows(self.penalty)
             source = LabeledVotes.of(source)
         self._set_alpha_and_c(defaults)
         self._resolve_weights(source, defaults)
@@ -235,12 +235,11 @@ class LoLLoss(nn.Module):
         }
 
     def get_extra_state(self) -> Tensor:
-        """Return what is in force and is no tensor, packed as bytes: the penalty with its alpha and c."""
-        penalty = None if self.penalty is None else self.penalty.plain(in_force=self.is_configured)
-        return pack({"penalty": penalty, "is_configured": self.is_configured})
+        """Return what is in force and is no buffer, packed as bytes: the arguments, and the penalty's alpha and c."""
+        return packed_state(self)
 
     def set_extra_state(self, state: Tensor) -> None:
-        """Accept what ``get_extra_state`` returned; ``_make_room`` has taken it before the buffers were loaded."""
+        """Accept what ``get_extra_state`` returned; ``make_room`` has taken it before the buffers were loaded."""
 
     def extra_repr(self) -> str:
         """Return the weightings."""
@@ -277,6 +276,17 @@ class LoLLoss(nn.Module):
         if taken := self.penalty.set_alpha_and_c(defaults.alpha, defaults.c):
             numbers = ", ".join(f"{name} = {getattr(self.penalty, name + '_'):.3g}" for name in taken)
             self._say(f"The data module sets {numbers}.")
+
+    def _at_the_rows(self, penalty: Penalty) -> ExamplePenalty:
+        arguments, shared = penalty.init_args(), Penalty.init_args(penalty)
+        defaults = type(penalty)().init_args()
+        if left_out := [
+            f"{name}={value}"
+            for name, value in arguments.items()
+            if name not in {*shared, "seed"} and value != defaults[name]
+        ]:
+            self._say(f"Targets at the rows are not smoothed: {', '.join(left_out)} of penalty= has no effect.")
+        return ExamplePenalty(**shared)
 
     def _resolve_weights(self, votes: LabeledVotes | None, defaults: ModelDefaults) -> None:
         lfs: Any = defaults.lf_weights if self.lf_weighting is None else self.lf_weighting
@@ -329,30 +339,6 @@ class LoLLoss(nn.Module):
         if message not in self._messages:
             self._messages.add(message)
             rank_zero_info(message)
-
-
-def _make_room(module: LoLLoss, state_dict: Mapping[str, Any], prefix: str, *_: Any) -> None:
-    """Take the penalty of a state dict, and make buffers of the sizes that it holds."""
-    packed = state_dict.get(prefix + "_extra_state")
-    if packed is not None:
-        extra = unpack(packed, "the state of LoLLoss")
-        saved, module.is_configured = extra["penalty"], extra["is_configured"]
-        if saved is None or module.penalty is None or saved != module.penalty.plain(in_force=module.is_configured):
-            module.penalty = None if saved is None else as_penalty(saved, GradientPenalty)
-            module._kind_is_open = False
-    owners: list[tuple[nn.Module | None, str, str]] = [
-        (module, "lf_weights", ""),
-        (module, "class_weights", ""),
-        (module, "class_shares", ""),
-        (module, "mean_prediction", ""),
-        (module, "vote_scale", ""),
-        (module.penalty, "lf_weights", "penalty."),
-    ]
-    for owner, name, path in owners:
-        if owner is not None and (saved := state_dict.get(prefix + path + name)) is not None:
-            setattr(owner, name, torch.empty_like(saved, device=module._device))
-        elif owner is not None and packed is not None:
-            setattr(owner, name, None)
 
 
 def _mean_over_ranks(mean: Float[Tensor, " cls"]) -> Float[Tensor, " cls"]:

@@ -110,6 +110,7 @@ class LoLClassifier(Predictor):
         self.network = network
         self._monitor = TrainingMonitor()
         self.register_load_state_dict_pre_hook(_build_from)  # type: ignore[no-untyped-call]
+        self.register_load_state_dict_post_hook(_note_loaded)  # type: ignore[no-untyped-call]
         self._note_hparams()
         if num_classes is not None and (network is not None or num_features is not None):
             self._build()
@@ -299,3 +300,8 @@ def _build_from(model: LoLClassifier, state_dict: Mapping[str, Any], prefix: str
     if extra["feature_space"] is not None:
         model._space_state, model._packed = extra["feature_space"], None
         model.feature_space = feature_space_from_state(extra["feature_space"])
+
+
+def _note_loaded(model: LoLClassifier, *_: Any) -> None:
+    """Let the hyperparameters tell the numbers that are in force once a state is loaded."""
+    model._note_hparams()

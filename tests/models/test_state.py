@@ -186,6 +186,44 @@ def test_loaders_train_as_the_data_module_does_where_all_numbers_are_given():
     assert losses[0] == losses[1]
 
 
+def test_a_reloaded_model_takes_from_new_data_what_it_took_from_the_old(trained):
+    _, _, path = trained
+    again = LoLClassifier.load_from_checkpoint(path, weights_only=True)
+    assert again.hparams["class_shares"] == pytest.approx(again.lol.class_shares.tolist())
+    fit(again, LoLDataModule(rows(400), lfs=data().lfs, progress_bar=False), max_epochs=1, limit_val_batches=0)
+    assert (again.lol.penalty.alpha_, again.lol.penalty.c_) == (2.5, 0.3)
+    assert again.lol.class_shares is None
+    assert again.hparams["class_shares"] == "validation"
+    assert again.hparams["penalty"]["init_args"]["alpha"] == 2.5
+
+
+def test_a_reloaded_model_goes_on_with_loaders(trained, caplog):
+    model, _, path = trained
+    again = LoLClassifier.load_from_checkpoint(path, weights_only=True)
+    module = data()
+    module.setup("fit")
+    with caplog.at_level("INFO"):
+        pl.Trainer(**trainer_options(max_epochs=1)).fit(again, module.train_dataloader())
+    assert caplog.text.count("of the earlier fit hold") == 1
+    torch.testing.assert_close(again.lol.class_shares, model.lol.class_shares)
+    torch.testing.assert_close(again.lol.lf_weights, model.lol.lf_weights)
+
+
+def test_a_state_says_which_arguments_it_takes_the_place_of(trained, caplog):
+    model, _, path = trained
+    with caplog.at_level("INFO"):
+        LoLClassifier.load_from_checkpoint(path, weights_only=True)
+    assert "takes the place" not in caplog.text
+    own = {"penalty": {"c": 0.1}, "class_shares": [0.9, 0.1]}
+    with caplog.at_level("INFO"):
+        again = LoLClassifier.load_from_checkpoint(path, weights_only=True, **own)
+    (line,) = [message for message in caplog.messages if "takes the place" in message]
+    assert "class_shares=[0.9, 0.1]" in line
+    assert "c=0.1" in line
+    assert again.hparams["penalty"] == model.hparams["penalty"]
+    assert again.hparams["class_shares"] == model.hparams["class_shares"]
+
+
 def test_a_fit_by_loaders_says_what_it_cannot_know(caplog):
     with caplog.at_level("INFO"):
         pl.Trainer(**trainer_options(max_epochs=1)).fit(

@@ -222,6 +222,14 @@ def test_the_penalty_counts_as_much_as_some_rows_unless_it_is_told_its_weight(ro
     assert {name: first[name] for name in ("alpha", "c")} == {"alpha": alpha, "c": PENALTY_C}
 
 
+def test_what_a_penalty_at_the_rows_leaves_out_is_said(data, caplog):
+    model = LoLClassifier(hidden_sizes=(8,), penalty={"hinge": "linear", "num_samples": 3}, seed=5)
+    with caplog.at_level("INFO"):
+        pl.Trainer(**trainer_options(max_epochs=1)).fit(model, data)
+    assert model.lol.penalty.hinge == "linear"
+    assert caplog.text.count("not smoothed: num_samples=3 of penalty= has no effect") == 1
+
+
 def test_a_benchmark_weighs_labelers_as_the_data_module_does(data):
     resolved = METHODS["lol"].resolve(Prepared(data), np.arange(10)).options
     votes = LabeledVotes(data.train_votes, 2, data.val_votes, data.val_labels)
