@@ -12,7 +12,8 @@ import torch
 from benchmarks.speed.timing import CLOCK
 from lol_lightning._lightning import pl
 from lol_lightning.data.batch import LoLBatch
-from lol_lightning.data.dataset import LoLDataLoader, LoLDataset
+from lol_lightning.data.dataset import LoLDataset
+from lol_lightning.data.loader import LoLDataLoader
 from lol_lightning.data.synthetic import synthetic_votes_and_rows
 from lol_lightning.experiments.training import quiet
 from lol_lightning.models.classifier import LoLClassifier

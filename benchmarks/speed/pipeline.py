@@ -21,7 +21,8 @@ from benchmarks.output import Row, show, wrench_root
 from benchmarks.speed.timing import interleaved, speedup
 from benchmarks.wrench_lfs import plain_lf
 from lol_lightning.data.datamodule import LoLDataModule
-from lol_lightning.data.dataset import LoLDataLoader, LoLDataset
+from lol_lightning.data.dataset import LoLDataset
+from lol_lightning.data.loader import LoLDataLoader
 from lol_lightning.data.wrench import read_wrench_lfs, read_wrench_split
 from lol_lightning.experiments.training import quiet, trainer
 from lol_lightning.features.bag_of_words import BagOfWords

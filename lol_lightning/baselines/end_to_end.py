@@ -114,6 +114,7 @@ class EndToEndClassifier(LoLClassifier):
 
     class_balance: Float[Tensor, " cls"]
     _SIZES = ("num_features", "num_classes", "num_lfs")
+    _TERMS = ("train_loss", "train_end_loss", "train_encoder_loss")
 
     def __init__(
         self,
@@ -182,10 +183,8 @@ class EndToEndClassifier(LoLClassifier):
             loss = loss + self.lol.shares_weight * shares_loss
         terms_of_step = LoLTerms(loss, end_loss, predicted, shares_loss=shares_loss)
         self._monitor.observe(terms_of_step, batch, self.lol, self.global_step, self._lf_names)
-        if self._logs_now():
-            terms = {"train_end_loss": end_loss.detach(), "train_encoder_loss": encoder_loss.detach()}
-            self.log_dict(terms, batch_size=len(batch))
-            self.log("train_loss", loss.detach(), batch_size=len(batch), prog_bar=True)
+        logs = {"train_loss": loss, "train_end_loss": end_loss, "train_encoder_loss": encoder_loss}
+        self._log_step({name: value.detach() for name, value in logs.items()}, len(batch))
         return loss
 
     def label_posterior(self, batch: LoLBatch) -> Float[Tensor, "batch cls"]:

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import Float, Int
 
-from lol_lightning.data.dataset import LoLDataLoader, LoLDataset
+from lol_lightning.data.dataset import LoLDataset
+from lol_lightning.data.loader import LoLDataLoader
 from lol_lightning.data.options import ClassShares, LoaderOptions, ModelDefaults, alpha_of_prior
 from lol_lightning.data.shared_setup import SPLITS, SharedSetup
 from lol_lightning.exceptions import ConfigurationError, DataError, NotFittedError
@@ -206,7 +206,7 @@ class BaseDataModule(SharedSetup):
 
     def train_dataloader(self) -> LoLDataLoader:
         """Batches of training rows in random order, without gold labels."""
-        return self._loader("train", shuffle=True, generator=torch.Generator().manual_seed(self.loader.seed))
+        return self._loader("train", shuffle=True)
 
     def val_dataloader(self) -> LoLDataLoader | list[Any]:
         """Batches of the validation rows; none where there are no such rows."""
@@ -260,6 +260,7 @@ class BaseDataModule(SharedSetup):
             num_workers=loader.num_workers,
             pin_memory=loader.pin_memory,
             persistent_workers=loader.num_workers > 0,
+            seed=loader.seed,
             **options,
         )
 

@@ -12,8 +12,9 @@ from snorkel.labeling import LabelingFunction
 
 from lol_lightning.data.base import BaseDataModule
 from lol_lightning.data.checkpoint import KIND, arguments_of, read_data_state, restored_space, state_of_space
-from lol_lightning.data.dataset import LoLDataLoader, LoLDataset
+from lol_lightning.data.dataset import LoLDataset
 from lol_lightning.data.inspecting import InspectMode, InspectOptions, inspect_bare_lfs
+from lol_lightning.data.loader import LoLDataLoader
 from lol_lightning.data.options import Classes, ClassShares, LoaderOptions
 from lol_lightning.data.targets import map_records
 from lol_lightning.data.voters import VOTING, Records, Voters, check_largest_vote, infer_num_classes, rows_to_train_on

@@ -1,18 +1,17 @@
-"""Rows that stay sparse until they are a batch, and the loader that hands the batches on."""
+"""Rows that stay sparse until they are a batch."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 import torch
 from jaxtyping import Int, Shaped
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, get_worker_info
+from torch.utils.data import Dataset, get_worker_info
 
 from lol_lightning.data.batch import LoLBatch, SparseRows
 from lol_lightning.exceptions import DataError
@@ -21,12 +20,7 @@ from lol_lightning.functional.example_targets import ExampleTargets
 from lol_lightning.functional.gradient_targets import GradientTargets
 from lol_lightning.functional.votes import is_covered
 
-__all__ = ["LoLDataLoader", "LoLDataset", "as_tensor", "leaves_one_row"]
-
-if TYPE_CHECKING:
-    _Loader = DataLoader[LoLBatch]
-else:
-    _Loader = DataLoader
+__all__ = ["LoLDataset", "as_tensor", "leaves_one_row"]
 
 
 class LoLDataset(Dataset[LoLBatch]):
@@ -131,26 +125,9 @@ class LoLDataset(Dataset[LoLBatch]):
         raise DataError(f"row {row} holds a feature that is not finite (NaN or infinite); fill or drop such rows.")
 
 
-class LoLDataLoader(_Loader):
-    """A ``DataLoader`` of ``LoLDataset`` whose batches all hold the dataset's own gradient targets."""
-
-    def __init__(self, dataset: LoLDataset, **options: Any) -> None:
-        super().__init__(dataset, **{"collate_fn": identity, **options})
-
-    def __iter__(self) -> Iterator[LoLBatch]:  # type: ignore[override]
-        """Yield the batches."""
-        for batch in super().__iter__():
-            yield replace(batch, gradient_targets=self.dataset.gradient_targets)  # type: ignore[attr-defined]
-
-
 def leaves_one_row(num_rows: int, batch_size: int) -> bool:
     """Whether the last of several batches would hold a single row, on which batch norm cannot be trained."""
     return num_rows > batch_size and num_rows % batch_size == 1
-
-
-def identity(batch: LoLBatch) -> LoLBatch:
-    """Return a batch that the dataset has already put together."""
-    return batch
 
 
 def _as_tensors(features: Any) -> SparseRows | Tensor:

@@ -20,7 +20,8 @@ from torch.utils.data import Sampler
 
 from lol_lightning._lightning import BACKEND, LightningModule, Trainer, pl
 from lol_lightning.data.batch import LoLBatch
-from lol_lightning.data.dataset import LoLDataLoader, LoLDataset
+from lol_lightning.data.dataset import LoLDataset
+from lol_lightning.data.loader import LoLDataLoader
 from lol_lightning.models.classifier import LoLClassifier
 from lol_lightning.models.metrics import SCORES, Score, confusion_matrix
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Literal
 
 import torch.nn.functional as F
@@ -21,14 +22,18 @@ from lol_lightning.losses.lol_loss import SHARES_WEIGHT, LoLLoss
 from lol_lightning.losses.penalties import GradientPenalty, Penalty
 from lol_lightning.losses.penalties.second_derivative import second_derivative
 from lol_lightning.losses.weights import ClassWeighting, LFWeighting
+from lol_lightning.models.epoch_means import EpochMeans
 from lol_lightning.models.lazy_adam import LazyAdam
 from lol_lightning.models.metrics import classification_metrics
 from lol_lightning.models.predictor import Predictor
+from lol_lightning.models.rank_state import own_state, random_state, restore_random_state, states_of_ranks
 from lol_lightning.models.training_monitor import TrainingMonitor
 from lol_lightning.networks import SparseMLP
 
 __all__ = ["LoLClassifier"]
 
+RANK_STATES = "lol_rank_states"
+"""Key of checkpoints."""
 LAZY_ROWS = 20_000
 """From this many features on, ``optimizer="auto"`` gives the default network row-sparse gradients and lazy Adam."""
 
@@ -71,6 +76,7 @@ class LoLClassifier(Predictor):
     """
 
     _SIZES: tuple[str, ...] = ("num_features", "num_classes")
+    _TERMS: tuple[str, ...] = ("train_loss", "train_vote_loss", "train_penalty", "train_shares_loss")
 
     def __init__(
         self,
@@ -109,6 +115,8 @@ class LoLClassifier(Predictor):
             self.lol = LoLLoss(penalty, lf_weights, class_weights, class_shares, shares_weight)
         self.network = network
         self._monitor = TrainingMonitor()
+        self._epoch_means = EpochMeans(self._TERMS)
+        self._rank_states: list[dict[str, Tensor]] | None = None
         self.register_load_state_dict_pre_hook(_build_from)  # type: ignore[no-untyped-call]
         self.register_load_state_dict_post_hook(_note_loaded)  # type: ignore[no-untyped-call]
         self._note_hparams()
@@ -139,16 +147,20 @@ class LoLClassifier(Predictor):
     def training_step(self, batch: LoLBatch, batch_idx: int) -> Tensor:
         """Return the loss of Eq. 4 for one batch, and log its terms."""
         terms = self.lol(self._network, batch, self.global_step)
-        if self._logs_now():
-            self.log("train_loss", terms.loss.detach(), batch_size=len(batch), prog_bar=True)
-            rest = {name: value for name, value in terms.logs().items() if name != "train_loss"}
-            self.log_dict(rest, batch_size=len(batch))
+        self._log_step(terms.logs(), len(batch))
         self._monitor.observe(terms, batch, self.lol, self.global_step, self._lf_names)
         if terms.measurement is not None and (self._monitor.due(self.global_step) or self._is_last_step()):
             voted, penalty, met = self._monitor.norms(self._network, terms)
             measured = {"train_met_demands": met, "train_gradient_ratio": penalty / voted.clamp(min=1e-12)}
             self.log_dict(measured, batch_size=len(batch))
         return terms.loss
+
+    def on_train_epoch_end(self) -> None:
+        """Log the mean of each term over the rows of the epoch, on all ranks."""
+        reduce = partial(self.trainer.strategy.reduce, reduce_op="sum")
+        means = self._epoch_means.pop(reduce if self.trainer.world_size > 1 else None)
+        for name, mean in means.items():
+            self.log(name, mean, prog_bar=name == "train_loss")
 
     def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
         """Differentiate the loss; a network without a second derivative gets an error that says so."""
@@ -177,8 +189,26 @@ class LoLClassifier(Predictor):
             lazy = all(isinstance(optimizer, LazyAdam) for optimizer in self.trainer.optimizers)
             self._use_sparse_gradients(self._wants_sparse_gradients and lazy)
 
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep random generators and the epoch's means where the state of the optimizer is kept, too."""
+        if "optimizer_states" in checkpoint:
+            checkpoint[RANK_STATES] = states_of_ranks(
+                {**random_state(self.device), "epoch_means": self._epoch_means.state().cpu()}
+            )
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Remember random generators and the epoch's means until the training goes on."""
+        self._rank_states = checkpoint.get(RANK_STATES)
+
     def on_train_start(self) -> None:
-        """Log the numbers in force: Lightning logs the arguments as they were at construction."""
+        """Go on with the random numbers of the checkpoint that is resumed, and log the numbers in force.
+
+        Lightning logs the arguments as they were at construction.
+        """
+        state, self._rank_states = own_state(self._rank_states), None
+        if state is not None and self.trainer.ckpt_path is not None:
+            restore_random_state(state, self.device)
+            self._epoch_means.load(state["epoch_means"].to(self.device))
         for logger in self.loggers:
             logger.log_hyperparams(dict(self.hparams))
 
@@ -255,6 +285,13 @@ class LoLClassifier(Predictor):
         if noted["penalty"] is False:
             noted["penalty"] = None
         self.hparams.update(noted)
+
+    def _log_step(self, terms: dict[str, Tensor], num_rows: int) -> None:
+        """Log the terms of a step, as often as the trainer asks for, and take them into the means of the epoch."""
+        self._epoch_means.add(terms, num_rows)
+        if self._logs_now():
+            for name, value in terms.items():
+                self.log(name, value, batch_size=num_rows, prog_bar=name == "train_loss")
 
     def _logs_now(self) -> bool:
         # Lightning's bookkeeping of a logged value costs as much as a small network's step.

@@ -11,7 +11,8 @@ from jaxtyping import Int
 from torch import Tensor
 
 from lol_lightning.data.base import BaseDataModule
-from lol_lightning.data.dataset import LoLDataLoader, LoLDataset, leaves_one_row
+from lol_lightning.data.dataset import LoLDataset, leaves_one_row
+from lol_lightning.data.loader import LoLDataLoader
 from lol_lightning.data.options import LoaderOptions, ModelDefaults, alpha_of_prior
 from lol_lightning.exceptions import ConfigurationError, NotFittedError, check_choice
 from lol_lightning.functional.example_targets import ExampleTargets

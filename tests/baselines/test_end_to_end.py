@@ -11,7 +11,8 @@ from toy import NUM_CLASSES, NUM_FEATURES, NUM_LFS, draw_votes, loader, symmetri
 from lol_lightning.baselines.end_to_end import EndToEndClassifier, label_logits
 from lol_lightning.data.batch import LoLBatch
 from lol_lightning.data.datamodule import LoLDataModule
-from lol_lightning.data.dataset import LoLDataLoader, LoLDataset
+from lol_lightning.data.dataset import LoLDataset
+from lol_lightning.data.loader import LoLDataLoader
 from lol_lightning.data.synthetic import LABEL_NAMES, synthetic_comments, synthetic_lfs
 from lol_lightning.exceptions import ConfigurationError, DataError, VotesError
 from lol_lightning.functional.votes import vote_probabilities

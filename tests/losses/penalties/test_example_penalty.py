@@ -8,7 +8,8 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from toy import assert_same_loss, loader, trainer_options
 
 from lol_lightning.data.batch import LoLBatch, SparseRows
-from lol_lightning.data.dataset import LoLDataLoader, LoLDataset
+from lol_lightning.data.dataset import LoLDataset
+from lol_lightning.data.loader import LoLDataLoader
 from lol_lightning.exceptions import ConfigurationError, DataError, TargetsError
 from lol_lightning.functional.example_targets import ExampleTargets
 from lol_lightning.losses import ExamplePenalty
