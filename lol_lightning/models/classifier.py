@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Literal
 
+import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -167,24 +168,37 @@ class LoLClassifier(Predictor):
         with second_derivative():
             super().backward(loss, *args, **kwargs)
 
-    def validation_step(self, batch: LoLBatch, batch_idx: int) -> None:
+    def validation_step(self, batch: LoLBatch, batch_idx: int, dataloader_idx: int = 0) -> None:
         """Log the loss and, where there are labels, the metrics of a validation batch."""
-        self._evaluate(batch, "val", self.val_metrics)
+        self._evaluate(batch, "val", dataloader_idx)
 
-    def test_step(self, batch: LoLBatch, batch_idx: int) -> None:
+    def test_step(self, batch: LoLBatch, batch_idx: int, dataloader_idx: int = 0) -> None:
         """Log the metrics of a test batch, which must have labels."""
         if batch.labels is None:
             raise DataError("test rows have no labels. Give them a label column, or call predict instead of test.")
-        self._evaluate(batch, "test", self.test_metrics)
+        self._evaluate(batch, "test", dataloader_idx)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        """Return Adam; it is lazy in the first layer where that layer's gradient is row-sparse."""
+        """Return Adam; it is lazy in the first layer where that layer's gradient is row-sparse.
+
+        Raises:
+            ConfigurationError: if weights are float16, in which Adam's denominators become 0.
+        """
         hparams = self.hparams
+        if any(parameter.dtype == torch.float16 for parameter in self.parameters()):
+            raise ConfigurationError(
+                "float16 is too small for Adam: in precision='16-true' its second moments become 0, and weights NaN. "
+                "Use precision='16-mixed', 'bf16-mixed' or 'bf16-true', or override configure_optimizers."
+            )
         return LazyAdam(self._parameter_groups(), lr=hparams["lr"], weight_decay=hparams["weight_decay"])
 
     def on_fit_start(self) -> None:
         """Use row-sparse gradients where the optimizer takes them, also in an overridden ``configure_optimizers``."""
         self._monitor.start()
+        if not self.training:
+            # A loaded model is; without dropout and, above all, without the penalty it would be another training.
+            rank_zero_info("The model was in evaluation mode, as one that was loaded; it goes to training mode.")
+            self.train()
         if self.trainer.world_size == 1:
             lazy = all(isinstance(optimizer, LazyAdam) for optimizer in self.trainer.optimizers)
             self._use_sparse_gradients(self._wants_sparse_gradients and lazy)
@@ -252,9 +266,10 @@ class LoLClassifier(Predictor):
         if self.network is None:
             sizes = hparams["num_features"], num_classes, hparams["hidden_sizes"], hparams["dropout"]
             self.network = SparseMLP(*sizes, sparse_grad=self._wants_sparse_gradients)
-        metrics = classification_metrics(num_classes)
-        self.val_metrics = metrics.clone(prefix="val_")
-        self.test_metrics = metrics.clone(prefix="test_")
+        self.val_metrics, self.test_metrics = self._new_metrics("val"), self._new_metrics("test")
+
+    def _new_metrics(self, stage: str) -> MetricCollection:
+        return classification_metrics(self.hparams["num_classes"]).clone(prefix=f"{stage}_")
 
     def _take_sizes(self, data: BaseDataModule) -> None:
         sizes = {"num_features": data.num_features, "num_classes": data.num_classes, "num_lfs": data.num_lfs}
@@ -309,18 +324,28 @@ class LoLClassifier(Predictor):
         data = data_module_of(trainer_of(self))
         return [] if data is None else data.lf_names
 
-    def _evaluate(self, batch: LoLBatch, stage: str, metrics: MetricCollection) -> None:
+    def _metrics_of(self, stage: str, dataloader_idx: int) -> MetricCollection:
+        name = f"{stage}_metrics" + (f"_{dataloader_idx}" if dataloader_idx else "")
+        if not hasattr(self, name):
+            setattr(self, name, self._new_metrics(stage).to(self.device))
+            # Lightning has listed the metrics of this module before.
+            self._metric_attributes = None
+        metrics: MetricCollection = getattr(self, name)
+        return metrics
+
+    def _evaluate(self, batch: LoLBatch, stage: str, dataloader_idx: int) -> None:
         logits = self(batch.features)
+        log_loss = partial(self.log, f"{stage}_loss", batch_size=len(batch), prog_bar=True, sync_dist=True)
         if batch.labels is None:
-            self.log(f"{stage}_loss", self.lol.vote_loss(logits, batch), batch_size=len(batch), prog_bar=True)
+            log_loss(self.lol.vote_loss(logits, batch))
             return
         if batch.labels.ndim != 1:
             raise DataError(
                 f"labels have the shape {tuple(batch.labels.shape)}; LoLClassifier tells single classes apart, and "
                 "needs one class id for each row."
             )
-        loss = F.cross_entropy(logits, batch.labels)
-        self.log(f"{stage}_loss", loss, batch_size=len(batch), prog_bar=True)
+        log_loss(F.cross_entropy(logits, batch.labels))
+        metrics = self._metrics_of(stage, dataloader_idx)
         metrics.update(logits, batch.labels)
         self.log_dict(metrics, batch_size=len(batch), prog_bar=True)
 

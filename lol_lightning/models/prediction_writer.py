@@ -51,8 +51,10 @@ class PredictionWriter(BasePredictionWriter):
         make_directory_of(self.path)
 
     def on_predict_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Forget an earlier prediction."""
+        """Forget an earlier prediction, and refuse several loaders before they are read."""
         self._rows = []
+        if isinstance(trainer.predict_dataloaders, (list, tuple)) and len(trainer.predict_dataloaders) > 1:
+            raise ConfigurationError("predictions of several loaders do not fit into one CSV; predict one at a time.")
 
     def write_on_batch_end(
         self,
@@ -68,8 +70,6 @@ class PredictionWriter(BasePredictionWriter):
         if not isinstance(prediction, Tensor) or prediction.ndim != 2:
             shape = tuple(prediction.shape) if isinstance(prediction, Tensor) else type(prediction).__name__
             raise DataError(f"predict_step returned {shape}; a CSV needs class probabilities float (B, K).")
-        if dataloader_idx:
-            raise ConfigurationError("predictions of several loaders do not fit into one CSV; predict one at a time.")
         self._rows.append((list(batch_indices) if batch_indices else None, prediction.detach().float().cpu()))
 
     def on_predict_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -52,7 +52,7 @@ class Predictor(LightningModule):
         """
         return logits_of(self._network, features)
 
-    def predict_step(self, batch: LoLBatch, batch_idx: int) -> Float[Tensor, "batch cls"]:
+    def predict_step(self, batch: LoLBatch, batch_idx: int, dataloader_idx: int = 0) -> Float[Tensor, "batch cls"]:
         """Return class probabilities, float (B, K)."""
         return self(batch.features).softmax(-1)
 

@@ -197,6 +197,17 @@ def test_a_reloaded_model_takes_from_new_data_what_it_took_from_the_old(trained)
     assert again.hparams["penalty"]["init_args"]["alpha"] == 2.5
 
 
+def test_a_loaded_model_is_trained_in_training_mode(trained, tmp_path, caplog):
+    model, _, _ = trained
+    model.save(tmp_path / "model.lol")
+    again = LoLClassifier.load(tmp_path / "model.lol")
+    assert not again.training
+    with caplog.at_level("INFO"):
+        trainer = fit(again, data(), max_epochs=1)
+    assert "goes to training mode" in caplog.text
+    assert "train_penalty" in trainer.callback_metrics
+
+
 def test_a_reloaded_model_goes_on_with_loaders(trained, caplog):
     model, _, path = trained
     again = LoLClassifier.load_from_checkpoint(path, weights_only=True)
