@@ -1,4 +1,4 @@
-"""The command line: ``lol-lightning fit | validate | test | predict | inspect | demo | benchmark | report``."""
+"""The command line: ``lol-lightning COMMAND [OPTIONS]``; help and errors of names come without importing PyTorch."""
 
 from __future__ import annotations
 
@@ -7,14 +7,9 @@ import warnings
 from collections.abc import Callable
 from functools import partial
 
-from jsonargparse import auto_cli
-
-from lol_lightning.cli.inspect_command import inspect
-from lol_lightning.cli.lightning_cli import LoLCLI
-from lol_lightning.exceptions import LoLError
-from lol_lightning.experiments.commands import benchmark, report, underscored
-from lol_lightning.experiments.demo import demo
-from lol_lightning.experiments.image_demo import image_demo
+from lol_lightning import __version__
+from lol_lightning._parsing import call, did_you_mean
+from lol_lightning.exceptions import ConfigurationError, LoLError
 
 __all__ = ["main"]
 
@@ -24,20 +19,22 @@ usage: lol-lightning COMMAND [OPTIONS]
 Losses over Labels for Snorkel labeling functions.
 
   fit       train a classifier: lol-lightning fit --config configs/youtube.yaml
-  validate  evaluate a checkpoint on the validation rows
-  test      evaluate a checkpoint on the test rows: test --config ... --ckpt_path runs/youtube/best.ckpt
+  validate  evaluate the best checkpoint of a configuration on the validation rows
+  test      evaluate it on the test rows: test --config configs/youtube.yaml [--ckpt_path runs/youtube/best.ckpt]
   predict   write the class probabilities of the prediction rows to a CSV: predict ... --output predictions.csv
-  inspect   show the labeling functions and what each one inspects: inspect --data configs/youtube.yaml
+  inspect   show the labeling functions and what each one inspects: inspect --config configs/youtube.yaml
   demo      compare four methods on few unlabeled rows; demo --images does so on hand-written digits
   benchmark compare methods with equal budgets: benchmark --data DIR ... --methods mv lol ... --output results.csv
   report    write tables and pictures of such results: report results.csv
 
-`lol-lightning COMMAND --help` shows the options of a command, `fit --model.help` those of the model.
+`lol-lightning COMMAND --help` shows the options of a command, `fit --model.help` those of the model,
+`lol-lightning --version` the version.
 """
 
 USELESS_ADVICE = (
     "Checkpoint directory .* exists and is not empty",  # a run replaces the best checkpoint of the one before
     "The '.*_dataloader' does not have many workers",  # none are fastest for a bag of words
+    ".*LeafSpec",  # Lightning's own use of PyTorch
 )
 
 Command = Callable[[list[str]], object]
@@ -50,19 +47,19 @@ def main(args: list[str] | None = None) -> None:
         args: command and options; those of the process if ``None``.
     """
     args = sys.argv[1:] if args is None else args
-    if not args or args[0] in ("-h", "--help"):
+    if not args or args[0] in ("-h", "--help", "help"):
         print(USAGE, end="")
+        return
+    if args[0] in ("--version", "-V"):
+        print(f"lol-lightning {__version__}")
         return
     name, *options = args
     try:
         with warnings.catch_warnings():
             for advice in USELESS_ADVICE:
                 warnings.filterwarnings("ignore", advice)
-            if name in COMMANDS:
-                COMMANDS[name](options)
-            else:
-                LoLCLI(args)
-    except ValueError as error:
+            _command(name)(options)
+    except (ValueError, OSError) as error:
         cause = first_cause(error)
         if cause is None:
             raise
@@ -70,31 +67,60 @@ def main(args: list[str] | None = None) -> None:
         raise SystemExit(2) from None
 
 
-def first_cause(error: BaseException | None) -> LoLError | None:
-    """Find the package's own error: jsonargparse wraps what a constructor raises."""
-    while error is not None and not isinstance(error, LoLError):
+def first_cause(error: BaseException | None) -> BaseException | None:
+    """Find the package's own error, which jsonargparse wraps, or that of a file which is missing or closed to us."""
+    while error is not None and not isinstance(error, (LoLError, FileNotFoundError, PermissionError)):
         error = error.__cause__
     return error
 
 
-def run_demo(options: list[str]) -> None:
-    """Run the demo on comments, or with ``--images`` the one on digits."""
+def _lightning(name: str, options: list[str]) -> None:
+    from lol_lightning.cli.lightning_cli import LoLCLI
+
+    LoLCLI([name, *options])
+
+
+def _inspect(options: list[str]) -> None:
+    from lol_lightning.cli.inspect_command import inspect
+
+    call(inspect, options, name="inspect")
+
+
+def _demo(options: list[str]) -> None:
     if "--images" in options:
-        run_function(image_demo, [option for option in options if option != "--images"], name="demo --images")
+        from lol_lightning.experiments.image_demo import image_demo
+
+        call(image_demo, [option for option in options if option != "--images"], name="demo --images")
     else:
-        run_function(demo, options, name="demo")
+        from lol_lightning.experiments.demo import demo
+
+        call(demo, options, name="demo")
 
 
-def run_function(function: Callable[..., None], options: list[str], name: str, as_positional: bool = False) -> None:
-    """Call a function with options that are its arguments."""
-    options = [underscored(option) for option in options]
-    auto_cli(function, args=options, prog=f"lol-lightning {name}", as_positional=as_positional)
+def _benchmark(options: list[str]) -> None:
+    from lol_lightning.experiments.commands import benchmark
+
+    benchmark(options)
+
+
+def _report(options: list[str]) -> None:
+    from lol_lightning.experiments.commands import report
+
+    call(report, options, name="report", as_positional=True)
 
 
 COMMANDS: dict[str, Command] = {
-    "inspect": partial(run_function, inspect, name="inspect"),
-    "demo": run_demo,
-    "benchmark": benchmark,
-    "report": partial(run_function, report, name="report", as_positional=True),
+    **{name: partial(_lightning, name) for name in ("fit", "validate", "test", "predict")},
+    "inspect": _inspect,
+    "demo": _demo,
+    "benchmark": _benchmark,
+    "report": _report,
 }
-"""Commands that are not Lightning's."""
+
+
+def _command(name: str) -> Command:
+    if name not in COMMANDS:
+        raise ConfigurationError(
+            f"there is no command {name!r}{did_you_mean(name, COMMANDS)} Commands: {', '.join(COMMANDS)}."
+        )
+    return COMMANDS[name]

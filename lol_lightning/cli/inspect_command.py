@@ -6,50 +6,64 @@ from pathlib import Path
 
 import pandas as pd
 import yaml
-from jsonargparse import ArgumentParser
 from rich.console import Console
 from rich.table import Table
 
 from lol_lightning._files.disk import read_text
+from lol_lightning._parsing import BriefParser
 from lol_lightning.data.datamodule import LoLDataModule
 from lol_lightning.data.wrench import WrenchDataModule
-from lol_lightning.exceptions import DataError
+from lol_lightning.exceptions import ConfigurationError, DataError
+from lol_lightning.experiments.console import output_console
 
-__all__ = ["inspect", "load_data"]
+__all__ = ["data_of_config", "data_of_directory", "inspect"]
 
 
-def inspect(data: str) -> None:
+def inspect(data: str | None = None, config: str | None = None) -> None:
     """Show the labeling functions, what each one inspects, and which features that became.
 
     Args:
-        data: a WRENCH directory, or a YAML file with a ``data`` section, such as those in ``configs/``.
+        data: a WRENCH directory.
+        config: a YAML file with a ``data`` section, as ``lol-lightning fit`` reads it.
     """
-    datamodule = load_data(data)
+    if (data is None) == (config is None):
+        raise ConfigurationError("give --data DIRECTORY or --config FILE, one of them.")
+    datamodule = data_of_directory(data) if data is not None else data_of_config(str(config))
     datamodule.setup("fit")
-    console = Console()
+    console = output_console()
     print_frame(console, "Labeling functions", datamodule.lf_summary())
     print_frame(console, "What they inspect, and its features", datamodule.audit, index=False)
 
 
-def load_data(data: str) -> LoLDataModule:
-    """Build a data module from a WRENCH directory or from the ``data`` section of a YAML file.
+def data_of_directory(data: str) -> LoLDataModule:
+    """Build a data module of a WRENCH directory.
 
     Raises:
-        DataError: if there is no such directory or file, or the file is no YAML or has no ``data`` section.
+        DataError: if there is no such directory.
     """
-    path = Path(data)
-    if path.is_dir():
-        return WrenchDataModule(path)
-    if not path.is_file():
-        raise DataError(f"--data {data} is neither a directory nor a file.")
+    if Path(data).is_file():
+        raise DataError(f"--data {data} is a file, and no WRENCH directory; give a configuration as --config {data}.")
+    if not Path(data).is_dir():
+        raise DataError(f"--data {data}: there is no such directory.")
+    return WrenchDataModule(data)
+
+
+def data_of_config(config: str) -> LoLDataModule:
+    """Build a data module from the ``data`` section of a YAML file.
+
+    Raises:
+        DataError: if there is no such file, or it is no YAML or has no ``data`` section.
+    """
+    if not Path(config).is_file():
+        raise DataError(f"--config {config}: there is no such file.")
     try:
-        content = yaml.safe_load(read_text(path, "a YAML file"))
+        content = yaml.safe_load(read_text(Path(config), "a YAML file"))
     except yaml.YAMLError as error:
-        raise DataError(f"{data} is no YAML file: {str(error).splitlines()[0]}.") from error
+        raise DataError(f"{config} is no YAML file: {str(error).splitlines()[0]}.") from error
     section = content.get("data") if isinstance(content, dict) else None
     if section is None:
-        raise DataError(f"{data} has no `data` section; see configs/youtube.yaml for one.")
-    parser = ArgumentParser()
+        raise DataError(f"{config} has no `data` section; see configs/youtube.yaml for one.")
+    parser = BriefParser(prog="lol-lightning inspect")
     parser.add_subclass_arguments(LoLDataModule, "data", required=True)
     return parser.instantiate_classes(parser.parse_object({"data": section})).data
 

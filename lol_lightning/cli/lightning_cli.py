@@ -16,7 +16,9 @@ from lol_lightning._lightning import (
     Trainer,
     lightning_module,
 )
+from lol_lightning._parsing import BriefParser
 from lol_lightning.cli.best_checkpoint import BestCheckpoint
+from lol_lightning.cli.checkpoints import checkpoint_of
 from lol_lightning.cli.optimizers import use_optimizer
 from lol_lightning.exceptions import ConfigurationError
 from lol_lightning.models.prediction_writer import PredictionWriter
@@ -24,6 +26,26 @@ from lol_lightning.models.prediction_writer import PredictionWriter
 __all__ = ["LoLCLI"]
 
 LightningCLI: Any = lightning_module("cli").LightningCLI
+LightningArgumentParser: Any = lightning_module("cli").LightningArgumentParser
+
+
+SaveConfigCallback: Any = lightning_module("cli").SaveConfigCallback
+
+
+class _SaveConfig(SaveConfigCallback):  # type: ignore[misc]
+    """Keeps the configuration of a fit beside its logs, unless the user's own file lies there."""
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Write the configuration before a fit; other commands leave that of the fit as it is."""
+        directory = trainer.log_dir
+        target = None if directory is None else (Path(directory) / self.config_filename).resolve()
+        read = {Path(str(path)).resolve() for path in self.config.get("config") or ()}
+        if stage == "fit" and target not in read:
+            super().setup(trainer, pl_module, stage)
+
+
+class _Parser(BriefParser, LightningArgumentParser):  # type: ignore[misc]
+    """Lightning's parser, whose errors are one line."""
 
 
 class LoLCLI(LightningCLI):  # type: ignore[misc]
@@ -47,10 +69,17 @@ class LoLCLI(LightningCLI):  # type: ignore[misc]
             auto_configure_optimizers=False,
             # The model's hyperparameters are plain types: a checkpoint reloads without the recipe of its configuration.
             load_from_checkpoint_support=False,
+            save_config_callback=_SaveConfig,
             save_config_kwargs={"overwrite": True},
             parser_kwargs={"prog": "lol-lightning"},
             args=args,
         )
+
+    def init_parser(self, **kwargs: Any) -> Any:
+        """Return Lightning's parser, whose errors are one line."""
+        parser = _Parser(**kwargs)
+        parser.add_argument("-c", "--config", action="config", help="YAML or JSON file of options.")
+        return parser
 
     def parse_arguments(self, parser: Any, args: Any) -> None:
         """Parse ``args`` as they are; unlike Lightning's, without a warning where ``sys.argv`` holds others."""
@@ -93,8 +122,8 @@ class LoLCLI(LightningCLI):  # type: ignore[misc]
         Lightning's own method takes them for those of the default class, and cannot replace a penalty by another one.
         """
         section = self.config[self.config.subcommand]
-        path = section.get("ckpt_path")
-        if not path or not Path(path).is_file():
+        path = section.ckpt_path = checkpoint_of(section, self.config.subcommand)
+        if path is None or not Path(path).is_file():
             return
         checkpoint = load_checked(Path(path), "a checkpoint of Lightning", "Write it with Trainer.save_checkpoint.")
         saved = checkpoint.get("hyper_parameters", {})

@@ -9,15 +9,14 @@ from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 
-from jsonargparse import ArgumentParser
-from rich.console import Console
-
+from lol_lightning._parsing import BriefParser, underscored
+from lol_lightning.experiments.console import output_console
 from lol_lightning.experiments.plan import Budget
 from lol_lightning.experiments.report import print_results, write_report
 from lol_lightning.experiments.results import read_knowledge, read_results
 from lol_lightning.experiments.run import run_benchmark
 
-__all__ = ["benchmark", "benchmark_parser", "report", "spelled", "underscored"]
+__all__ = ["benchmark", "benchmark_parser", "report", "spelled"]
 
 LISTS = ("data", "methods", "train_rows", "val_per_class")
 """Options that take several values."""
@@ -29,7 +28,7 @@ def benchmark(options: Sequence[str]) -> None:
     Args:
         options: of the command line; see ``benchmark_parser``.
     """
-    console = Console()
+    console = output_console()
     settings = benchmark_parser().parse_args(spelled(options)).as_dict()
     settings.pop("config")
     budget = Budget(**{field.name: settings.pop(field.name) for field in fields(Budget)})
@@ -43,9 +42,9 @@ def benchmark(options: Sequence[str]) -> None:
     console.print(f"All results: {output}; tables and pictures: lol-lightning report {output}")
 
 
-def benchmark_parser() -> ArgumentParser:
+def benchmark_parser() -> BriefParser:
     """Return the parser of ``benchmark``: data, the arguments of ``run_benchmark`` and those of its ``Budget``."""
-    parser = ArgumentParser(
+    parser = BriefParser(
         prog="lol-lightning benchmark",
         description="Compare methods with equal budgets, chosen on validation rows; test rows are read at the end.",
     )
@@ -66,22 +65,11 @@ def report(results: str, output: str | None = None, metric: str | None = None) -
         metric: of the tables and pictures: accuracy, macro_f1, mcc, nll, ece or max_logit of the test rows, or
             val_accuracy; by default the one by which trials were chosen.
     """
-    frame, knows, console = read_results(results), read_knowledge(results), Console()
+    frame, knows, console = read_results(results), read_knowledge(results), output_console()
     print_results(frame, console, metric, knows)
     directory = Path(results).parent if output is None else Path(output)
     for path in write_report(frame, directory, Path(results).stem, metric, knows):
         console.print(f"Wrote {path}")
-
-
-def underscored(option: str) -> str:
-    """Spell the name of an option as jsonargparse does.
-
-    Example:
-        >>> underscored("--select-by=mcc-1")
-        '--select_by=mcc-1'
-    """
-    name, equals, value = option.partition("=")
-    return name[:2] + name[2:].replace("-", "_") + equals + value if name.startswith("--") else option
 
 
 def spelled(options: Sequence[str]) -> list[str]:

@@ -6,13 +6,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from lol_lightning._files.disk import make_directory_of, write_text
 from lol_lightning.data.datamodule import LoLDataModule
 from lol_lightning.data.options import LoaderOptions
 from lol_lightning.data.synthetic import LABEL_NAMES, synthetic_comments, synthetic_lfs
 from lol_lightning.exceptions import ConfigurationError, check_choice
+from lol_lightning.experiments.console import output_console
 from lol_lightning.experiments.data import Datasets
 from lol_lightning.experiments.methods import as_methods
 from lol_lightning.experiments.plan import METRICS, Budget
@@ -32,7 +31,7 @@ def demo(
     seeds: int = 5,
     trials: int = 6,
     jobs: int = 2,
-    output: str = "demo",
+    output: str | None = None,
     select_by: Score = "accuracy",
 ) -> None:
     """Compare majority vote, Snorkel, LoL-simple and LoL on few unlabeled rows, each with as many trials.
@@ -43,14 +42,16 @@ def demo(
         seeds: number of repetitions, each with other rows, trials and networks.
         trials: hyperparameters tried for each method and seed, of which the best on validation is tested.
         jobs: processes.
-        output: name of the files to write, without ending: a CSV of all results and a PNG.
+        output: name of the files to write, without ending: a CSV of all results and a PNG. "demo" and the name of the
+            set by default.
         select_by: the score of the validation rows by which trials are chosen, of the tables and of the picture.
     """
     if rows < 1:
         raise ConfigurationError(f"rows = {rows} must be at least 1.")
     check_choice("select_by", select_by, list(SCORES))
+    output = output or ("demo" if data is None else f"demo-{Path(data).resolve().name}")
     make_directory_of(f"{output}.csv")
-    console = Console()
+    console = output_console()
     name = Path(data).name if data else "generated comments"
     sets: Datasets = [data] if data else {name: partial(generated_rows, rows)}
     how = f"{seeds} seeds, {trials} trials a method and seed, chosen on validation {METRICS[select_by].title}"

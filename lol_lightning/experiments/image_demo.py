@@ -12,6 +12,7 @@ from torch import Tensor
 
 from lol_lightning._files.disk import make_directory_of, write_text
 from lol_lightning.exceptions import ConfigurationError, check_choice
+from lol_lightning.experiments.console import output_console
 from lol_lightning.experiments.methods import as_methods
 from lol_lightning.experiments.plan import METRICS, Budget
 from lol_lightning.experiments.plots import save_figure
@@ -52,7 +53,7 @@ def image_demo(
     seeds: int = 3,
     trials: int = 6,
     jobs: int = 2,
-    output: str = "demo",
+    output: str = "demo-images",
     select_by: Score = "accuracy",
 ) -> None:
     """Compare majority vote, Snorkel, LoL-simple and LoL on digits, each with as many trials.
@@ -76,7 +77,7 @@ def image_demo(
         )
     check_choice("select_by", select_by, list(SCORES))
     make_directory_of(f"{output}.csv")
-    console = Console()
+    console = output_console()
     name = f"hand-written {digits[0]} or {digits[1]}"
     console.print(
         f"{name}: {seeds} seeds, {trials} trials a method and seed, chosen on {METRICS[select_by].title} of "

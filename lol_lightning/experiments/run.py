@@ -139,7 +139,12 @@ def run_benchmark(
 def _tell(console: Console, finished: Sequence[Finished], total: int) -> None:
     """Print a line where there is no terminal for a progress bar."""
     plan, outcome = finished[-1]
-    place = "{dataset}, {method}, seed {seed}, {train_rows} rows, {val_per_class} a class".format(**plan.key)
+    key = plan.key
+    place = f"{key['dataset']}, {key['method']}, seed {key['seed']}"
+    if key["train_rows"] != "all":
+        place += f", {key['train_rows']} rows"
+    if key["val_per_class"] != "all":
+        place += f", {key['val_per_class']} labeled rows a class"
     score = f"validation {100 * outcome.metrics[f'val_{plan.select_by}']:.1f}%, {outcome.seconds:.0f} s"
     console.print(f"{len(finished)}/{total} {place}: {score}", soft_wrap=True)
 

@@ -144,10 +144,11 @@ def comparisons(frame: pd.DataFrame, reference: str = "lol", metric: str = "test
         metric: which one.
 
     Returns:
-        One row for each other method and set, and one over all sets: ``method``, ``dataset``, ``difference`` (in the
-        unit of the metric, the reference minus the other one), ``p`` (two-sided; paired t-test over the seeds of a
-        set, Wilcoxon's signed-rank test over every set and seed) and ``pairs`` (those of finite values). No rows
-        without the reference. ``p`` is NaN where there are fewer than two pairs, and 1 where no pair differs.
+        One row for each other method and set, and one over all sets where there are several: ``method``, ``dataset``,
+        ``difference`` (in the unit of the metric, the reference minus the other one), ``p`` (two-sided; paired t-test
+        over the seeds of a set, Wilcoxon's signed-rank test over every set and seed) and ``pairs`` (those of finite
+        values). No rows without the reference. ``p`` is NaN where there are fewer than two pairs, and 1 where no pair
+        differs.
     """
     lines = frame[frame["metric"] == metric]
     table = lines.pivot_table(index=["dataset", "seed"], columns="method", values="value", sort=False)
@@ -160,7 +161,9 @@ def comparisons(frame: pd.DataFrame, reference: str = "lol", metric: str = "test
         difference = difference[np.isfinite(difference)]
         for name, of_set in difference.groupby("dataset", sort=False):
             rows.append((method, str(name), of_set.mean(), _paired_t(of_set.to_numpy()), len(of_set)))
-        rows.append((method, POOLED, difference.mean(), _wilcoxon(difference.to_numpy()), len(difference)))
+        if difference.index.get_level_values("dataset").nunique() > 1:
+            # For a single set it would be a second p-value of the same differences.
+            rows.append((method, POOLED, difference.mean(), _wilcoxon(difference.to_numpy()), len(difference)))
     return pd.DataFrame(rows, columns=["method", "dataset", "difference", "p", "pairs"])
 
 

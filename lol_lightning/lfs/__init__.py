@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from lol_lightning._lazy import lazy_names
 
 __all__ = [
     "GradientLabelingFunction",
@@ -39,15 +40,4 @@ _HOMES = {
     "validate_votes": "matrix",
 }
 
-
-def __getattr__(name: str) -> Any:
-    # Records and rows are read without Snorkel, which takes seconds to import.
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy_names(__name__, _HOMES)

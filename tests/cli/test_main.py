@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from lol_lightning import __version__
 from lol_lightning.cli import main
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
@@ -29,9 +30,8 @@ def test_evaluation_reads_the_checkpoint(command, stage, config, checkpoint, cap
 
 
 @pytest.mark.parametrize("source", ["directory", "config"])
-def test_inspect_shows_lfs_and_audit(source, config, wrench_directory, capsys, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "200")
-    main(["inspect", "--data", str(wrench_directory if source == "directory" else config)])
+def test_inspect_shows_lfs_and_audit(source, config, wrench_directory, capsys):
+    main(["inspect", *(("--data", str(wrench_directory)) if source == "directory" else ("--config", str(config)))])
     printed = capsys.readouterr().out
     for expected in ("subscribe", "song", "opinion", "0.500"):
         assert expected in printed
@@ -57,15 +57,57 @@ def test_error_is_one_line_without_a_traceback(config, tmp_path, capsys):
 def test_inspect_names_a_file_without_data(tmp_path, capsys):
     (tmp_path / "empty.yaml").write_text("trainer: {}\n")
     with pytest.raises(SystemExit):
-        main(["inspect", "--data", str(tmp_path / "empty.yaml")])
+        main(["inspect", "--config", str(tmp_path / "empty.yaml")])
     assert "has no `data` section" in capsys.readouterr().err
 
 
-def test_unknown_command_exits_with_2(capsys):
+def test_version(capsys):
+    main(["--version"])
+    assert capsys.readouterr().out == f"lol-lightning {__version__}\n"
+
+
+def test_help_imports_no_torch():
+    code = "import sys; from lol_lightning.cli import main; main(['--help']); sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["benchmrk"], "did you mean benchmark? Commands: fit, validate, test, predict, inspect, demo"),
+        (["demo", "--seds", "3"], "--seds is no option; did you mean --seeds?"),
+        (["demo", "--seeds", "x"], "--seeds: Expected a int. Got value: x."),
+        (["benchmark", "--data", "x", "--trails=3"], "--trails is no option; did you mean --trials?"),
+        (["report", "--metrik", "x"], "--metrik is no option; did you mean --metric?"),
+        (["inspect"], "give --data DIRECTORY or --config FILE"),
+        (["inspect", "--config", "nothing.yaml"], "there is no such file"),
+        (["fit", "--config", "CONFIG", "--confog", "x"], "--confog is no option; did you mean --config?"),
+        (["fit", "--config", "CONFIG", "--model.hiden_sizes", "3"], "did you mean --model.hidden_sizes?"),
+        (["fit", "--config", "CONFIG", "--data.batchsize=3"], "did you mean --data.batch_size?"),
+        (["fit", "--config", "CONFIG", "--model.lr", "x"], "--model.lr: Expected a float. Got value: x."),
+        (["fit", "--config", "nothing.yaml"], "File does not exist"),
+        (["fit", "--config", "CONFIG", "--ckpt_path", "nothing.ckpt"], "nothing.ckpt: there is no such file"),
+        (["test", "--config", "CONFIG"], "run `lol-lightning fit` with this configuration first"),
+        (["predict", "--config", "CONFIG", "--output", "p.csv"], "run `lol-lightning fit`"),
+        (["validate", "--config", "CONFIG", "--checkpoint.dirpath=null"], "Give --ckpt_path PATH"),
+    ],
+)
+def test_what_is_wrong_is_one_line(args, message, config, capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as exit_info:
-        main(["train"])
+        main([str(config) if arg == "CONFIG" else arg for arg in args])
     assert exit_info.value.code == 2
-    assert "train" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert message in error
+
+
+def test_a_misspelt_key_of_a_file_is_named(config, tmp_path, capsys):
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text(config.read_text().replace("max_epochs", "max_epohs"))
+    with pytest.raises(SystemExit):
+        main(["fit", "--config", str(wrong)])
+    assert "--trainer.max_epohs is no option; did you mean --trainer.max_epochs?" in capsys.readouterr().err
 
 
 def test_module_runs_as_a_script():
@@ -100,3 +142,14 @@ def test_shipped_image_configs_train_and_test(path, vision_root, tmp_path, monke
     main(["fit", *options, "--trainer.max_epochs", "1"])
     main(["test", *options, "--ckpt_path", f"runs/{path.stem}/best.ckpt"])
     assert "test_accuracy" in capsys.readouterr().out
+
+
+def test_commands_take_the_best_checkpoint_of_the_configuration(config, tmp_path, capsys, caplog):
+    written = config.read_text()
+    main(["fit", "--config", str(config)])
+    with caplog.at_level("INFO"):
+        main(["test", "--config", str(config)])
+    assert f"The checkpoint is {tmp_path / 'run' / 'best.ckpt'}" in caplog.text
+    main(["predict", "--config", str(config), "--output", str(tmp_path / "p.csv")])
+    assert (tmp_path / "p.csv").exists()
+    assert config.read_text() == written

@@ -16,11 +16,11 @@ def test_the_demo_compares_methods_on_digits_and_draws_gradients(tmp_path, monke
     assert "chosen on macro F1 of 30 labeled rows" in printed
     assert "Test macro F1 %" in printed
     assert "closed loop" in printed
-    frame = pd.read_csv("demo.csv")
+    frame = pd.read_csv("demo-images.csv")
     accuracies = frame[frame["metric"] == "test_accuracy"]
     assert set(accuracies["method"]) == set(VARIANTS)
     assert accuracies["value"].between(0.5, 1).all()
-    assert (tmp_path / "demo.png").stat().st_size > 1000
+    assert (tmp_path / "demo-images.png").stat().st_size > 1000
 
 
 @pytest.mark.parametrize("digits", ["[4, 4]", "[4, 12]"])

@@ -60,7 +60,7 @@ def test_every_combination_is_run_with_as_many_trials(directory, tmp_path):
     shown = io.StringIO()
     options = {"budget": Budget(2, epochs=1), "output": tmp_path / "r.csv", "console": Console(file=shown)}
     frame = run_benchmark([directory], METHODS, seeds=[3], train_rows=[40, "all"], val_per_class=[5, "all"], **options)
-    assert "12/12 toy, valsup, seed 3, all rows, all a class: validation " in shown.getvalue()
+    assert "12/12 toy, valsup, seed 3: validation " in shown.getvalue()
     combinations = frame[frame["metric"] == "test_accuracy"]
     assert len(combinations) == 3 * 2 * 2
     assert set(combinations["seed"]) == {3}

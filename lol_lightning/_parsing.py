@@ -1,0 +1,136 @@
+"""Parsers that say in one line what is wrong with an option, without pages of usage."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Iterable
+from difflib import get_close_matches
+from importlib import import_module
+from typing import Any, NoReturn
+
+from jsonargparse import ArgumentParser
+
+from lol_lightning.exceptions import ConfigurationError
+
+__all__ = ["BriefParser", "brief", "call", "did_you_mean", "underscored"]
+
+_UNKNOWN = re.compile(
+    r"Option '([\w.]+)' is not accepted|does not accept option '([\w.]+)'|[Uu]nrecognized arguments: (\S+)"
+)
+_KEY = re.compile(r'Parser key "([\w.]+)"')
+_CLASS = re.compile(r"class_path '([\w.]+)'")
+_REASON = re.compile(r"(Expected a <class '[\w.]+'>\. Got value: .*|File does not exist: .*|No module named .*)")
+_NESTED = re.compile(r"- --([\w.]+)(:? .*?[.?]) See [^\n]*--help\.")
+"""What the parser of a class path says, below that of the section."""
+_LONGEST = 300
+
+
+class BriefParser(ArgumentParser):
+    """A parser whose errors are ``ConfigurationError`` with one line."""
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        """Raise what is wrong."""
+        prog = self.prog.replace("[options] ", "")
+        raise ConfigurationError(f"{brief(message, _options(self))} See {prog} --help.") from ex
+
+
+def call(function: Callable[..., None], options: Iterable[str], name: str, as_positional: bool = False) -> None:
+    """Call a function with options of the command line that are its arguments.
+
+    Args:
+        function: a command.
+        options: of the command line.
+        name: of the command.
+        as_positional: whether arguments without a default stand without a name.
+
+    Raises:
+        ConfigurationError: if an option is wrong.
+    """
+    parser = BriefParser(prog=f"lol-lightning {name}", description=str(function.__doc__).partition("\n")[0])
+    parser.add_function_arguments(function, as_positional=as_positional)
+    arguments = parser.parse_args([underscored(option) for option in options])
+    function(**parser.instantiate_classes(arguments).as_dict())
+
+
+def underscored(option: str) -> str:
+    """Spell the name of an option as jsonargparse does.
+
+    Example:
+        >>> underscored("--select-by=mcc-1")
+        '--select_by=mcc-1'
+    """
+    name, equals, value = option.partition("=")
+    return name[:2] + name[2:].replace("-", "_") + equals + value if name.startswith("--") else option
+
+
+def brief(message: str, options: Iterable[str] = ()) -> str:
+    r"""Shorten a message of jsonargparse to what is wrong, with the name that was probably meant.
+
+    Example:
+        >>> brief("unrecognized arguments: --seds 3", ["seeds", "jobs"])
+        '--seds is no option; did you mean --seeds?'
+        >>> print(brief('Parser key "seeds":\n  Expected a <class \'int\'>. Got value: x'))
+        --seeds: Expected a int. Got value: x.
+    """
+    keys = list(dict.fromkeys(_KEY.findall(message)))
+    if match := _NESTED.search(message):
+        section = f"--{keys[0]}." if keys else "--"
+        return f"{section}{match[1]}{match[2].replace('--', section)}"
+    if match := _UNKNOWN.search(message):
+        name = next(group for group in match.groups() if group).lstrip("-").partition("=")[0]
+        section = f"{keys[0]}." if keys else ""
+        known = [f"{section}{argument}" for argument in _arguments(_CLASS.findall(message))] or list(options)
+        unknown = name if name.startswith(section) else section + name
+        return f"--{unknown} is no option{did_you_mean(unknown, known, '--')}"
+    path = ".".join(key for i, key in enumerate(keys) if i == 0 or not key.startswith(keys[0]))
+    reasons = _REASON.findall(message)
+    text = re.sub(r"<class '(?:\w+\.)*(\w+)'>", r"\1", reasons[0] if reasons else _without_keys(message))
+    text = text if len(text) <= _LONGEST else f"{text[:_LONGEST]} ..."
+    return f"--{path}: {text}." if path else f"{text}."
+
+
+def did_you_mean(name: str, known: Iterable[str], prefix: str = "") -> str:
+    """Return the end of a sentence on an unknown name: "; did you mean ...?", or a full stop.
+
+    Example:
+        >>> did_you_mean("trian", ["fit", "train"]), did_you_mean("x", ["fit"])
+        ('; did you mean train?', '.')
+    """
+    known = list(known)
+    close = get_close_matches(name, known, n=1)
+    if not close:
+        # The last part counts where the sections differ.
+        ends = {one.rpartition(".")[2]: one for one in known}
+        close = [ends[end] for end in get_close_matches(name.rpartition(".")[2], ends, n=1)]
+    return f"; did you mean {prefix}{close[0]}?" if close else "."
+
+
+def _options(parser: Any) -> list[str]:
+    options: list[str] = []
+    for action in parser._actions:
+        if isinstance(action.choices, dict):
+            for subparser in action.choices.values():
+                options += _options(subparser)
+        options += [option.lstrip("-") for option in action.option_strings if option.startswith("--")]
+    return options
+
+
+def _arguments(class_paths: list[str]) -> list[str]:
+    """Return the names of a class's arguments, those of its base classes included."""
+    names: list[str] = []
+    for path in class_paths[-1:]:
+        module, _, name = path.rpartition(".")
+        try:
+            cls = getattr(import_module(module), name)
+        except (ImportError, AttributeError, ValueError):
+            continue
+        for base in inspect.getmro(cls):
+            if "__init__" in vars(base):
+                arguments = inspect.signature(vars(base)["__init__"]).parameters
+                names += [name for name in arguments if name not in ("self", "kwargs")]
+    return names
+
+
+def _without_keys(message: str) -> str:
+    return " ".join(_KEY.sub("", message).replace(":\n", "\n", 1).split()).strip(" :.")
