@@ -50,7 +50,7 @@ def call(function: Callable[..., None], options: Iterable[str], name: str, as_po
     parser = BriefParser(prog=f"lol-lightning {name}", description=str(function.__doc__).partition("\n")[0])
     parser.add_function_arguments(function, as_positional=as_positional)
     arguments = parser.parse_args([underscored(option) for option in options])
-    function(**parser.instantiate_classes(arguments).as_dict())
+    function(**arguments.as_dict())
 
 
 def underscored(option: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from lol_lightning.functional.losses import class_share_loss, vote_loss
 from lol_lightning.losses._loss_state import BUFFERS, make_room, packed_state
 from lol_lightning.losses._trainers import refuse_sharding, trainer_of
 from lol_lightning.losses.penalties import ExamplePenalty, GradientPenalty, Measurement, Penalty, as_penalty
+from lol_lightning.losses.penalties.second_derivative import slower_kernels, twice_differentiable
 from lol_lightning.losses.terms import LoLTerms
 from lol_lightning.losses.weights import ClassWeighting, LabeledVotes, LFWeighting
 from lol_lightning.losses.weights.class_balance import checked_shares, shrunken_shares
@@ -103,6 +104,7 @@ class LoLLoss(nn.Module):
         self.shares_weight = float(shares_weight)
         self.is_configured = False
         self._messages: set[str] = set()
+        self._kernels_are_told = False
         for name in BUFFERS:
             self.register_buffer(name, None)
         self.register_load_state_dict_pre_hook(make_room)  # type: ignore[no-untyped-call]
@@ -165,13 +167,7 @@ class LoLLoss(nn.Module):
         alpha = self._alpha_for(batch, step)
         if self.penalty is None or alpha == 0:
             return self._terms(logits_of(network, batch.features), batch)
-        measurement = self.penalty.measure(network, batch, step)
-        if not measurement.penalty.requires_grad and torch.is_grad_enabled() and _trains(network):
-            raise TargetsError(
-                "the gradients in the penalty are detached from the network's weights, so that it would train nothing. "
-                "Compute them with create_graph=True, as model_input_gradient does."
-            )
-        return self._terms(measurement.logits, batch, alpha, measurement)
+        return self._penalized(network, batch, step, alpha)
 
     def measure_penalty(self, network: nn.Module, batch: LoLBatch, step: int) -> LoLTerms | None:
         """Return vote loss and penalty with its full alpha on a batch, to look at; nothing of the state changes.
@@ -181,7 +177,8 @@ class LoLLoss(nn.Module):
         """
         if self.penalty is None or not self.penalty.has_demands(batch) or self.penalty.alpha_ == 0:
             return None
-        measurement = self.penalty.measure(network, batch, step)
+        with twice_differentiable(network):
+            measurement = self.penalty.measure(network, batch, step)
         voted = self.scaled(self.vote_loss(measurement.logits, batch))
         loss = voted + self.penalty.alpha_ * measurement.penalty
         return LoLTerms(loss, voted, measurement.logits, self.penalty.alpha_, measurement)
@@ -249,6 +246,25 @@ class LoLLoss(nn.Module):
             "class_shares": self.shares_source,
         }
         return ", ".join(f"{name}={_short(value)}" for name, value in parts.items())
+
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
+    def _penalized(self, network: nn.Module, batch: LoLBatch, step: int, alpha: float) -> LoLTerms:
+        penalty = cast(Penalty, self.penalty)
+        if not penalty.needs_second_derivative:
+            measurement = penalty.measure(network, batch, step)
+        else:
+            with twice_differentiable(network):
+                measurement = penalty.measure(network, batch, step)
+            if not self._kernels_are_told:
+                self._kernels_are_told = True
+                if slower := slower_kernels(network):
+                    self._say(f"The penalty is differentiated twice, for which the network runs {slower}.")
+        if not measurement.penalty.requires_grad and torch.is_grad_enabled() and _trains(network):
+            raise TargetsError(
+                "the gradients in the penalty are detached from the network's weights, so that it would train nothing. "
+                "Compute them with create_graph=True, as model_input_gradient does."
+            )
+        return self._terms(measurement.logits, batch, alpha, measurement)
 
     def _terms(
         self,

@@ -201,7 +201,7 @@ class LoLClassifier(Predictor):
             self.train()
         if self.trainer.world_size == 1:
             lazy = all(isinstance(optimizer, LazyAdam) for optimizer in self.trainer.optimizers)
-            self._use_sparse_gradients(self._wants_sparse_gradients and lazy)
+            self._use_sparse_gradients(self._wants_sparse_gradients and lazy and not self._clips_by_value())
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep random generators and the epoch's means where the state of the optimizer is kept, too."""
@@ -289,7 +289,18 @@ class LoLClassifier(Predictor):
         # Several processes must agree before there is an optimizer, and NCCL cannot reduce sparse gradients.
         own = getattr(self.configure_optimizers, "__func__", None) is LoLClassifier.configure_optimizers
         trainer = self.trainer
+        if self._clips_by_value():
+            rank_zero_info("Gradients that are clipped by value are dense, so that the optimizer is not lazy.")
+            return False
         return trainer.world_size == 1 or (own and trainer.strategy.root_device.type == "cpu")
+
+    def _clips_by_value(self) -> bool:
+        # PyTorch cannot clip row-sparse gradients so.
+        trainer = self.trainer
+        return (
+            bool(trainer.gradient_clip_val)
+            and str(trainer.gradient_clip_algorithm).rpartition(".")[2].lower() == "value"
+        )
 
     def _use_sparse_gradients(self, value: bool) -> None:
         if isinstance(self.network, SparseMLP):
