@@ -15,7 +15,7 @@ N ?=
 SEEDS ?=
 DEMO_OPTIONS = $(if $(DATA),--data '$(DATA)') $(if $(N),--rows $(N)) $(if $(SEEDS),--seeds $(SEEDS))
 
-.PHONY: help setup demo test lint bench clean
+.PHONY: help setup demo test quick lint bench clean
 
 help: ## Show the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -40,8 +40,11 @@ lint: $(STAMP) ## Check style and types
 	$(BIN)/mypy
 
 test: lint ## Check style and types, run the tests, the doctests and the notebooks
-	$(BIN)/pytest --numprocesses $(WORKERS) --dist worksteal
+	$(BIN)/pytest --numprocesses $(WORKERS) --dist worksteal -rs
 	$(BIN)/pytest --nbmake notebooks
+
+quick: lint ## Check style and types, and run the tests of seconds: without real data, other processes, notebooks
+	$(BIN)/pytest --numprocesses $(WORKERS) --dist worksteal -m 'not slow and not ddp and not wrench'
 
 bench: $(STAMP) ## Measure speed and memory, beside what is usual (ten minutes)
 	$(BIN)/python benchmarks/speed/bench.py

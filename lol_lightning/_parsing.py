@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import re
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
@@ -18,6 +19,9 @@ __all__ = ["BriefParser", "brief", "call", "did_you_mean", "underscored"]
 _UNKNOWN = re.compile(
     r"Option '([\w.]+)' is not accepted|does not accept option '([\w.]+)'|[Uu]nrecognized arguments: (\S+)"
 )
+# Lightning calls jsonargparse by names that are deprecated there; whoever runs a command cannot mend that.
+os.environ.setdefault("JSONARGPARSE_DEPRECATION_WARNINGS", "off")
+
 _KEY = re.compile(r'Parser key "([\w.]+)"')
 _CLASS = re.compile(r"class_path '([\w.]+)'")
 _REASON = re.compile(r"(Expected a <class '[\w.]+'>\. Got value: .*|File does not exist: .*|No module named .*)")

@@ -9,6 +9,7 @@ from functools import partial
 
 from lol_lightning import __version__
 from lol_lightning._parsing import call, did_you_mean
+from lol_lightning.cli.configs import named_configurations, print_configurations
 from lol_lightning.exceptions import ConfigurationError, LoLError
 
 __all__ = ["main"]
@@ -26,6 +27,8 @@ Losses over Labels for Snorkel labeling functions.
   demo      compare four methods on few unlabeled rows; demo --images does so on hand-written digits
   benchmark compare methods with equal budgets: benchmark --data DIR ... --methods mv lol ... --output results.csv
   report    write tables and pictures of such results: report results.csv
+  data      say where data sets are, or write one of generated comments: data comments
+  configs   list the configurations that --config takes by name: fit --config youtube
 
 `lol-lightning COMMAND --help` shows the options of a command, `fit --model.help` those of the model,
 `lol-lightning --version` the version.
@@ -58,7 +61,7 @@ def main(args: list[str] | None = None) -> None:
         with warnings.catch_warnings():
             for advice in USELESS_ADVICE:
                 warnings.filterwarnings("ignore", advice)
-            _command(name)(options)
+            _command(name)(named_configurations(options))
     except (ValueError, OSError) as error:
         cause = first_cause(error)
         if cause is None:
@@ -109,12 +112,23 @@ def _report(options: list[str]) -> None:
     call(report, options, name="report", as_positional=True)
 
 
+def _data(options: list[str]) -> None:
+    from lol_lightning.experiments.data_command import data
+
+    if options and not options[0].startswith("-"):
+        # The directory stands without a name.
+        options = [f"--directory={options[0]}", *options[1:]]
+    call(data, options, name="data")
+
+
 COMMANDS: dict[str, Command] = {
     **{name: partial(_lightning, name) for name in ("fit", "validate", "test", "predict")},
     "inspect": _inspect,
     "demo": _demo,
     "benchmark": _benchmark,
     "report": _report,
+    "data": _data,
+    "configs": print_configurations,
 }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -58,8 +57,6 @@ class LoLCLI(LightningCLI):  # type: ignore[misc]
     """
 
     def __init__(self, args: list[str] | None = None) -> None:
-        # Lightning calls jsonargparse by names that are deprecated there; whoever runs a command cannot mend that.
-        os.environ.setdefault("JSONARGPARSE_DEPRECATION_WARNINGS", "off")
         super().__init__(
             LightningModule,
             LightningDataModule,

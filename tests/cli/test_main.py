@@ -1,16 +1,20 @@
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 
-from lol_lightning import __version__
+from lol_lightning import WrenchDataModule, __version__
 from lol_lightning.cli import main
+from lol_lightning.cli.configs import configurations, named_configurations
+from lol_lightning.data.synthetic import synthetic_comments, synthetic_lfs
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
 IMAGES = [path for path in CONFIGS if "LoLImageDataModule" in path.read_text()]
-TEXTS = [path for path in CONFIGS if path not in IMAGES]
+TEXTS = [path for path in CONFIGS if path not in IMAGES and path.stem != "comments"]
 
 
 def test_fit_keeps_the_best_checkpoint_and_no_pickled_code(checkpoint):
@@ -153,3 +157,35 @@ def test_commands_take_the_best_checkpoint_of_the_configuration(config, tmp_path
     main(["predict", "--config", str(config), "--output", str(tmp_path / "p.csv")])
     assert (tmp_path / "p.csv").exists()
     assert config.read_text() == written
+
+
+def test_generated_comments_are_a_directory_that_a_shipped_configuration_trains_on(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    main(["data"])
+    assert "https://github.com/JieyuZ2/wrench" in capsys.readouterr().out
+    main(["data", "comments", "--rows", "120"])
+    written = WrenchDataModule("comments")
+    written.setup("fit")
+    rows, lfs = synthetic_comments(120), synthetic_lfs()
+    votes = np.array([[lf(SimpleNamespace(text=text)) for lf in lfs] for text in rows["text"]])
+    covered = (votes != -1).any(1)
+    assert (written.train_votes[(written.train_votes != -1).any(1)] == votes[covered]).all()
+    assert [lf.record for lf in written.lfs] == [lf.record for lf in lfs]
+    main(["fit", "--config", "comments", "--trainer.max_epochs=2"])
+    main(["test", "--config=comments"])
+    assert "test_accuracy" in capsys.readouterr().out
+
+
+def test_configurations_go_by_name(capsys, tmp_path, monkeypatch):
+    main(["configs"])
+    listed = capsys.readouterr().out
+    assert [line.split()[0] for line in listed.splitlines()] == [path.stem for path in CONFIGS]
+    main(["configs", "youtube"])
+    assert capsys.readouterr().out == (Path(__file__).parents[2] / "configs" / "youtube.yaml").read_text()
+    monkeypatch.chdir(tmp_path)
+    assert named_configurations(["--config", "youtube"]) == ["--config", str(configurations()["youtube"])]
+    (tmp_path / "youtube").write_text("mine")
+    assert named_configurations(["--config", "youtube"]) == ["--config", "youtube"]
+    with pytest.raises(SystemExit):
+        main(["configs", "youtub"])
+    assert "did you mean youtube?" in capsys.readouterr().err

@@ -1,0 +1,51 @@
+"""Configurations that come with the package, by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+__all__ = ["configurations", "named_configurations", "print_configurations"]
+
+
+def configurations() -> dict[str, Path]:
+    """Return the shipped configurations by name; an installed package holds them, a clone has them at its root."""
+    package = Path(__file__).parents[1]
+    for directory in (package / "_configs", package.parent / "configs"):
+        if directory.is_dir():
+            return {path.stem: path for path in sorted(directory.glob("*.yaml"))}
+    return {}
+
+
+def named_configurations(options: list[str]) -> list[str]:
+    """Replace names of shipped configurations after ``--config`` by their paths; files of that name come first.
+
+    Example:
+        >>> named_configurations(["--config=youtube", "--config", "mine.yaml"])[1:]
+        ['--config', 'mine.yaml']
+    """
+    shipped = configurations()
+    result = list(options)
+    for position, option in enumerate(options):
+        name, equals, value = option.partition("=")
+        if name not in ("--config", "-c"):
+            continue
+        if not equals and position + 1 < len(options):
+            value = options[position + 1]
+        if value in shipped and not Path(value).is_file():
+            result[position + (not equals)] = f"{name}={shipped[value]}" if equals else str(shipped[value])
+    return result
+
+
+def print_configurations(options: list[str]) -> None:
+    """Print name and first comment of each configuration, or with a name its whole text."""
+    shipped = configurations()
+    for name in options:
+        if name not in shipped:
+            from lol_lightning._parsing import did_you_mean
+            from lol_lightning.exceptions import ConfigurationError
+
+            raise ConfigurationError(f"there is no configuration {name!r}{did_you_mean(name, shipped)}")
+        print(shipped[name].read_text(encoding="utf-8"), end="")
+    if not options:
+        for name, path in shipped.items():
+            print(f"{name:<16}{path.read_text(encoding='utf-8').splitlines()[0].lstrip('# ')}")
