@@ -162,7 +162,7 @@ def _cure(error: Exception, point: Any, row: Any) -> str:
         return f"The rows are of type {type(row).__name__}: read x[{error.name!r}] in place of x.{error.name}."
     if isinstance(error, TypeError) and f"{type(point).__name__}' object is not sub" in str(error):
         return f"The rows are objects of type {type(point).__name__}: read x.name in place of x['name']; {_has(names)}."
-    if _is_about(error, point, names):
+    if names and _is_about(error, point, names):
         return f"{_has(names).capitalize()}; does it read one of these, and rightly?"
     return f"The row is {describe_point(row)}. Let it return {ABSTAIN} on rows that it cannot judge; {tolerate}."
 
@@ -171,8 +171,8 @@ def _is_about(error: Exception, point: Any, names: Sequence[Any]) -> bool:
     """Tell whether an error says that the row has no such column, key or attribute."""
     if isinstance(error, AttributeError):
         return error.obj is None or type(error.obj) is type(point)
-    return isinstance(error, KeyError) and bool(names) and error.args[:1] != () and error.args[0] not in names
+    return isinstance(error, KeyError) and error.args[:1] != () and error.args[0] not in names
 
 
 def _has(names: Sequence[Any]) -> str:
-    return f"the rows have the columns {list(map(str, names))}" if names else "the rows have no columns"
+    return f"the rows have the columns {list(map(str, names))}"

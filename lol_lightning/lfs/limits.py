@@ -177,7 +177,7 @@ def _in_child(function: Callable[[], _T]) -> _T:
     succeeded, result = pickle.loads(content)
     if not succeeded:
         raise result
-    return result  # type: ignore[no-any-return]
+    return result
 
 
 def _answer(function: Callable[[], Any], writer: int) -> None:

@@ -109,25 +109,30 @@ def _with_fields(point: Any, values: Mapping[Any, Any]) -> Any:
     return changed
 
 
-def private_copy(point: Any) -> Any:
+def private_copy(point: Any, values: Mapping[Any, Any] | None = None) -> Any:
     """Return a copy that a labeling function may change without touching the data.
 
     Lists, sets, dicts and arrays inside are copied, too, however deep. Other objects inside (a parsed document, a
     model) are shared, as copying them may be slow or impossible.
+
+    Args:
+        point: the data point.
+        values: other values for some of its fields, as in ``with_fields``.
+
+    Raises:
+        DataError: if ``values`` are given for a point that cannot be copied or changed.
 
     Example:
         >>> row = {"tokens": ["a", "b"]}
         >>> private_copy(row)["tokens"].pop(), row
         ('b', {'tokens': ['a', 'b']})
     """
+    if isinstance(point, pd.Series) and point.dtype == object and point.index.is_unique:
+        return _private_row(point, values or {})
+    if values:
+        return with_fields(private_copy(point), values)
     if isinstance(point, pd.Series):
-        if point.dtype != object:
-            return point.copy()
-        values = point.to_numpy(copy=True)
-        for place, value in enumerate(values):
-            if isinstance(value, _MUTABLE):
-                values[place] = _copied(value)
-        return pd.Series(values, index=point.index, name=point.name, dtype=object, copy=False)
+        return point.copy(deep=True)
     if isinstance(point, (*_SCALARS, *_CONTAINERS, MappingProxyType)):
         return _copied(point)
     inside = {name: _copied(value) for name, value in attributes_of(point).items() if isinstance(value, _CONTAINERS)}
@@ -175,6 +180,17 @@ def describe_point(point: Any, max_chars: int = 200) -> str:
     except Exception:  # The repr is the user's code.
         text = f"an object of type {type(point).__name__}"
     return text if len(text) <= max_chars else f"{text[:max_chars]} ..."
+
+
+def _private_row(row: pd.Series, values: Mapping[Any, Any]) -> pd.Series:
+    """Copy a row of a frame in one step, as probing does for each of its calls."""
+    copied = row.to_numpy(copy=True)
+    for place, value in enumerate(copied):
+        if isinstance(value, _MUTABLE):
+            copied[place] = _copied(value)
+    for name, value in values.items():
+        copied[row.index.get_loc(name)] = value
+    return pd.Series(copied, index=row.index, name=row.name, dtype=object, copy=False)
 
 
 def _tuple_fields(point: Any) -> list[str] | None:

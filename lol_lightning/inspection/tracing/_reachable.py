@@ -14,7 +14,7 @@ from snorkel.labeling import LabelingFunction
 
 from lol_lightning.inspection.tracing._queries import is_foreign
 
-__all__ = ["Reachable", "code_home", "reach"]
+__all__ = ["Reachable", "code_home", "may_read_place", "reach"]
 
 _MAX_ITEMS = 10_000
 
@@ -58,6 +58,44 @@ def reach(lf: LabelingFunction) -> Reachable:
     for preprocessor in lf._pre:
         search.visit("preprocessor", preprocessor)
     return search.result
+
+
+_PLACE = {
+    "T",
+    "at",
+    "axes",
+    "iat",
+    "iloc",
+    "index",
+    "items",
+    "keys",
+    "loc",
+    "name",
+    "reset_index",
+    "to_dict",
+    "to_frame",
+}
+"""Names of what tells a row's place in the index, or leads to it."""
+
+
+def may_read_place(lf: LabelingFunction) -> bool:
+    """Tell whether an LF may ask for a row's place in the index, as one that looks its vote up by an id does.
+
+    Example:
+        >>> from snorkel.labeling import LabelingFunction
+        >>> may_read_place(LabelingFunction("a", lambda x: {7: 1}.get(x.name, -1)))
+        True
+        >>> may_read_place(LabelingFunction("b", lambda x: 1 if "a" in x.text else -1))
+        False
+    """
+    functions = reach(lf).functions
+    codes = [code for function in functions for code in _nested(function.__code__)]
+    names = {name for code in codes for name in (*code.co_names, *filter(_is_text, code.co_consts))}
+    return not functions or type(lf).__call__ is not LabelingFunction.__call__ or not _PLACE.isdisjoint(names)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
 
 
 def code_home(function: Any) -> str | None:
