@@ -145,8 +145,8 @@ class TableProbe:
         noise = self.rng.standard_normal((len(rows), pairs, len(columns)))
         shift = (sigma * scale * noise).reshape(-1, len(columns))
         base = rows.iloc[np.repeat(np.arange(len(rows)), pairs)]
-        plus, minus = (self._shifted(base, columns, sign * shift) for sign in (1, -1))
-        plus, minus = self._votes_of_pairs(plus, minus).T.reshape(2, -1, pairs)
+        shifted = (self._shifted(base, columns, sign * shift) for sign in (1, -1))
+        plus, minus = self._votes_of_pairs(*shifted).T.reshape(2, -1, pairs)
         for label in np.unique(np.concatenate([plus, minus, votes[:, None]], axis=1)):
             if label < 0:
                 continue

@@ -72,6 +72,9 @@ def trace_notes(
         notes.append(f"side effect: changes {names}, also when it is traced")
     notes += dict.fromkeys(remark for trace in traces for remark in trace.remarks)
     notes += _without_literal(evidence, features)
+    if not features:
+        cutting = dict.fromkeys(pattern for trace in traces for pattern in trace.tokenizers)
+        notes += [f"pattern {pattern!r} asks for no literal" for pattern in cutting]
     terms = {query.term for query in evidence.looked_up}
     if sizes := [len(words) for words in reachable.word_sets if len(words) > MAX_UNSEEN and words & terms]:
         notes.append(f"looks words up in a set of {max(sizes)}: those that no traced row holds are left out")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -17,10 +18,12 @@ from lol_lightning.inspection._votes import UNKNOWN, OnError, as_vote
 from lol_lightning.inspection.tracing._attribution import Answers, BudgetEndedError, Explorer
 from lol_lightning.inspection.tracing._choose_rows import choose_rows
 from lol_lightning.inspection.tracing._clauses import evidence_features
+from lol_lightning.inspection.tracing._places import SavedState, substituted
 from lol_lightning.inspection.tracing._queries import Trace, recording
 from lol_lightning.inspection.tracing._reachable import code_home, reach
 from lol_lightning.inspection.tracing._traced_calls import watch_calls
 from lol_lightning.inspection.tracing._traced_notes import column_features, trace_notes
+from lol_lightning.inspection.tracing._traced_patterns import TracedPattern
 from lol_lightning.inspection.tracing._traced_point import instrument_point
 from lol_lightning.inspection.tracing._traced_source import hook_source
 from lol_lightning.inspection.tracing._traced_text import TracedStr
@@ -143,6 +146,7 @@ def _traced(
     if problems["not deterministic"]:
         features = ()
     changed = [name for name, value in tracer.reachable.snapshot().items() if value != before[name]]
+    changed += [name for name in tracer.state.changed if name not in changed]
     notes = trace_notes(tracer.reachable, evidence, [trace for *_, trace in runs], features, problems, changed)
     if rows_left or explorer.ended:
         notes = (
@@ -196,6 +200,11 @@ class Tracer:
         self.lf, self.column, self.on_error = lf, column, on_error
         self.budget = Budget() if budget is None else budget
         self.reachable = reach(lf)
+        self.state = SavedState(self.reachable.containers)
+        self._substitutes = [
+            (place, TracedPattern(value) if isinstance(value, re.Pattern) else value.__wrapped__)
+            for place, value in self.reachable.places
+        ]
         self._home = code_home(lf._f)
         self._isolated = isolated_copy(lf, hook_source)
 
@@ -208,7 +217,7 @@ class Tracer:
         instrumented = instrument_point(point, self.column)
         if isinstance(instrumented, TracedStr):
             trace.columns[instrumented.origin.column] = True
-        with recording(trace), watch_calls(trace, compiled=not answers):
+        with substituted(self._substitutes), recording(trace), watch_calls(trace, compiled=not answers):
             try:
                 vote = self.budget.call(self._isolated, instrumented)
             except CallTimeoutError:
@@ -217,6 +226,8 @@ class Tracer:
                 if self.on_error != "abstain":
                     raise
                 vote = ABSTAIN
+            finally:
+                self.state.restore(overridden=bool(answers))
         return vote, trace
 
     def try_run(self, point: Any, answers: Answers) -> tuple[int, Trace] | None:
