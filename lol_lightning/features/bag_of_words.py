@@ -34,7 +34,7 @@ VocabularySource = Literal["texts", "setting", "fitted"]
 _FREQUENCIES = ("observed_frequency", "document_frequency", "feature_scale")
 _FIELDS = {
     "class": str,
-    "column": str | int | list,
+    "column": str | int | float | list,
     "add_inspected": bool,
     "vocabulary_source": str,
     "vectorizer": Mapping,

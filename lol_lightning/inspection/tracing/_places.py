@@ -90,7 +90,7 @@ class SavedState:
     def __init__(self, containers: Sequence[tuple[str, Any]]) -> None:
         self.changed: dict[str, None] = {}
         self._saved = [
-            (name, value, set(value))
+            (name, value, {id(member): member for member in value})
             for name, value in containers
             if isinstance(value, dict | set) and not isinstance(value, Counter)
         ]
@@ -104,12 +104,18 @@ class SavedState:
         for name, value, known in self._saved:
             if len(value) == len(known):
                 continue
-            for member in [member for member in value if member not in known]:
-                if overridden or _holds_trace(member):
-                    self.changed[name] = None
-                    value.pop(member) if isinstance(value, dict) else value.discard(member)
-                else:
-                    known.add(member)
+            # By identity: under overridden answers a text may have been added that equals a known one.
+            added = [member for member in value if id(member) not in known]
+            known.update((id(member), member) for member in added if not (overridden or _holds_trace(member)))
+            if any(id(member) not in known for member in added):
+                self.changed[name] = None
+                kept = [item for item in _items(value) if id(item[0]) in known]
+                value.clear()
+                value.update(dict(kept) if isinstance(value, dict) else [member for member, _ in kept])
+
+
+def _items(value: Any) -> list[tuple[Any, Any]]:
+    return list(value.items()) if isinstance(value, dict) else [(member, None) for member in value]
 
 
 def _holds_trace(value: Any) -> bool:
