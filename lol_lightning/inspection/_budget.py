@@ -87,8 +87,12 @@ class Budget:
         try:
             return self.limit(function, *args, seconds=self.seconds_left)
         except CallTimeoutError:
-            self._hangs = True
+            self.stop()
             raise
+
+    def stop(self) -> None:
+        """Allow no more calls, as one has taken too long."""
+        self._hangs = True
 
     def part(self, parts: int, at_once: int = 1) -> Budget:
         """Return a new budget of an equal part of what is left.

@@ -3,6 +3,7 @@
 import dataclasses
 import logging
 import re
+import threading
 from collections import namedtuple
 from types import MappingProxyType, SimpleNamespace
 
@@ -16,6 +17,7 @@ from lol_lightning.exceptions import DataError, LabelingFunctionError
 from lol_lightning.features import BagOfWords
 from lol_lightning.inspection import inspect_lfs
 from lol_lightning.inspection.probing import probe_table
+from lol_lightning.lfs.rules import regex_lf
 
 TEXTS = ["cheap pills", "nice song", "cheap", "hello"] * 3
 VOTES = [1, -1, 1, -1] * 3
@@ -290,3 +292,40 @@ def test_an_lf_that_hangs_on_a_changed_text_is_not_called_again():
     )
     found = inspect_lfs([lf], frame, traced=False, progress_bar=False, max_call_seconds=0.3)
     assert any("not called any more: the call took longer than 0.3 seconds" in n for n in found.records[0].notes)
+
+
+def test_a_rule_that_hangs_on_a_changed_text_is_not_called_again():
+    lf = regex_lf("hangs", "^(a+)+( b|$)", label=1)
+    frame = pd.DataFrame({"text": ["a" * 40 + " b c", "a b"] * 5})
+    found = inspect_lfs([lf], frame, traced=False, progress_bar=False, max_call_seconds=0.3)
+    assert any("not called any more" in note and "0.3 seconds" in note for note in found.records[0].notes)
+
+
+def test_outside_of_the_main_thread_a_child_process_inspects():
+    frame = pd.DataFrame({"text": TEXTS})
+    lf = LabelingFunction("lf", by_attribute)
+    found = []
+    thread = threading.Thread(
+        target=lambda: found.append(inspect_lfs([lf], frame, progress_bar=False, max_call_seconds=20.0))
+    )
+    thread.start()
+    thread.join()
+    here = inspect_lfs([lf], frame, progress_bar=False)
+    assert found[0].records == here.records
+    assert found[0].votes.tolist() == here.votes.tolist()
+
+
+def test_budgets_count_all_calls_on_every_kind_of_column():
+    calls = []
+
+    def reads_all(x):
+        calls.append(1)
+        return 1 if "cheap" in x.text or "a" in x.tokens or x.likes > 3 else 0
+
+    frame = pd.DataFrame({"text": TEXTS, "tokens": [["a", "b"], ["c"]] * 6, "likes": [float(i) for i in range(12)]})
+    lf = LabelingFunction("lf", reads_all)
+    votes = np.array([[lf(row)] for _, row in frame.iterrows()])
+    for max_calls in (0, 1, 7, 50, 200):
+        calls.clear()
+        inspect_lfs([lf], frame, votes=votes, max_calls=max_calls, progress_bar=False)
+        assert len(calls) <= max_calls

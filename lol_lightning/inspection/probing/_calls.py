@@ -10,8 +10,9 @@ from typing import Any
 import pandas as pd
 from snorkel.labeling import LabelingFunction
 
+from lol_lightning.exceptions import LabelingFunctionError
 from lol_lightning.inspection._budget import Budget
-from lol_lightning.inspection._votes import NOT_CALLED, OnError, vote_of
+from lol_lightning.inspection._votes import NOT_CALLED, UNKNOWN, OnError, vote_of
 from lol_lightning.inspection.probing._points import TextPoints
 from lol_lightning.inspection.tracing._reachable import may_read_place
 from lol_lightning.lfs.apply import fast_apply
@@ -74,7 +75,12 @@ class CountedCalls:
             allowed = self._allowed(len(tests))
             self.budget.spend(allowed)
             frame = pd.DataFrame({self.points.column: [text for _, text in tests[:allowed]]}, dtype=object)
-            votes = fast_apply([self.lf], frame, max_call_seconds=self.budget.limit.seconds)[:, 0].tolist()
+            try:
+                votes = fast_apply([self.lf], frame, max_call_seconds=self.budget.limit.seconds)[:, 0].tolist()
+            except LabelingFunctionError as error:  # Rules fail only by taking too long, as texts are all they get.
+                self.budget.stop()
+                self.remarks[f"not called any more: {error!s:.200}"] += 1
+                votes = [UNKNOWN] * allowed
             return votes + [NOT_CALLED] * (len(tests) - allowed)
         return [self._vote(row, text) for row, text in tests]
 
