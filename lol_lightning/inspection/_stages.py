@@ -78,6 +78,9 @@ def probe_stage(
         for name in own:
             if kinds[name] == "words":
                 words.setdefault(name, []).append((lf, votes))
+        if unread := [name for name in own if kinds[name] == "none"]:
+            listed = ", ".join(map(repr, unread))
+            yield LFRecord(lf.name, notes=(f"not probed: {listed}, neither texts nor words nor columns of a frame",))
         if in_table := [columns[name] for name in own if kinds[name] == "table"]:
             table.append((lf, votes, in_table))
     parts_left = num_parts = sum(map(len, words.values())) + len(table)

@@ -11,7 +11,7 @@ import pandas as pd
 from lol_lightning.exceptions import DataError
 from lol_lightning.lfs.points import read_field
 
-__all__ = ["Rows", "as_rows", "check_columns", "column_of", "labels_of", "take_rows", "texts_of"]
+__all__ = ["Rows", "as_applied", "as_rows", "check_columns", "column_of", "labels_of", "take_rows", "texts_of"]
 
 Rows: TypeAlias = pd.DataFrame | Sequence[Any]
 """A DataFrame, or a sequence of data points: objects with attributes, mappings or plain texts."""
@@ -43,6 +43,20 @@ def check_columns(data: pd.DataFrame) -> None:
             f"the rows have more than one column {twice!r}. Rename them, or keep the first of each: "
             "data.loc[:, ~data.columns.duplicated()]."
         )
+
+
+def as_applied(data: pd.DataFrame) -> pd.DataFrame:
+    """Return a frame whose rows by ``iloc`` hold the very values that Snorkel's applier hands to LFs.
+
+    From columns of several types, ``iloc`` alone makes a ``numpy.bool`` of what is ``True`` there, and an LF that asks
+    ``x.flag is True`` votes otherwise.
+
+    Example:
+        >>> frame = pd.DataFrame({"text": ["a"], "flag": [True]})
+        >>> frame.iloc[0].flag is True, as_applied(frame).iloc[0].flag is True
+        (False, True)
+    """
+    return data.astype(object) if len(data) and data.iloc[0].dtype == object else data
 
 
 def column_of(data: Rows, column: Any) -> list[Any] | None:

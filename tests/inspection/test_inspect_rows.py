@@ -329,3 +329,36 @@ def test_budgets_count_all_calls_on_every_kind_of_column():
         calls.clear()
         inspect_lfs([lf], frame, votes=votes, max_calls=max_calls, progress_bar=False)
         assert len(calls) <= max_calls
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: 1 if x.flag is True else -1,
+        lambda x: 1 if x.maybe is True else -1,
+        lambda x: 1 if type(x.number) is int and x.number > 5 else -1,
+        lambda x: 1 if x.nothing is None else -1,
+    ],
+)
+def test_rows_hold_the_values_that_the_applier_hands_over(function):
+    number = [1, 9] * 6
+    frame = pd.DataFrame({"text": TEXTS, "flag": [True, False] * 6, "number": number})
+    frame["maybe"] = pd.array([True, None] * 6, dtype="boolean")
+    frame["nothing"] = pd.Series([None, "a"] * 6, dtype=object)
+    record = inspect_lfs([LabelingFunction("lf", function)], frame, progress_bar=False).records[0]
+    assert not any("not deterministic" in note or "otherwise" in note for note in record.notes)
+
+
+def test_texts_inside_of_dicts_are_traced():
+    points = [{"text": "b", "meta": {"title": text, "stars": 3}} for text in TEXTS]
+    lf = LabelingFunction("lf", lambda x: 1 if "cheap" in x["meta"]["title"] else -1)
+    record = inspect_lfs([lf], points, progress_bar=False).records[0]
+    assert terms(record) == [("cheap", "substring", "traced", "meta")]
+    assert any(note.startswith("not probed: 'meta'") for note in record.notes)
+
+
+def test_what_is_neither_text_nor_column_is_named():
+    points = [SimpleNamespace(text="b", doc=SimpleNamespace(text=text)) for text in TEXTS]
+    lf = LabelingFunction("lf", lambda x: 1 if "cheap" in x.doc.text else -1)
+    record = inspect_lfs([lf], points, progress_bar=False).records[0]
+    assert "not probed: 'doc', neither texts nor words nor columns of a frame" in record.notes

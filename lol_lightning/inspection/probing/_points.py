@@ -11,6 +11,7 @@ import pandas as pd
 from lol_lightning.exceptions import DataError
 from lol_lightning.inspection.probing._units import TextUnits
 from lol_lightning.lfs.points import field_names, private_copy, read_field
+from lol_lightning.lfs.rows import as_applied
 
 __all__ = ["TextPoints", "TokenPoints", "holds_tokens", "points_of"]
 
@@ -49,7 +50,7 @@ class TextPoints:
     def __init__(self, data: pd.DataFrame | Sequence[Any], column: Any = "text") -> None:
         self._name = column
         self.column = str(column)
-        self._frame = data if isinstance(data, pd.DataFrame) else None
+        self._frame = as_applied(data) if isinstance(data, pd.DataFrame) else None
         self._last: tuple[int, pd.Series[Any]] | None = None
         self._points = [] if self._frame is not None else list(data)
         self.only_text = bool(self._points) and all(isinstance(point, str) for point in self._points)
@@ -142,6 +143,8 @@ def holds_tokens(values: Iterable[Any]) -> bool:
 
 def _tokens(value: Any) -> list[str] | None:
     """Return the tokens of a collection of texts, ``None`` for any other value; those of a set are sorted."""
+    if isinstance(value, dict) and any(isinstance(part, str | list | dict) for part in value.values()):
+        return None  # A record of fields rather than a count of words.
     if type(value) not in _COLLECTIONS or (isinstance(value, np.ndarray) and value.ndim != 1):
         return None
     tokens = list(value)

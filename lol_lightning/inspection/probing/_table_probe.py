@@ -20,6 +20,7 @@ from lol_lightning.inspection.probing._tally import VoteTally
 from lol_lightning.lfs.isolated import isolated_copy
 from lol_lightning.lfs.points import private_copy
 from lol_lightning.lfs.record import InspectedFeature, LFRecord
+from lol_lightning.lfs.rows import as_applied
 
 __all__ = ["TableOptions", "TableProbe", "stein_gradient"]
 
@@ -122,7 +123,7 @@ class TableProbe:
         return categories_of(self.data[name]) or []
 
     def _votes(self, rows: pd.DataFrame) -> Int[np.ndarray, " row"]:
-        return np.fromiter((self._vote(i, x) for i, x in rows.iterrows()), dtype=np.int64, count=len(rows))
+        return np.fromiter((self._vote(*one) for one in _rows(rows)), dtype=np.int64, count=len(rows))
 
     def _vote(self, index: Any, row: Any) -> int:
         if not self.budget.allows():
@@ -131,7 +132,7 @@ class TableProbe:
 
     def _votes_of_pairs(self, plus: pd.DataFrame, minus: pd.DataFrame) -> Int[np.ndarray, "pair 2"]:
         """Call the LF on one row of each table in turn, so that a budget that ends leaves whole pairs."""
-        both = zip(plus.iterrows(), minus.iterrows(), strict=True)
+        both = zip(_rows(plus), _rows(minus), strict=True)
         votes = (self._vote(*one) for pair in both for one in pair)
         return np.fromiter(votes, dtype=np.int64, count=2 * len(plus)).reshape(-1, 2)
 
@@ -183,6 +184,12 @@ class TableProbe:
                     tallies[value].add(vote, {f"{name}={value}": after})
             for tally in tallies.values():
                 yield from tally.features(self.options.min_support, "column", str(name))
+
+
+def _rows(frame: pd.DataFrame) -> Iterator[tuple[Any, pd.Series]]:
+    """Yield index and row; ``iterrows`` would turn ``None`` into NaN."""
+    rows = as_applied(frame)
+    return ((index, rows.iloc[place]) for place, index in enumerate(rows.index))
 
 
 def _finding(column: str, label: int, value: float, error: float, support: int) -> InspectedFeature:

@@ -32,6 +32,7 @@ from lol_lightning.lfs.lfs import as_lfs
 from lol_lightning.lfs.limits import CallTimeoutError
 from lol_lightning.lfs.points import field_names, private_copy
 from lol_lightning.lfs.record import LFRecord
+from lol_lightning.lfs.rows import as_applied
 
 __all__ = ["Tracer", "run_traced", "trace_lf", "trace_lfs"]
 
@@ -125,12 +126,13 @@ def _traced(
     problems: Counter[str] = Counter()
     runs: list[tuple[Any, int, Trace]] = []
     rows = list(choose_rows(len(data), max_rows, votes))
+    points = as_applied(data.iloc[rows]) if isinstance(data, pd.DataFrame) else [data[row] for row in rows]
     rows_left = len(rows)
-    for row in rows:
+    for place, row in enumerate(rows):
         if explorer.ended or not tracer.budget.allows(2 if votes is None else 1):
             break
         rows_left -= 1
-        point = data.iloc[row] if isinstance(data, pd.DataFrame) else data[row]
+        point = points.iloc[place] if isinstance(points, pd.DataFrame) else points[place]
         own_vote = None if votes is None else int(votes[row])
         if (traced := tracer.checked_run(point, own_vote, problems)) is not None:
             explorer.learn(point, *traced)
