@@ -11,7 +11,8 @@ from snorkel.labeling import LabelingFunction
 from lol_lightning.exceptions import LabelingFunctionError
 from lol_lightning.functional.votes import ABSTAIN
 from lol_lightning.lfs.limits import CallLimit, CallTimeoutError
-from lol_lightning.lfs.points import describe_point, field_names, private_copy, same_point
+from lol_lightning.lfs.point_copies import private_copy, quick_mark, same_mark, same_point
+from lol_lightning.lfs.points import describe_point, field_names
 
 __all__ = ["Faults", "each_own_row", "timeout_reason"]
 
@@ -76,17 +77,18 @@ class OwnRows:
         self._row: Any = None
         self._copy: Any = None
         self._is_fresh = False
+        self._mark: tuple[Any, ...] | None = None
 
     def of(self, number: int, row: Any) -> Any:
         """Return a copy of a row that nobody has changed."""
         if number != self._number or not self._is_fresh:
             self._number, self._row, self._copy = number, row, private_copy(row)
-            self._is_fresh = True
+            self._is_fresh, self._mark = True, quick_mark(self._copy)
         return self._copy
 
     def take_back(self, name: str) -> None:
         """See whether the labeling function of this name has changed its copy."""
-        if not same_point(self._row, self._copy):
+        if not (same_mark(self._copy, self._mark) or same_point(self._row, self._copy)):
             self._is_fresh = False
             self.writers[name] = None
 

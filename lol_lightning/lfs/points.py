@@ -1,4 +1,4 @@
-"""Data points of every kind: which fields they have, and copies of them that share nothing an LF could change.
+"""Data points of every kind: which fields they have, and copies with other values in them.
 
 A data point is a row of a DataFrame, a mapping, a named tuple, a row of Spark, an object with attributes (frozen or
 with slots, too), a list or tuple read by position, or a plain text.
@@ -17,12 +17,20 @@ import pandas as pd
 
 from lol_lightning.exceptions import DataError
 
-__all__ = ["attributes_of", "describe_point", "field_names", "private_copy", "read_field", "same_point", "with_fields"]
+__all__ = [
+    "CONTAINERS",
+    "SCALARS",
+    "attributes_of",
+    "describe_point",
+    "field_names",
+    "like_tuple",
+    "read_field",
+    "with_fields",
+]
 
 _MISSING = object()
-_SCALARS = (str, bytes, int, float, complex, bool, type(None), np.generic)
-_CONTAINERS = (list, tuple, dict, set, frozenset, bytearray, np.ndarray)
-_MUTABLE = (list, tuple, dict, set, bytearray, np.ndarray)
+SCALARS = (str, bytes, int, float, complex, bool, type(None), np.generic)
+CONTAINERS = (list, tuple, dict, set, frozenset, bytearray, np.ndarray)
 
 
 def field_names(point: Any) -> list[Any]:
@@ -42,7 +50,7 @@ def field_names(point: Any) -> list[Any]:
 
 def attributes_of(point: Any) -> dict[str, Any]:
     """Return the attributes of an object, those in slots included."""
-    if isinstance(point, (*_SCALARS, *_CONTAINERS, type)):
+    if isinstance(point, (*SCALARS, *CONTAINERS, type)):
         return {}
     slots = chain.from_iterable(_slots(cls) for cls in type(point).__mro__)
     stored = {name: value for name in slots if (value := _slot(point, name)) is not _MISSING}
@@ -97,7 +105,7 @@ def _with_fields(point: Any, values: Mapping[Any, Any]) -> Any:
         return MappingProxyType({**point, **values})
     if isinstance(point, tuple):
         names = _tuple_fields(point) or range(len(point))
-        return _like_tuple(point, [values.get(name, old) for name, old in zip(names, point, strict=True)])
+        return like_tuple(point, [values.get(name, old) for name, old in zip(names, point, strict=True)])
     changed = copy.copy(point)
     if isinstance(point, (Mapping, list)):
         for name, value in values.items():
@@ -107,62 +115,6 @@ def _with_fields(point: Any, values: Mapping[Any, Any]) -> Any:
         # Frozen classes refuse setattr, also on their copies.
         object.__setattr__(changed, name, value)
     return changed
-
-
-def private_copy(point: Any, values: Mapping[Any, Any] | None = None) -> Any:
-    """Return a copy that a labeling function may change without touching the data.
-
-    Lists, sets, dicts and arrays inside are copied, too, however deep. Other objects inside (a parsed document, a
-    model) are shared, as copying them may be slow or impossible.
-
-    Args:
-        point: the data point.
-        values: other values for some of its fields, as in ``with_fields``.
-
-    Raises:
-        DataError: if ``values`` are given for a point that cannot be copied or changed.
-
-    Example:
-        >>> row = {"tokens": ["a", "b"]}
-        >>> private_copy(row)["tokens"].pop(), row
-        ('b', {'tokens': ['a', 'b']})
-    """
-    if isinstance(point, pd.Series) and point.dtype == object and point.index.is_unique:
-        return _private_row(point, values or {})
-    if values:
-        return with_fields(private_copy(point), values)
-    if isinstance(point, pd.Series):
-        return point.copy(deep=True)
-    if isinstance(point, (*_SCALARS, *_CONTAINERS, MappingProxyType)):
-        return _copied(point)
-    inside = {name: _copied(value) for name, value in attributes_of(point).items() if isinstance(value, _CONTAINERS)}
-    try:
-        return _with_fields(point, inside)
-    except Exception:  # A point that cannot be copied reaches the LF as it is.
-        return point
-
-
-def same_point(before: Any, after: Any) -> bool:
-    """Tell whether a data point that a labeling function had in its hands is still as it was.
-
-    Example:
-        >>> row = {"tokens": ["a", "b"]}
-        >>> same_point(row, private_copy(row)), same_point(row, {"tokens": ["a"]})
-        (True, False)
-    """
-    if before is after:
-        return True
-    if isinstance(before, pd.Series):
-        if before.index is not after.index and not before.index.equals(after.index):
-            return False
-        if any(not name.startswith("_") for name in vars(after)):  # x.note = ..., which becomes no field.
-            return False
-        if before.dtype != object:
-            return before.dtype == after.dtype and before.equals(after)
-        return all(map(_same, before.to_numpy(), after.to_numpy()))
-    if isinstance(before, (*_SCALARS, *_CONTAINERS, Mapping)):
-        return _same(before, after)
-    return _same(attributes_of(before), attributes_of(after))
 
 
 def describe_point(point: Any, max_chars: int = 200) -> str:
@@ -182,17 +134,6 @@ def describe_point(point: Any, max_chars: int = 200) -> str:
     return text if len(text) <= max_chars else f"{text[:max_chars]} ..."
 
 
-def _private_row(row: pd.Series, values: Mapping[Any, Any]) -> pd.Series:
-    """Copy a row of a frame in one step, as probing does for each of its calls."""
-    copied = row.to_numpy(copy=True)
-    for place, value in enumerate(copied):
-        if isinstance(value, _MUTABLE):
-            copied[place] = _copied(value)
-    for name, value in values.items():
-        copied[row.index.get_loc(name)] = value
-    return pd.Series(copied, index=row.index, name=row.name, dtype=object, copy=False)
-
-
 def _tuple_fields(point: Any) -> list[str] | None:
     """Return the field names of a named tuple or of a row of Spark."""
     if not isinstance(point, tuple):
@@ -201,55 +142,12 @@ def _tuple_fields(point: Any) -> list[str] | None:
     return None if names is None else [str(name) for name in names]
 
 
-def _like_tuple(point: Any, values: list[Any]) -> Any:
+def like_tuple(point: Any, values: list[Any]) -> Any:
+    """Return a tuple of the same kind with other values."""
     changed = tuple.__new__(type(point), values)
     if getattr(point, "__dict__", None):  # Spark keeps the names of the fields there.
         changed.__dict__.update(point.__dict__)
     return changed
-
-
-def _copied(value: Any) -> Any:
-    if not isinstance(value, (*_CONTAINERS, MappingProxyType)):
-        return value
-    if isinstance(value, np.ndarray):
-        return np.vectorize(_copied, otypes=[object])(value) if value.dtype == object and value.size else value.copy()
-    if isinstance(value, tuple):
-        parts = [_copied(part) for part in value]
-        return value if all(map(_is, parts, value)) else _like_tuple(value, parts)
-    if isinstance(value, MappingProxyType):
-        return MappingProxyType({key: _copied(part) for key, part in value.items()})
-    if isinstance(value, frozenset):
-        return value
-    copied: Any = copy.copy(value)
-    if isinstance(value, dict):
-        copied.update((key, _copied(part)) for key, part in value.items() if isinstance(part, _CONTAINERS))
-    elif isinstance(value, list):
-        copied[:] = [_copied(part) for part in value]
-    return copied
-
-
-def _same(before: Any, after: Any) -> bool:
-    if before is after:
-        return True
-    if type(before) is not type(after):
-        return False
-    if isinstance(before, np.ndarray):
-        if before.shape != after.shape or before.dtype != after.dtype:
-            return False
-        if before.dtype == object:
-            return all(map(_same, before.ravel(), after.ravel()))
-        return before.tobytes() == after.tobytes()
-    if isinstance(before, Mapping):
-        return list(before) == list(after) and all(map(_same, before.values(), after.values()))
-    if isinstance(before, list | tuple):
-        return len(before) == len(after) and all(map(_same, before, after))
-    if isinstance(before, (*_SCALARS, set, frozenset, bytearray)):
-        return bool(before == after) or (before != before and after != after)
-    return False
-
-
-def _is(a: Any, b: Any) -> bool:
-    return a is b
 
 
 def _slots(cls: type) -> tuple[str, ...]:

@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 from lol_lightning.exceptions import DataError
-from lol_lightning.lfs.points import field_names, private_copy, read_field, same_point, with_fields
+from lol_lightning.lfs.point_copies import private_copy, same_point
+from lol_lightning.lfs.points import field_names, read_field, with_fields
 
 
 class SparkRow(tuple):

@@ -10,7 +10,8 @@ import pandas as pd
 
 from lol_lightning.exceptions import DataError
 from lol_lightning.inspection.probing._units import TextUnits
-from lol_lightning.lfs.points import field_names, private_copy, read_field
+from lol_lightning.lfs.point_copies import private_copy
+from lol_lightning.lfs.points import field_names, read_field
 from lol_lightning.lfs.rows import as_applied
 
 __all__ = ["TextPoints", "TokenPoints", "holds_tokens", "points_of"]

@@ -18,7 +18,7 @@ from lol_lightning.inspection._votes import NOT_CALLED, OnError, vote_of
 from lol_lightning.inspection.probing._columns import categories_of, numbers_of, with_column, written_like
 from lol_lightning.inspection.probing._tally import VoteTally
 from lol_lightning.lfs.isolated import isolated_copy
-from lol_lightning.lfs.points import private_copy
+from lol_lightning.lfs.point_copies import private_copy
 from lol_lightning.lfs.record import InspectedFeature, LFRecord
 from lol_lightning.lfs.rows import as_applied
 

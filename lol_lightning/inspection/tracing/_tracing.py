@@ -30,7 +30,8 @@ from lol_lightning.inspection.tracing._traced_text import TracedStr
 from lol_lightning.lfs.isolated import isolated_copy
 from lol_lightning.lfs.lfs import as_lfs
 from lol_lightning.lfs.limits import CallTimeoutError
-from lol_lightning.lfs.points import field_names, private_copy
+from lol_lightning.lfs.point_copies import private_copy
+from lol_lightning.lfs.points import field_names
 from lol_lightning.lfs.record import LFRecord
 from lol_lightning.lfs.rows import as_applied
 
