@@ -104,12 +104,13 @@ class CallLimit:
         self._rang = False
         try:
             try:
-                signal.setitimer(signal.ITIMER_REAL, wait)
+                # Once more every second, should the call catch the alarm and go on.
+                signal.setitimer(signal.ITIMER_REAL, wait, 1.0)
                 result = function(*args)
             finally:
                 signal.setitimer(signal.ITIMER_REAL, 0)
         except _Alarm:
-            pass
+            signal.setitimer(signal.ITIMER_REAL, 0)
         except Exception:
             if not self._rang:
                 raise

@@ -17,7 +17,7 @@ from lol_lightning.exceptions import DataError, LabelingFunctionError
 from lol_lightning.features import BagOfWords
 from lol_lightning.inspection import inspect_lfs
 from lol_lightning.inspection.probing import probe_table
-from lol_lightning.lfs.rules import regex_lf
+from lol_lightning.lfs.rules import keyword_lf, regex_lf
 
 TEXTS = ["cheap pills", "nice song", "cheap", "hello"] * 3
 VOTES = [1, -1, 1, -1] * 3
@@ -362,3 +362,17 @@ def test_what_is_neither_text_nor_column_is_named():
     lf = LabelingFunction("lf", lambda x: 1 if "cheap" in x.doc.text else -1)
     record = inspect_lfs([lf], points, progress_bar=False).records[0]
     assert "not probed: 'doc', neither texts nor words nor columns of a frame" in record.notes
+
+
+@pytest.mark.parametrize("name", [0, ("text", "raw")])
+def test_rules_on_columns_of_every_name(name, tmp_path):
+    columns = pd.MultiIndex.from_tuples([name]) if isinstance(name, tuple) else [name]
+    frame = pd.DataFrame({"text": TEXTS}).set_axis(columns, axis=1)
+    lf = keyword_lf("cheap", ["cheap"], label=1, column=name)
+    found = inspect_lfs([lf], frame, column=name, progress_bar=False)
+    assert found.votes.ravel().tolist() == VOTES
+    assert {(f.term, f.source, f.column) for f in found.records[0].features} == {
+        ("cheap", source, str(name)) for source in ("declared", "traced", "probed")
+    }
+    found.save(tmp_path / "records.json")
+    assert found.load(tmp_path / "records.json").records == found.records

@@ -32,6 +32,18 @@ def test_a_function_that_catches_the_alarm_is_late_all_the_same():
         limit(stubborn)
 
 
+def test_a_function_that_goes_on_after_the_alarm_is_interrupted_again():
+    def goes_on():
+        try:
+            time.sleep(20)
+        except BaseException:
+            HANGING.search(TEXT)
+
+    with CallLimit(0.1) as limit, pytest.raises(CallTimeoutError):
+        limit(goes_on)
+    assert signal.getitimer(signal.ITIMER_REAL)[1] == 0
+
+
 def test_errors_of_the_call_are_its_own():
     with CallLimit(10) as limit, pytest.raises(KeyError):
         limit({}.__getitem__, "a")

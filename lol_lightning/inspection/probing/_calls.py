@@ -44,7 +44,7 @@ class CountedCalls:
         self.remarks: Counter[str] = Counter()
         """What went wrong, and how often."""
         self._votes: dict[Any, int] = {}
-        self._by_rules = bool(getattr(lf, "rules", None)) and not lf._pre and lf.column == points.column
+        self._by_rules = bool(getattr(lf, "rules", None)) and not lf._pre and str(lf.column) == points.column
         only_column = points.only_column and not may_read_place(lf)
         self._only_text = points.only_text or self._by_rules or only_column
 
@@ -74,7 +74,7 @@ class CountedCalls:
         if self._by_rules and tests:
             allowed = self._allowed(len(tests))
             self.budget.spend(allowed)
-            frame = pd.DataFrame({self.points.column: [text for _, text in tests[:allowed]]}, dtype=object)
+            frame = pd.DataFrame({self.lf.column: [text for _, text in tests[:allowed]]}, dtype=object)
             try:
                 votes = fast_apply([self.lf], frame, max_call_seconds=self.budget.limit.seconds)[:, 0].tolist()
             except LabelingFunctionError as error:  # Rules fail only by taking too long, as texts are all they get.
