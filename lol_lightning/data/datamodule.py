@@ -24,6 +24,7 @@ from lol_lightning.features.mapping import records_to_targets
 from lol_lightning.functional.gradient_targets import GradientTargets
 from lol_lightning.functional.votes import ABSTAIN
 from lol_lightning.inspection.summary import lf_summary
+from lol_lightning.lfs.limits import CALL_SECONDS
 from lol_lightning.lfs.record import LFRecord, Source
 from lol_lightning.lfs.rows import Rows, as_rows, labels_of, take_rows
 
@@ -62,6 +63,9 @@ class LoLDataModule(BaseDataModule):
             votes and LFs.
         batch_size: B.
         loader: how batches are cut, see ``LoaderOptions``.
+        fault_tolerant: whether an LF that fails on a row abstains there, as in Snorkel's appliers; the log says in one
+            line how often each LF failed.
+        max_call_seconds: how long one call of an LF may take, ``None`` for no limit; see ``fast_apply``.
         progress_bar: whether to show the progress of LFs that run.
 
     Raises:
@@ -98,9 +102,16 @@ class LoLDataModule(BaseDataModule):
         classes: int | Sequence[str] | Classes | None = None,
         batch_size: int = 128,
         loader: LoaderOptions | None = None,
+        fault_tolerant: bool = False,
+        max_call_seconds: float | None = CALL_SECONDS,
         progress_bar: bool = True,
     ) -> None:
         super().__init__(batch_size, loader)
+        if text_column == label_column:
+            raise ConfigurationError(
+                f"text_column and label_column are both {text_column!r}: name another column of labels with "
+                "label_column=; it need not exist where there are no labels."
+            )
         by_split = {"train": train, "val": val, "test": test, "predict": predict}
         self._rows = {split: as_rows(rows, text_column) for split, rows in by_split.items() if rows is not None}
         self._feature_space = BagOfWords(column=text_column) if feature_space is None else feature_space
@@ -110,7 +121,8 @@ class LoLDataModule(BaseDataModule):
                 "rebuild the data module of a trained model with LoLDataModule.load_from_checkpoint(path, predict=...)."
             )
         self._ready_targets = records if isinstance(records, GradientTargets) else None
-        self._voters = Voters(lfs, votes, None if isinstance(records, GradientTargets) else records)
+        own_records = None if isinstance(records, GradientTargets) else records
+        self._voters = Voters(lfs, votes, own_records, fault_tolerant, max_call_seconds)
         if train is not None and not len(self._voters):
             raise ConfigurationError("there are no labeling functions: give lfs=, or their votes as votes=.")
         self._inspect = InspectOptions.of(inspect)

@@ -107,6 +107,8 @@ def inspect_bare_lfs(
         column=text_column,
         max_calls=options.max_calls,
         max_seconds=options.max_seconds,
+        fault_tolerant=voters.fault_tolerant,
+        max_call_seconds=voters.max_call_seconds,
         progress_bar=progress_bar,
     )
     records |= {record.name: records[record.name].merge(record) for record in inspection.records}

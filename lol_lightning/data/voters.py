@@ -19,6 +19,7 @@ from lol_lightning.functional.votes import ABSTAIN
 from lol_lightning.inspection import LFInspection
 from lol_lightning.lfs.apply import fast_apply, validate_votes
 from lol_lightning.lfs.lfs import as_lfs, check_lf_names
+from lol_lightning.lfs.limits import CALL_SECONDS, check_call_seconds
 from lol_lightning.lfs.record import InspectedFeature, LFRecord
 from lol_lightning.lfs.rows import Rows
 
@@ -39,6 +40,8 @@ class Voters:
         votes: vote matrices int (n, m) by split, or that of the training rows alone. The columns of a DataFrame are
             matched with ``lfs`` by name. Where there are no ``lfs``, they name the LFs.
         records: what the LFs inspect, matched by name, in place of what ``lfs`` declare.
+        fault_tolerant: whether an LF that fails on a row abstains there, see ``fast_apply``.
+        max_call_seconds: how long one call of an LF may take.
 
     Raises:
         LabelingFunctionError: if an LF cannot be used, or two have the same name.
@@ -51,7 +54,16 @@ class Voters:
         LFRecord(name='second', features=(), columns=(), notes=())
     """
 
-    def __init__(self, lfs: Any = (), votes: Any | None = None, records: Records | None = None) -> None:
+    def __init__(
+        self,
+        lfs: Any = (),
+        votes: Any | None = None,
+        records: Records | None = None,
+        fault_tolerant: bool = False,
+        max_call_seconds: float | None = CALL_SECONDS,
+    ) -> None:
+        check_call_seconds(max_call_seconds)
+        self.fault_tolerant, self.max_call_seconds = fault_tolerant, max_call_seconds
         by_split, members = _by_split(votes), _members(lfs)
         self.lfs: list[LabelingFunction] = [lf for lf in members if not isinstance(lf, str)]
         declared = [lf.record for lf in self.lfs if hasattr(lf, "record")]
@@ -125,7 +137,13 @@ class Voters:
             raise ConfigurationError(
                 f"the labeling functions {absent} have no code here: give their votes on the {split} rows in votes=."
             )
-        return fast_apply(self.lfs, rows, progress_bar=progress_bar)
+        return fast_apply(
+            self.lfs,
+            rows,
+            progress_bar=progress_bar,
+            fault_tolerant=self.fault_tolerant,
+            max_call_seconds=self.max_call_seconds,
+        )
 
     def _take(self, records: list[LFRecord]) -> None:
         by_name = {record.name: record for record in records}

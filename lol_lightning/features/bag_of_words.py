@@ -34,7 +34,7 @@ VocabularySource = Literal["texts", "setting", "fitted"]
 _FREQUENCIES = ("observed_frequency", "document_frequency", "feature_scale")
 _FIELDS = {
     "class": str,
-    "column": str,
+    "column": str | int | float | list,
     "add_inspected": bool,
     "vocabulary_source": str,
     "vectorizer": Mapping,
@@ -70,7 +70,7 @@ class BagOfWords(FeatureSpace):
     def __init__(
         self,
         vectorizer: CountVectorizer | TfidfVectorizer | None = None,
-        column: str = "text",
+        column: Any = "text",
         add_inspected: bool = True,
     ) -> None:
         if vectorizer is None:
@@ -150,7 +150,7 @@ class BagOfWords(FeatureSpace):
     def map_feature(self, feature: InspectedFeature) -> FeatureMatch:
         """Find the vocabulary entries in which an inspected feature shows."""
         self._check_fitted()
-        if feature.column not in (None, self.column):
+        if feature.column not in (None, str(self.column)):
             return FeatureMatch((), FOREIGN)
         return self._index.match(feature)
 
@@ -164,7 +164,8 @@ class BagOfWords(FeatureSpace):
         """
         return {
             **super().state(),
-            "column": self.column,
+            # The name of a column of several levels is a tuple, which files do not hold.
+            "column": list(self.column) if isinstance(self.column, tuple) else self.column,
             "add_inspected": self.add_inspected,
             "vocabulary_source": self._vocabulary_source(),
             "vectorizer": vectorizer_state(self.vectorizer_),
@@ -187,7 +188,8 @@ class BagOfWords(FeatureSpace):
             raise DataError(f"the state of a {cls.__name__} has vocabulary_source = {source!r:.80}.")
         if source == "setting":
             unfitted.set_params(vocabulary=fitted.vocabulary)
-        space = cls(fitted if source == "fitted" else unfitted, fields["column"], fields["add_inspected"])
+        column = tuple(fields["column"]) if isinstance(fields["column"], list) else fields["column"]
+        space = cls(fitted if source == "fitted" else unfitted, column, fields["add_inspected"])
         space.vectorizer_ = fitted
         space._index_names()
         for name in _FREQUENCIES:
@@ -203,7 +205,10 @@ class BagOfWords(FeatureSpace):
         vocabulary = dict(self.vectorizer_.vocabulary_)
         analyze = self.vectorizer_.build_analyzer()
         for feature in inspected:
-            if feature.kind in ("token", "prefix", "suffix", "substring") and feature.column in (None, self.column):
+            if feature.kind in ("token", "prefix", "suffix", "substring") and feature.column in (
+                None,
+                str(self.column),
+            ):
                 for entry in analyze(feature.term):
                     vocabulary.setdefault(entry, len(vocabulary))
         if isinstance(self.vectorizer_, TfidfVectorizer) and not self.vectorizer_.smooth_idf:

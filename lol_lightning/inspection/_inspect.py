@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Int
-from joblib import effective_n_jobs
 from snorkel.labeling import LabelingFunction
-from tqdm import tqdm  # type: ignore[import-untyped]
 
 from lol_lightning.exceptions import VotesError
 from lol_lightning.features.bag_of_words import BagOfWords
 from lol_lightning.features.feature_space import FeatureSpace
-from lol_lightning.inspection._budget import ENDED, Budget
+from lol_lightning.inspection._budget import Budget
+from lol_lightning.inspection._stages import probe_stage, trace_stage
+from lol_lightning.inspection._votes import OnError
 from lol_lightning.inspection.lf_inspection import LFInspection
-from lol_lightning.inspection.probing import probe_lfs, probe_table
 from lol_lightning.inspection.surrogate import surrogate_records
-from lol_lightning.inspection.tracing import trace_lf
-from lol_lightning.lfs.apply import fast_apply
+from lol_lightning.lfs.apply import apply_counting_faults
 from lol_lightning.lfs.lfs import as_lfs, check_lf_names
+from lol_lightning.lfs.limits import CALL_SECONDS, in_main_thread
 from lol_lightning.lfs.matrix import validate_votes
 from lol_lightning.lfs.record import LFRecord
-from lol_lightning.lfs.rows import Rows, as_rows, column_of
+from lol_lightning.lfs.rows import Rows, as_rows
 
 __all__ = ["inspect_lfs"]
 
@@ -43,6 +42,8 @@ def inspect_lfs(
     column: str = "text",
     max_calls: int | None = None,
     max_seconds: float | None = None,
+    fault_tolerant: bool = False,
+    max_call_seconds: float | None = CALL_SECONDS,
     trace_rows: int = 500,
     progress_bar: bool = True,
     table_settings: Mapping[str, Any] | None = None,
@@ -54,17 +55,23 @@ def inspect_lfs(
         lfs: labeling functions of any make, see ``as_lfs``. A name stands for an LF without code; its votes must be
             passed, and a surrogate explains them.
         data: a DataFrame, a sequence of data points or plain texts.
-        feature_space: fitted; its entries are then what probing removes, and what surrogates are made of.
+        feature_space: its entries are what probing removes, and what surrogates are made of. One that is not fitted
+            is fitted on ``data``, which one line at the level "info" says.
         votes: int64 (n, m), the votes on ``data``, if you have them; else the LFs are applied.
         declared: keep what the LFs themselves declare.
         traced: run the LFs on instrumented data points.
         probed: take units away from texts, and shift and exchange the columns of a table that an LF reads.
         surrogate: explain the votes of LFs without code, by the entries of ``feature_space``.
         skip_declared: neither trace nor probe the LFs that declare what they inspect.
-        column: column or attribute of the text.
+        column: column or attribute of the text. Other columns that tracing sees an LF read are probed, too: texts and
+            tokens (lists, tuples, sets, arrays, dicts) word by word, numbers and categories as a table.
         max_calls: budget of calls for tracing and probing of all LFs together; ``None`` sets no limit. Without
             ``votes`` every LF is called once on every row besides, as its votes are part of the result.
-        max_seconds: budget of seconds for the same; a call that is running is waited for.
+        max_seconds: budget of seconds for the same.
+        fault_tolerant: whether an LF that fails on a row, or on a changed one, abstains there. How often each LF failed
+            is said in one line, and in a note of its record.
+        max_call_seconds: how long one call may take, see ``fast_apply``. An LF that takes longer on a changed row is
+            not called again, as a note says.
         trace_rows: number of rows on which each LF is traced, balanced over its votes.
         progress_bar: show progress.
         table_settings: arguments of ``probe_table``.
@@ -76,7 +83,9 @@ def inspect_lfs(
 
     Raises:
         VotesError: if votes are missing for an LF without code, or do not fit the LFs and rows.
-        LabelingFunctionError: if an LF raises on a data point as it is, two have the same name, or one cannot be used.
+        LabelingFunctionError: if an LF fails on a data point as it is, unless ``fault_tolerant``; if two have the same
+            name, or one cannot be used.
+        DataError: if two columns have the same name.
         ConfigurationError: if a budget or another setting is out of range.
 
     Notes:
@@ -93,33 +102,54 @@ def inspect_lfs(
         >>> [(f.term, f.label, f.source) for f in inspection.records[0].features]
         [('http', 1, 'traced'), ('http', 1, 'probed')]
     """
-    Budget(max_calls, max_seconds)  # refuses limits out of range before any LF is called
+    Budget(max_calls, max_seconds, max_call_seconds)  # refuses limits out of range before any LF is called
     data = as_rows(data, column)
     functions, names, with_code = _split(lfs)
-    votes = _checked_votes(votes, functions, names, data, progress_bar)
-    records = {name: LFRecord(name) for name in names}
-    own_records = {lf.name: lf.record for lf in functions if hasattr(lf, "record")}
-    if declared:
-        _merge(records, own_records.values())
-    searched = [
-        (lf, votes[:, i])
-        for lf, i in zip(functions, with_code, strict=True)
-        if not (skip_declared and lf.name in own_records and own_records[lf.name].features)
-    ]
-    budget = Budget(max_calls, max_seconds)
-    if traced:
-        stage = budget.part(2 if probed else 1)
-        _merge(records, _traced(searched, data, trace_rows, stage, progress_bar))
-        budget.spend(stage.calls)
-    if probed:
-        reads = [records[lf.name].columns for lf, _ in searched]
-        text_settings = {"column": column, "progress_bar": progress_bar} | probe_settings
-        _merge(records, _probed(searched, reads, data, feature_space, budget, text_settings, table_settings or {}))
-    without_code = [i for i in range(len(names)) if i not in with_code]
-    if surrogate and without_code:
-        space = BagOfWords(column=column).fit(data) if feature_space is None else feature_space
-        _merge(records, surrogate_records(votes[:, without_code], data, space, [names[i] for i in without_code]))
-    return LFInspection(list(records.values()), votes)
+    if feature_space is not None and not feature_space.is_fitted:
+        _fit(feature_space, data)
+    on_error: OnError = "abstain" if fault_tolerant else "note"
+    limits = {"on_error": on_error, "max_call_seconds": max_call_seconds}
+
+    def run() -> LFInspection:
+        records = {name: LFRecord(name) for name in names}
+        own_records = {lf.name: lf.record for lf in functions if hasattr(lf, "record")}
+        if declared:
+            _merge(records, own_records.values())
+        known = votes
+        if known is None:
+            known, faults = _applied(functions, names, data, column, progress_bar, fault_tolerant, max_call_seconds)
+            _merge(records, (LFRecord(name, notes=(note,)) for name, note in faults.items()))
+        known = _checked_votes(known, names, len(data))
+        searched = [
+            (lf, known[:, i])
+            for lf, i in zip(functions, with_code, strict=True)
+            if not (skip_declared and lf.name in own_records and own_records[lf.name].features)
+        ]
+        budget = Budget(max_calls, max_seconds, max_call_seconds)
+        if traced:
+            stage = budget.part(2 if probed else 1)
+            _merge(records, trace_stage(searched, data, trace_rows, stage, on_error, progress_bar))
+            budget.spend(stage.calls)
+        if probed:
+            reads = [records[lf.name].columns for lf, _ in searched]
+            for_texts = {"column": column, "progress_bar": progress_bar, **limits} | probe_settings
+            for_tables = {**limits, **(table_settings or {})}
+            _merge(records, probe_stage(searched, reads, data, feature_space, budget, for_texts, for_tables))
+        without_code = [i for i in range(len(names)) if i not in with_code]
+        if surrogate and without_code:
+            space = BagOfWords(column=column).fit(data) if feature_space is None else feature_space
+            _merge(records, surrogate_records(known[:, without_code], data, space, [names[i] for i in without_code]))
+        return LFInspection(list(records.values()), known)
+
+    return in_main_thread(run, max_call_seconds)
+
+
+def _fit(feature_space: FeatureSpace, data: Rows) -> None:
+    # Lightning takes seconds to import, and few programs come here.
+    from lol_lightning._lightning import rank_zero_info
+
+    feature_space.fit(data)
+    rank_zero_info(f"The feature space was not fitted; it is now, on these {len(data)} rows: {feature_space!r}.")
 
 
 def _split(lfs: Any) -> tuple[list[LabelingFunction], list[str], list[int]]:
@@ -136,105 +166,29 @@ def _split(lfs: Any) -> tuple[list[LabelingFunction], list[str], list[int]]:
     return functions, names, with_code
 
 
-def _checked_votes(
-    votes: Any, functions: Sequence[LabelingFunction], names: Sequence[str], data: Rows, progress_bar: bool
-) -> Int[np.ndarray, "row lf"]:
-    if votes is None:
-        if len(functions) < len(names):
-            missing = next(name for name in names if name not in {lf.name for lf in functions})
-            raise VotesError(f"LF {missing!r} is a name without code; pass its votes as votes=.")
-        votes = fast_apply(functions, data, progress_bar=progress_bar)
+def _applied(
+    functions: Sequence[LabelingFunction],
+    names: Sequence[str],
+    data: Rows,
+    column: str,
+    progress_bar: bool,
+    fault_tolerant: bool,
+    max_call_seconds: float | None,
+) -> tuple[Int[np.ndarray, "row lf"], dict[str, str]]:
+    """Return the votes of LFs that all have code, and notes on those that failed."""
+    if len(functions) < len(names):
+        missing = next(name for name in names if name not in {lf.name for lf in functions})
+        raise VotesError(f"LF {missing!r} is a name without code; pass its votes as votes=.")
+    return apply_counting_faults(functions, data, column, progress_bar, fault_tolerant, max_call_seconds)
+
+
+def _checked_votes(votes: Any, names: Sequence[str], num_rows: int) -> Int[np.ndarray, "row lf"]:
     votes = validate_votes(votes, lf_names=names)
-    if votes.shape != (len(data), len(names)):
-        raise VotesError(f"votes of shape {votes.shape} do not fit {len(data)} rows and {len(names)} LFs.")
+    if votes.shape != (num_rows, len(names)):
+        raise VotesError(f"votes of shape {votes.shape} do not fit {num_rows} rows and {len(names)} LFs.")
     return votes
 
 
 def _merge(records: dict[str, LFRecord], new: Iterable[LFRecord]) -> None:
     for record in new:
         records[record.name] = records[record.name].merge(record)
-
-
-_Searched = Sequence[tuple[LabelingFunction, Int[np.ndarray, " row"]]]
-"""LFs to trace and probe, with their votes."""
-
-
-def _traced(searched: _Searched, data: Rows, max_rows: int, stage: Budget, progress_bar: bool) -> Iterator[LFRecord]:
-    for i, (lf, votes) in enumerate(tqdm(searched, desc="Tracing LFs", disable=not progress_bar)):
-        own = stage.part(len(searched) - i)
-        try:
-            record = trace_lf(lf, data, max_rows=max_rows, votes=votes, budget=own)
-        except Exception as error:  # An LF that cannot be taken apart or copied still has its votes.
-            record = LFRecord(lf.name, notes=(f"defeated tracing: {type(error).__name__}: {error!s:.200}",))
-        stage.spend(own.calls)
-        yield record
-
-
-def _probed(
-    searched: _Searched,
-    reads: Sequence[Sequence[str]],
-    data: Rows,
-    feature_space: FeatureSpace | None,
-    budget: Budget,
-    text_settings: dict[str, Any],
-    table_settings: Mapping[str, Any],
-) -> Iterator[LFRecord]:
-    """Probe the text of each LF that reads it or of which nobody knows what it reads, and the other columns."""
-    text_column = text_settings["column"]
-    text = [one for one, names in zip(searched, reads, strict=True) if not names or text_column in names]
-    if column_of(data, text_column) is None:
-        text = []
-    table: list[tuple[LabelingFunction, Int[np.ndarray, " row"], list[str]]] = []
-    if isinstance(data, pd.DataFrame):
-        for (lf, votes), names in zip(searched, reads, strict=True):
-            beside = _columns_beside(names, data, text_column)
-            texts = [name for name in beside if _holds_text(data[name])]
-            if texts:
-                note = f"not probed: {', '.join(texts)} holds text; pass column= to probe it"
-                yield LFRecord(lf.name, notes=(note,))
-            if columns := [name for name in beside if name not in texts]:
-                table.append((lf, votes, columns))
-    num_parts = len(text) + len(table)
-    if text:
-        part = budget.part(num_parts, at_once=effective_n_jobs(text_settings.get("n_jobs", 1)))
-        yield from _probed_text(text, data, feature_space, part, text_settings)
-    if isinstance(data, pd.DataFrame):
-        yield from _probed_columns(table, data, budget, num_parts, table_settings)
-
-
-def _probed_columns(
-    table: Sequence[tuple[LabelingFunction, Int[np.ndarray, " row"], list[str]]],
-    data: pd.DataFrame,
-    budget: Budget,
-    num_parts: int,
-    settings: Mapping[str, Any],
-) -> Iterator[LFRecord]:
-    max_calls = budget.part(num_parts).max_calls
-    for number, (lf, votes, columns) in enumerate(table):
-        limits: dict[str, Any] = {"max_calls": max_calls, "max_seconds": budget.part(len(table) - number).max_seconds}
-        chosen: dict[str, Any] = {"columns": columns, "votes": votes[:, None], **limits, **settings}
-        yield from probe_table([lf], data, **chosen)
-
-
-def _probed_text(
-    searched: _Searched, data: Rows, feature_space: FeatureSpace | None, part: Budget, settings: Mapping[str, Any]
-) -> Iterator[LFRecord]:
-    lfs, votes = [lf for lf, _ in searched], np.stack([votes for _, votes in searched], axis=1)
-    if not part.allows():
-        yield from (LFRecord(lf.name, notes=(f"{ENDED}: its text was not probed",)) for lf in lfs)
-        return
-    limits: dict[str, Any] = {"max_calls": part.max_calls, "max_seconds": part.max_seconds}
-    yield from probe_lfs(lfs, data, feature_space, votes=votes, **limits, **settings)
-
-
-def _columns_beside(names: Sequence[str], data: pd.DataFrame, text_column: str) -> list[str]:
-    """Return the columns beside the text that an LF reads; all columns of a table without a text."""
-    if not names and text_column not in data.columns:
-        return list(data.columns)
-    return [name for name in names if name != text_column and name in data.columns]
-
-
-def _holds_text(values: pd.Series) -> bool:
-    """Tell sentences from categories: most texts have several words."""
-    strings = values[[isinstance(value, str) for value in values]].astype(str)
-    return len(strings) > 0 and bool(strings.str.strip().str.contains(r"\s").mean() > 0.5)

@@ -9,6 +9,8 @@ from snorkel.labeling import LabelingFunction
 
 from lol_lightning.exceptions import LabelingFunctionError
 from lol_lightning.functional.votes import ABSTAIN
+from lol_lightning.inspection._budget import Budget
+from lol_lightning.lfs.limits import CallTimeoutError
 
 __all__ = ["NOT_CALLED", "UNKNOWN", "OnError", "as_vote", "vote_of"]
 
@@ -17,7 +19,8 @@ UNKNOWN = -2
 NOT_CALLED = -3
 """Stands for the vote that the budget did not allow."""
 
-OnError = Literal["note", "raise"]
+OnError = Literal["note", "raise", "abstain"]
+"""``"note"``: an error makes the vote unknown; ``"raise"`` raises; ``"abstain"``: the LF abstains where it fails."""
 
 
 def as_vote(value: Any) -> int:
@@ -37,20 +40,28 @@ def as_vote(value: Any) -> int:
     return max(vote, ABSTAIN) if vote == value else UNKNOWN
 
 
-def vote_of(lf: LabelingFunction, point: Any, where: str, remarks: Counter[str], on_error: OnError) -> int:
-    """Call an LF on one data point; what is odd about its answer is counted in ``remarks``.
+def vote_of(
+    lf: LabelingFunction, point: Any, where: str, remarks: Counter[str], on_error: OnError, budget: Budget
+) -> int:
+    """Call an LF on one data point within a budget; what is odd about its answer is counted in ``remarks``.
 
     Raises:
         LabelingFunctionError: if the LF raises and ``on_error`` is ``"raise"``.
     """
     try:
-        value = lf(point)
+        value = budget.call(lf, point)
+    except CallTimeoutError as error:
+        remarks[f"not called any more: {error}"] += 1
+        return UNKNOWN
     except Exception as error:
         if on_error == "raise":
             raise LabelingFunctionError(
                 f"labeling function {lf.name!r} raised {type(error).__name__}: {error} on a changed copy of {where}. "
                 'Make it abstain on such input, or probe with on_error="note".'
             ) from error
+        if on_error == "abstain":
+            remarks[f"raised {type(error).__name__} on a changed data point, counted as abstaining"] += 1
+            return ABSTAIN
         remarks[f"raised {type(error).__name__} on a changed data point, the vote is unknown"] += 1
         return UNKNOWN
     if value is None:

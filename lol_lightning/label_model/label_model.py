@@ -34,6 +34,7 @@ from lol_lightning.label_model.storage import read_label_model, write_label_mode
 from lol_lightning.label_model.training import data_module, quiet, train_classifier
 from lol_lightning.label_model.vote_model import VoteModel, estimate_vote_model
 from lol_lightning.lfs.apply import validate_votes
+from lol_lightning.lfs.limits import CALL_SECONDS
 from lol_lightning.losses.weights.class_balance import class_balance_of
 from lol_lightning.models.classifier import LoLClassifier
 
@@ -112,6 +113,8 @@ class LoLLabelModel(BaseLabeler):  # type: ignore[misc]
         inspect: InspectMode | InspectOptions = "traced",
         batch_size: int = 128,
         prior_rows: float | None = None,
+        fault_tolerant: bool = False,
+        max_call_seconds: float | None = CALL_SECONDS,
         **kwargs: Any,
     ) -> None:
         """Estimate the LFs' conditionals and, with ``X``, train a LoL classifier.
@@ -136,6 +139,8 @@ class LoLLabelModel(BaseLabeler):  # type: ignore[misc]
             batch_size: of the classifier's training.
             prior_rows: how many rows of each class the prior on the conditionals counts as; by default 1 with ``X``,
                 else, for each LF, as many as hold ``1.5 * sqrt(n)`` of its votes.
+            fault_tolerant: whether ``lfs`` that fail on a row while they are inspected count as abstaining there.
+            max_call_seconds: how long one call of an LF may take, ``None`` for no limit.
             **kwargs: Snorkel's settings, all accepted, and with ``X`` any argument of ``LoLClassifier`` and, in place
                 of its ``penalty``, of ``GradientPenalty`` (``alpha``, ``c``, ...). Snorkel's mean:
 
@@ -186,6 +191,8 @@ class LoLLabelModel(BaseLabeler):  # type: ignore[misc]
                     inspect=inspect,
                     batch_size=batch_size,
                     seed=seed,
+                    fault_tolerant=fault_tolerant,
+                    max_call_seconds=max_call_seconds,
                     progress_bar=progress_bar,
                     **of_rows,
                 )

@@ -27,6 +27,7 @@ from lol_lightning.exceptions import ConfigurationError, DataError
 from lol_lightning.features import FeatureSpace
 from lol_lightning.functional.gradient_targets import GradientTargets
 from lol_lightning.lfs.lfs import as_lfs
+from lol_lightning.lfs.limits import CALL_SECONDS
 from lol_lightning.models.classifier import LoLClassifier
 
 __all__ = ["data_module", "quiet", "train_classifier"]
@@ -46,6 +47,8 @@ def data_module(
     inspect: InspectMode | InspectOptions = "traced",
     batch_size: int = 128,
     seed: int = 0,
+    fault_tolerant: bool = False,
+    max_call_seconds: float | None = CALL_SECONDS,
     progress_bar: bool = False,
 ) -> BaseDataModule:
     """Return a data module of rows and their votes.
@@ -63,6 +66,8 @@ def data_module(
             none, or ``X`` is a matrix, which they cannot read.
         batch_size: B.
         seed: of the order of the rows.
+        fault_tolerant: whether an LF that fails on a row abstains there.
+        max_call_seconds: how long one call of an LF may take.
         progress_bar: whether to show the progress of LFs that run.
 
     Raises:
@@ -101,6 +106,8 @@ def data_module(
         records=records,
         inspect=options,
         text_column=text_column,
+        fault_tolerant=fault_tolerant,
+        max_call_seconds=max_call_seconds,
         progress_bar=progress_bar,
         **common,
     )

@@ -59,7 +59,8 @@ class InspectedFeature:
         source: where the finding comes from.
         clause: which rule of the LF it belongs to.
         group: which group of alternatives within the clause.
-        column: the column or attribute whose text is read; ``None`` where nobody said.
+        column: the column or attribute whose text is read; ``None`` where nobody said. Any other name of a column (0,
+            or a tuple) becomes the text that it reads as.
         std_error: standard error of a probed value.
         support: number of documents on which a probed value rests.
 
@@ -79,6 +80,8 @@ class InspectedFeature:
     support: int | None = None
 
     def __post_init__(self) -> None:
+        if self.column is not None:
+            object.__setattr__(self, "column", str(self.column))
         if not isinstance(self.term, str) or not self.term:
             raise LabelingFunctionError(f"an inspected feature needs a non-empty text as its term, got {self.term!r}.")
         if self.kind not in get_args(Kind):
@@ -109,6 +112,9 @@ class LFRecord:
     features: tuple[InspectedFeature, ...] = ()
     columns: tuple[str, ...] = ()
     notes: tuple[str, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "columns", tuple(map(str, self.columns)))
 
     def merge(self, other: LFRecord) -> LFRecord:
         """Return one record with the findings, columns and notes of both; equal ones are kept once."""

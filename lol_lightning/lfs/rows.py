@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 
 from lol_lightning.exceptions import DataError
+from lol_lightning.lfs.points import read_field
 
-__all__ = ["Rows", "as_rows", "column_of", "labels_of", "take_rows", "texts_of"]
+__all__ = ["Rows", "as_applied", "as_rows", "check_columns", "column_of", "labels_of", "take_rows", "texts_of"]
 
 Rows: TypeAlias = pd.DataFrame | Sequence[Any]
 """A DataFrame, or a sequence of data points: objects with attributes, mappings or plain texts."""
@@ -24,6 +25,7 @@ def as_rows(data: Rows, text_column: str) -> Rows:
         ['text']
     """
     if isinstance(data, pd.DataFrame):
+        check_columns(data)
         return data
     if isinstance(data, str | Mapping) or not hasattr(data, "__len__") or not hasattr(data, "__getitem__"):
         raise DataError(f"rows must be a pandas DataFrame or a sequence of data points, got {type(data).__name__}.")
@@ -32,13 +34,38 @@ def as_rows(data: Rows, text_column: str) -> Rows:
     return data
 
 
-def column_of(data: Rows, column: str) -> list[Any] | None:
+def check_columns(data: pd.DataFrame) -> None:
+    """Raise ``DataError`` if two columns of a frame have the same name, or one that reads the same (0 and "0")."""
+    names = list(map(str, data.columns))
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise DataError(
+            f"the rows have more than one column {twice!r}. Rename them, or keep the first of each: "
+            "data.loc[:, ~data.columns.duplicated()]."
+        )
+
+
+def as_applied(data: pd.DataFrame) -> pd.DataFrame:
+    """Return a frame whose rows by ``iloc`` hold the very values that Snorkel's applier hands to LFs.
+
+    From columns of several types, ``iloc`` alone makes a ``numpy.bool`` of what is ``True`` there, and an LF that asks
+    ``x.flag is True`` votes otherwise.
+
+    Example:
+        >>> frame = pd.DataFrame({"text": ["a"], "flag": [True]})
+        >>> frame.iloc[0].flag is True, as_applied(frame).iloc[0].flag is True
+        (False, True)
+    """
+    return data.astype(object) if len(data) and data.iloc[0].dtype == object else data
+
+
+def column_of(data: Rows, column: Any) -> list[Any] | None:
     """Return the values of one column, attribute or key, or ``None`` where the rows do not have it."""
     if isinstance(data, pd.DataFrame):
         return data[column].tolist() if column in data.columns else None
     try:
-        return [point[column] if isinstance(point, Mapping) else getattr(point, column) for point in data]
-    except (AttributeError, KeyError):
+        return [read_field(point, column) for point in data]
+    except (AttributeError, LookupError):
         return None
 
 

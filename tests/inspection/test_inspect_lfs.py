@@ -307,14 +307,13 @@ def test_the_words_of_real_plain_lfs_are_found(wrench_root):
     assert inspection.summary().Agreement[:6].tolist() == [1.0] * 6
 
 
-def test_text_in_another_column_is_named_and_not_taken_for_categories():
+def test_text_in_another_column_is_probed_word_by_word_and_not_taken_for_categories():
     @labeling_function()
     def song(x):
         return 1 if "song" in x.comment else -1
 
     data = pd.DataFrame({"comment": ["nice song", "a bad day", "my song rocks", "so it goes"] * 5})
     record = inspect_lfs([song], data, traced=False, probed=True, progress_bar=False).records[0]
-    assert record.features == ()
+    assert [(f.term, f.kind, f.value, f.column) for f in record.features] == [("song", "token", 1.0, "comment")]
     found = inspect_lfs([song], data, progress_bar=False)
-    assert any("comment holds text; pass column=" in note for note in found.records[0].notes)
-    assert {feature.source for feature in found.records[0].features} == {"traced"}
+    assert {feature.source for feature in found.records[0].features} == {"traced", "probed"}

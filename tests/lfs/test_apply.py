@@ -228,7 +228,7 @@ def test_a_missing_text_is_named_with_row_and_cure(data, message):
         (lambda x: 1 if "a" in x["title"] else -1, r"'lf' raised KeyError at row 0.*columns \['text', 'length'\]"),
         (lambda x: 1 if re.search("a", x) else -1, r"raised TypeError at row 0.*search in a column of the row"),
         (lambda x: 1 if "a" in x.text else None, r"voted None at row 1.*let it end with return -1"),
-        (lambda x: 1 // (x.length - 2), r"raised ZeroDivisionError at row 1.*return -1 on rows that it cannot judge"),
+        (lambda x: 1 // (x.length - 2), r"raised ZeroDivisionError at row 1.*The row is .*fault_tolerant=True"),
     ],
 )
 def test_the_cure_fits_what_went_wrong(function, message):

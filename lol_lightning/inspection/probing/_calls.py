@@ -10,9 +10,11 @@ from typing import Any
 import pandas as pd
 from snorkel.labeling import LabelingFunction
 
+from lol_lightning.exceptions import LabelingFunctionError
 from lol_lightning.inspection._budget import Budget
-from lol_lightning.inspection._votes import NOT_CALLED, OnError, vote_of
+from lol_lightning.inspection._votes import NOT_CALLED, UNKNOWN, OnError, vote_of
 from lol_lightning.inspection.probing._points import TextPoints
+from lol_lightning.inspection.tracing._reachable import may_read_place
 from lol_lightning.lfs.apply import fast_apply
 from lol_lightning.lfs.isolated import isolated_copy
 
@@ -22,14 +24,14 @@ __all__ = ["CountedCalls"]
 class CountedCalls:
     """One LF on data points whose text is changed.
 
-    Equal calls are made once. Two calls are equal if the texts are, and, unless the LF cannot read anything else,
-    the data point is the same.
+    Equal calls are made once. Two calls are equal if the texts are, and the data point is the same: an LF may read its
+    other columns, or its place in the index. Only where the LF can read nothing else do texts count alone.
 
     Args:
         lf: the labeling function; one that has ``rules`` is applied to whole batches at once.
         points: the corpus.
         budget: how many calls may be made, and for how long; no limit by default.
-        on_error: ``"note"`` counts an LF that raises as ``UNKNOWN``; ``"raise"`` raises.
+        on_error: ``"note"`` counts an LF that raises as ``UNKNOWN``, ``"abstain"`` as abstaining; ``"raise"`` raises.
     """
 
     def __init__(
@@ -42,8 +44,9 @@ class CountedCalls:
         self.remarks: Counter[str] = Counter()
         """What went wrong, and how often."""
         self._votes: dict[Any, int] = {}
-        self._by_rules = bool(getattr(lf, "rules", None)) and not lf._pre and lf.column == points.column
-        self._only_text = points.only_text or self._by_rules
+        self._by_rules = bool(getattr(lf, "rules", None)) and not lf._pre and str(lf.column) == points.column
+        only_column = points.only_column and not may_read_place(lf)
+        self._only_text = points.only_text or self._by_rules or only_column
 
     @property
     def calls(self) -> int:
@@ -71,8 +74,14 @@ class CountedCalls:
         if self._by_rules and tests:
             allowed = self._allowed(len(tests))
             self.budget.spend(allowed)
-            frame = pd.DataFrame({self.points.column: [text for _, text in tests[:allowed]]}, dtype=object)
-            return fast_apply([self.lf], frame)[:, 0].tolist() + [NOT_CALLED] * (len(tests) - allowed)
+            frame = pd.DataFrame({self.lf.column: [text for _, text in tests[:allowed]]}, dtype=object)
+            try:
+                votes = fast_apply([self.lf], frame, max_call_seconds=self.budget.limit.seconds)[:, 0].tolist()
+            except LabelingFunctionError as error:  # Rules fail only by taking too long, as texts are all they get.
+                self.budget.stop()
+                self.remarks[f"not called any more: {error!s:.200}"] += 1
+                votes = [UNKNOWN] * allowed
+            return votes + [NOT_CALLED] * (len(tests) - allowed)
         return [self._vote(row, text) for row, text in tests]
 
     @property
@@ -93,5 +102,5 @@ class CountedCalls:
     def _vote(self, row: int, text: str) -> int:
         if not self.budget.allows():
             return NOT_CALLED
-        self.budget.spend()
-        return vote_of(self.lf, self.points.with_text(row, text), f"row {row}", self.remarks, self.on_error)
+        point = self.points.with_text(row, text)
+        return vote_of(self.lf, point, f"row {row}", self.remarks, self.on_error, self.budget)

@@ -2,27 +2,40 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from lol_lightning.exceptions import DataError
+from lol_lightning.inspection.probing._units import TextUnits
+from lol_lightning.lfs.point_copies import private_copy
+from lol_lightning.lfs.points import field_names, read_field
+from lol_lightning.lfs.rows import as_applied
 
-__all__ = ["TextPoints"]
+__all__ = ["TextPoints", "TokenPoints", "holds_tokens", "points_of"]
+
+_BETWEEN = "\x1f"
+"""Stands between the tokens of a list where it is probed as a text."""
+_COLLECTIONS = (list, tuple, set, frozenset, dict, np.ndarray)
 
 
 class TextPoints:
     """The texts of a corpus, and copies of its data points that hold another text.
 
     Args:
-        data: a DataFrame, whose rows reach the LF as the Series that Snorkel gives it, or a sequence of data points
-            (objects with attributes, mappings, named tuples, or plain strings).
+        data: a DataFrame, whose rows reach the LF as the Series that Snorkel gives it, or a sequence of data points of
+            any kind (see ``lol_lightning.lfs.points``).
         column: column, attribute or key of the text; of no meaning for plain strings.
 
     Raises:
-        DataError: if a data point has no such column.
+        DataError: if a data point has no such column, or a frame has two.
+
+    Attributes:
+        only_text: whether the data points are plain texts, so that an LF can read nothing else.
+        only_column: whether the data are a frame with one column, so that a row holds its place in the index besides.
+        units: how these texts are cut; ``None`` where they are cut as any text.
 
     Example:
         >>> from types import SimpleNamespace
@@ -33,20 +46,25 @@ class TextPoints:
         ['a b']
     """
 
-    def __init__(self, data: pd.DataFrame | Sequence[Any], column: str = "text") -> None:
-        self.column = column
-        self._frame = data if isinstance(data, pd.DataFrame) else None
+    units: TextUnits | None = None
+
+    def __init__(self, data: pd.DataFrame | Sequence[Any], column: Any = "text") -> None:
+        self._name = column
+        self.column = str(column)
+        self._frame = as_applied(data) if isinstance(data, pd.DataFrame) else None
         self._last: tuple[int, pd.Series[Any]] | None = None
         self._points = [] if self._frame is not None else list(data)
+        self.only_text = bool(self._points) and all(isinstance(point, str) for point in self._points)
+        self.only_column = self._frame is not None and self._frame.shape[1] == 1
         if self._frame is not None:
-            if column not in self._frame.columns:
-                raise DataError(f"the data has no column {column!r}; it has {list(self._frame.columns)}.")
+            if list(self._frame.columns).count(column) != 1:
+                many = "more than one" if column in self._frame.columns else "no"
+                names = list(map(str, self._frame.columns))
+                raise DataError(f"the data has {many} column {column!r}; it has {names}.")
             values = self._frame[column].tolist()
-            self.only_text = self._frame.shape[1] == 1
         else:
             values = [self._read(row) for row in range(len(self._points))]
-            self.only_text = all(isinstance(point, str) for point in self._points)
-        self.texts: list[str] = [value if isinstance(value, str) else "" for value in values]
+        self.texts: list[str] = [self._text_of(value) for value in values]
         """One text for each data point; a missing one is empty."""
 
     def __len__(self) -> int:
@@ -55,21 +73,16 @@ class TextPoints:
 
     def with_text(self, row: int, text: str) -> Any:
         """Return a copy of data point ``row`` that holds ``text``; the caller's own stays as it is."""
-        if self._frame is not None:
-            series = self._series(row).copy()
-            series[self.column] = text
-            return series
-        point = self._points[row]
-        if isinstance(point, str):
+        if self.only_text:
             return text
-        if hasattr(point, "_replace"):
-            return point._replace(**{self.column: text})
-        changed = copy.copy(point)
-        if isinstance(point, Mapping):
-            changed[self.column] = text
-        else:
-            setattr(changed, self.column, text)
-        return changed
+        point = self._points[row] if self._frame is None else self._series(row)
+        return private_copy(point, {self._name: self._value_of(row, text)})
+
+    def _text_of(self, value: Any) -> str:
+        return value if isinstance(value, str) else ""
+
+    def _value_of(self, row: int, text: str) -> Any:
+        return text
 
     def _series(self, row: int) -> pd.Series[Any]:
         if self._last is None or self._last[0] != row:
@@ -82,6 +95,64 @@ class TextPoints:
         if isinstance(point, str):
             return point
         try:
-            return point[self.column] if isinstance(point, Mapping) else getattr(point, self.column)
-        except (KeyError, AttributeError) as error:
-            raise DataError(f"data point {row} ({point!r:.80}) has no {self.column!r}.") from error
+            return read_field(point, self._name)
+        except (LookupError, AttributeError) as error:
+            names = list(map(str, field_names(point)))
+            raise DataError(f"data point {row} ({point!r:.80}) has no {self._name!r}; it has {names}.") from error
+
+
+class TokenPoints(TextPoints):
+    """Data points with a column of tokens: lists, tuples, sets, arrays, or the keys of dicts.
+
+    Example:
+        >>> points = TokenPoints([{"tokens": ("Cheap", "pills")}], "tokens")
+        >>> points.with_text(0, points.texts[0].replace("Cheap", ""))
+        {'tokens': ('pills',)}
+    """
+
+    units = TextUnits(f"[^{_BETWEEN}]+")
+
+    def _text_of(self, value: Any) -> str:
+        return _BETWEEN.join(_tokens(value) or ())
+
+    def _value_of(self, row: int, text: str) -> Any:
+        point = self._points[row] if self._frame is None else self._series(row)
+        value = read_field(point, self._name)
+        if _tokens(value) is None:
+            return value
+        tokens = [token for token in text.split(_BETWEEN) if token]
+        if isinstance(value, dict):
+            return {token: value[token] for token in tokens if token in value}
+        return np.array(tokens, dtype=value.dtype) if isinstance(value, np.ndarray) else type(value)(tokens)
+
+
+def points_of(data: pd.DataFrame | Sequence[Any], column: Any, values: Iterable[Any]) -> TextPoints:
+    """Return the points of a column of texts or of tokens, whichever its values are."""
+    return (TokenPoints if holds_tokens(values) else TextPoints)(data, column)
+
+
+def holds_tokens(values: Iterable[Any]) -> bool:
+    """Tell whether the values of a column are collections of texts; missing ones do not count.
+
+    Example:
+        >>> holds_tokens([["a", "b"], None, []]), holds_tokens(["a b"]), holds_tokens([[1, 2]])
+        (True, False, False)
+    """
+    collections = [value for value in values if isinstance(value, _COLLECTIONS) or not _is_missing(value)]
+    return any(map(len, filter(_tokens, collections))) and all(_tokens(value) is not None for value in collections)
+
+
+def _tokens(value: Any) -> list[str] | None:
+    """Return the tokens of a collection of texts, ``None`` for any other value; those of a set are sorted."""
+    if isinstance(value, dict) and any(isinstance(part, str | list | dict) for part in value.values()):
+        return None  # A record of fields rather than a count of words.
+    if type(value) not in _COLLECTIONS or (isinstance(value, np.ndarray) and value.ndim != 1):
+        return None
+    tokens = list(value)
+    if not all(isinstance(token, str) and _BETWEEN not in token for token in tokens):
+        return None
+    return sorted(tokens) if isinstance(value, set | frozenset) else list(map(str, tokens))
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or value is pd.NA or value is pd.NaT or value != value

@@ -7,6 +7,7 @@ from typing import Literal, get_args
 
 from lol_lightning.exceptions import ConfigurationError
 from lol_lightning.inspection._votes import OnError
+from lol_lightning.lfs.limits import CALL_SECONDS, check_call_seconds
 
 __all__ = ["ProbeSettings", "Strategy"]
 
@@ -24,13 +25,15 @@ class ProbeSettings:
             same in the other half with fewer calls. A budget too small for this goes to halving at once. An LF that
             is not monotone on one document in twenty can slip through: for models, ``"every"`` is the exact choice.
         max_calls: budget of calls for each LF; ``None`` probes the whole corpus. Documents are taken in random order.
-        max_seconds: budget of seconds for each LF; a call that is running is waited for.
+        max_seconds: budget of seconds for each LF.
+        max_call_seconds: how long one call may take; an LF that takes longer is not called again, as a note says.
         precision: stop probing a unit once its flip rate is certain to within this (Wilson's 95% bound), and stop the
             LF once all units that flip are and new ones turn up on less than this fraction of the documents.
             0 probes every document. The bound holds for one look; the many looks of a long run make it optimistic.
         min_support: number of documents whose vote a unit must change to be kept.
         candidates: units that are also inserted, in front or at the end, into 50 texts on which the LF abstains.
-        on_error: ``"note"`` counts the vote of an LF that raises as unknown and says so in the record.
+        on_error: ``"note"`` counts the vote of an LF that raises as unknown, ``"abstain"`` as an abstention, and both
+            say so in the record; ``"raise"`` raises.
         seed: of the order of documents.
 
     Raises:
@@ -40,6 +43,7 @@ class ProbeSettings:
     strategy: Strategy = "auto"
     max_calls: int | None = None
     max_seconds: float | None = None
+    max_call_seconds: float | None = CALL_SECONDS
     precision: float = 0.0
     min_support: int = 2
     candidates: tuple[str, ...] = ()
@@ -54,6 +58,7 @@ class ProbeSettings:
             raise ConfigurationError(f"max_calls = {self.max_calls}; it must be at least 1, or None for no limit.")
         if self.max_seconds is not None and not self.max_seconds > 0:
             raise ConfigurationError(f"max_seconds = {self.max_seconds}; it must be positive, or None for no limit.")
+        check_call_seconds(self.max_call_seconds)
         if not 0 <= self.precision < 1:
             raise ConfigurationError(f"precision = {self.precision}; it must lie in [0, 1).")
         if self.min_support < 1:

@@ -10,13 +10,14 @@ from jaxtyping import Int
 from joblib import Parallel, delayed
 from tqdm import tqdm  # type: ignore[import-untyped]
 
-from lol_lightning.inspection.probing._points import TextPoints
+from lol_lightning.inspection.probing._points import points_of
 from lol_lightning.inspection.probing._probe_settings import ProbeSettings
 from lol_lightning.inspection.probing._text_probe import probe_lf
 from lol_lightning.inspection.probing._units import TOKEN_PATTERN, TextUnits
 from lol_lightning.lfs.isolated import isolated_copy
 from lol_lightning.lfs.lfs import as_lfs
 from lol_lightning.lfs.record import Kind, LFRecord
+from lol_lightning.lfs.rows import column_of
 
 __all__ = ["probe_lfs"]
 
@@ -46,7 +47,7 @@ def probe_lfs(
         lfs: labeling functions of any make, see ``as_lfs``; those with ``rules`` are applied in batches.
         data: a DataFrame or a sequence of data points. They are never changed: an LF gets a shallow copy.
         feature_space: a fitted ``BagOfWords`` or vectorizer whose entries are the units; else tokens are.
-        column: column or attribute of the text.
+        column: column or attribute of the text, or of tokens: lists, tuples, sets, arrays, or the keys of dicts.
         votes: int64 (n, m), the votes on ``data``, if you have them.
         ngram_range: lengths of the n-grams that are units, without a feature space.
         token_pattern: what a token is, without a feature space.
@@ -77,11 +78,12 @@ def probe_lfs(
         [('http', 1, 1.0, 2)]
     """
     functions = as_lfs(lfs)
-    points = TextPoints(data, column)
+    values = column_of(data, column)
+    points = points_of(data, column, () if values is None else values)
     chosen = ProbeSettings(candidates=tuple(candidates), **settings)
-    units = TextUnits(token_pattern, ngram_range=ngram_range)
+    units = points.units or TextUnits(token_pattern, ngram_range=ngram_range)
     kind: Kind = "token"
-    if feature_space is not None:
+    if feature_space is not None and points.units is None:
         units, kind = TextUnits.of_feature_space(feature_space), "entry"
     by_lf = [None] * len(functions) if votes is None else list(votes.T)
     jobs = (

@@ -27,6 +27,8 @@ NOISY_SUPPORT = 10
 """Least number of documents for a finding about an LF that is not deterministic."""
 
 FIRST_CHUNK, LARGEST_CHUNK = 16, 512
+MAX_CHARS = 2**22
+"""Characters of the texts that are cut into units at a time."""
 AUDITED = 16
 SUSPECT_RATE = 0.1
 """Testing a unit by itself pays from about ``1 / (2 log2(units))`` on."""
@@ -69,7 +71,9 @@ def probe_lf(
         settings: how to probe.
         votes: int64 (n,), the LF's votes if you have them; they are checked on a sample.
     """
-    return _TextProbe(lf, points, units, settings or ProbeSettings(), votes).run(kind)
+    probe = _TextProbe(lf, points, units, settings or ProbeSettings(), votes)
+    with probe.budget.limit:
+        return probe.run(kind)
 
 
 class _TextProbe:
@@ -82,7 +86,7 @@ class _TextProbe:
         votes: Int[np.ndarray, " row"] | None,
     ) -> None:
         self.lf, self.points, self.units, self.settings, self.votes = lf, points, units, settings, votes
-        self.budget = Budget(settings.max_calls, settings.max_seconds)
+        self.budget = Budget(settings.max_calls, settings.max_seconds, settings.max_call_seconds)
         self.calls = CountedCalls(lf, points, self.budget, settings.on_error)
         self.tally, self.inserted = VoteTally(), VoteTally()
         self.strategy = settings.strategy
@@ -103,7 +107,7 @@ class _TextProbe:
         self._plan(order)
         done, size = 0, FIRST_CHUNK
         while done < len(order) and not self._settled():
-            rows = order[done : done + self._affordable(size, done)]
+            rows = self._bounded(order[done : done + self._affordable(size, done)])
             if not rows or not self._probe(rows):
                 break
             done += len(rows)
@@ -154,6 +158,11 @@ class _TextProbe:
         if self.budget.seconds_left is not None and done:
             size = min(size, int(self.budget.seconds_left * done / max(self.budget.seconds, 1e-9)))
         return max(1, size)
+
+    def _bounded(self, rows: list[int]) -> list[int]:
+        """Return the first of the rows, as many as are cut into units at a time: those of long texts take memory."""
+        num_chars = np.cumsum([len(self.points.texts[row]) for row in rows])
+        return rows[: max(1, int(np.searchsorted(num_chars, MAX_CHARS)))]
 
     def _settled(self) -> bool:
         precision = self.settings.precision

@@ -34,6 +34,8 @@ def evidence_features(evidence: Evidence, word_sets: Sequence[frozenset[str]] = 
         for clause_features in _clause_features((frozenset({query}),), label):
             features += _renumbered([replace(f, value=-f.value) for f in clause_features], features)
     for (label, length), directions in evidence.lengths.items():
+        if not sum(directions):  # Any length brings the vote, so the question is whether there is a text at all.
+            continue
         by_length = InspectedFeature(length.unit, label, "length", sum(directions), column=length.column)
         features += _renumbered([by_length], features)
     features += _set_members(features, evidence, word_sets)

@@ -34,6 +34,9 @@ HOOK_FILES = {__file__}
 # Code that hands a value on without looking into it: reading a row or copying it for a preprocessor.
 _CARRIERS = ("snorkel", "pandas", "numpy", "pickle", "copy", "copyreg", "collections", "functools", "lol_lightning")
 
+# What dataclasses, named tuples and attrs generate; the code of a prompt or a notebook is the user's.
+_GENERATED = ("<string>", "<attrs generated")
+
 _TYPE_CHECKS = ("jaxtyping/_decorator.py", "jaxtyping\\_decorator.py")
 
 _threads = threading.local()
@@ -92,6 +95,7 @@ class Trace:
         writes: attributes that the LF set on the data point.
         hashed: whether a text was hashed, as sets, dicts and counters do.
         indexed: whether tokens were taken by position.
+        tokenizers: patterns without a literal by which a text was cut into tokens, which is no question of it.
     """
 
     answers: Mapping[Query | Length, int] = field(default_factory=dict)
@@ -106,6 +110,7 @@ class Trace:
     writes: dict[str, None] = field(default_factory=dict)
     hashed: bool = False
     indexed: bool = False
+    tokenizers: dict[str, None] = field(default_factory=dict)
     last_text: str | None = None
 
     def ask(self, query: Query, answer: bool) -> bool:
@@ -149,6 +154,9 @@ class Trace:
     def is_users(self, frame: FrameType) -> bool:
         """Tell whether a frame runs code of the user, not of a library or of the instruments."""
         file = frame.f_code.co_filename
+        if file.startswith(_GENERATED):  # Such code belongs to its module.
+            module = sys.modules.get(str(frame.f_globals.get("__name__")))
+            file = getattr(module, "__file__", None) or file
         return not _is_instrument(file) and not is_foreign(file, self.home)
 
 

@@ -13,12 +13,14 @@ from types import FrameType
 from typing import Any
 
 from lol_lightning.inspection.tracing._queries import HOOK_FILES, Query, Trace, active_trace, recording
+from lol_lightning.inspection.tracing._traced_patterns import TracedMatch, plain_pattern
 from lol_lightning.inspection.tracing._traced_text import TracedStr
 
 __all__ = ["watch_calls"]
 
 HOOK_FILES.add(__file__)
 
+_Matches = type(re.finditer("", ""))
 _MATCHING = ("search", "match", "fullmatch", "findall", "finditer", "split", "sub", "subn")
 
 # What each function returns where the trace answers that the pattern is not in the text.
@@ -83,6 +85,8 @@ def _see_compiled(trace: Trace, frame: FrameType, pattern: Any, method: str) -> 
         text, asking = frame.f_locals.get("string"), frame.f_back
     if not isinstance(text, TracedStr) or asking is None or not trace.is_users(asking):
         return
+    if _cuts(trace, method, pattern):
+        return
     with recording(None):
         plain = str.__str__(text)
         matches = getattr(pattern, method if method in ("match", "fullmatch") else "search")(plain) is not None
@@ -96,6 +100,10 @@ def _hooked(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(original)
     def call(*args: Any, **kwargs: Any) -> Any:
+        if args:
+            args = (plain_pattern(args[0]), *args[1:])
+        elif "pattern" in kwargs:
+            kwargs["pattern"] = plain_pattern(kwargs["pattern"])
         result = original(*args, **kwargs)
         trace = active_trace()
         text = args[text_at] if len(args) > text_at else kwargs["string"]
@@ -114,18 +122,43 @@ def _hooked(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
+def _cuts(trace: Trace, name: str, pattern: re.Pattern[str]) -> bool:
+    """Tell whether a pattern only cuts a text into tokens, and note it."""
+    if name not in ("findall", "finditer", "split") or _has_literal(pattern):
+        return False
+    trace.tokenizers[pattern.pattern] = None
+    return True
+
+
+@lru_cache(maxsize=1024)
+def _has_literal(pattern: re.Pattern[str]) -> bool:
+    from lol_lightning.lfs.rules._patterns import regex_features
+
+    return bool(regex_features(pattern.pattern, pattern.flags, label=0))
+
+
 def _answer(trace: Trace, name: str, text: TracedStr, pattern: re.Pattern[str], result: Any) -> Any:
+    if _cuts(trace, name, pattern):
+        return _carry(text, result)
     finds = name in ("search", "match", "fullmatch", "findall")
     matches = bool(result) if finds else pattern.search(str.__str__(text)) is not None
     answer = trace.ask(Query("pattern", pattern.pattern, text.origin.column, pattern.flags), matches)
-    if answer and not matches:
-        return _WITH_MATCH[name](text) if name in _WITH_MATCH else _carry(text, result)
-    return _carry(text, result) if answer else _WITHOUT_MATCH[name](text)
+    if not answer:
+        return _WITHOUT_MATCH[name](text)
+    if not matches and name in _WITH_MATCH:
+        result = _WITH_MATCH[name](text)
+    return _carry(text, result)
 
 
 def _carry(text: TracedStr, result: Any) -> Any:
     if isinstance(result, str):
         return text.like(result)
+    if isinstance(result, re.Match):
+        return TracedMatch(result, text, "piece")
+    if type(result) is _Matches:
+        return (TracedMatch(match, text, "token") for match in result)
+    if type(result) is list and result and type(result[0]) is tuple:  # findall with several groups
+        return [tuple(text.like(part, "token") for part in parts) for parts in result]
     if type(result) is list and all(isinstance(item, str) for item in result):
         return text.tokens(result)
     if type(result) is tuple and len(result) == 2:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from numbers import Real
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from lol_lightning.functional.votes import ABSTAIN
 from lol_lightning.inspection.tracing._attribution import Evidence
 from lol_lightning.inspection.tracing._clauses import MAX_UNSEEN
 from lol_lightning.inspection.tracing._queries import Query, Trace
 from lol_lightning.inspection.tracing._reachable import Reachable
+from lol_lightning.lfs.points import field_names, read_field
 from lol_lightning.lfs.record import InspectedFeature
 
 __all__ = ["column_features", "trace_notes"]
@@ -30,13 +32,14 @@ def column_features(runs: Sequence[tuple[Any, int, Trace]], columns: Sequence[st
     """
     features = []
     for column in columns:
-        rows = [(_field(point, column), vote) for point, vote, trace in runs if column in trace.columns]
+        read = [(_field(point, column), vote) for point, vote, trace in runs if column in trace.columns]
+        rows = [(value, vote) for value, vote in read if not _is_missing(value)]
         if not rows or not all(isinstance(value, Real) for value, _ in rows):
             continue
         values, votes = np.array([float(value) for value, _ in rows]), np.array([vote for _, vote in rows])
         for label in sorted(set(votes.tolist()) - {ABSTAIN}):
             inside, outside = values[votes == label], values[votes != label]
-            if len(outside) and inside.mean() != outside.mean():
+            if len(inside) and len(outside) and inside.mean() != outside.mean():
                 sign = 1.0 if inside.mean() > outside.mean() else -1.0
                 features.append(InspectedFeature(column, label, "column", sign, "traced", column=column))
     return tuple(features)
@@ -69,6 +72,9 @@ def trace_notes(
         notes.append(f"side effect: changes {names}, also when it is traced")
     notes += dict.fromkeys(remark for trace in traces for remark in trace.remarks)
     notes += _without_literal(evidence, features)
+    if not features:
+        cutting = dict.fromkeys(pattern for trace in traces for pattern in trace.tokenizers)
+        notes += [f"pattern {pattern!r} asks for no literal" for pattern in cutting]
     terms = {query.term for query in evidence.looked_up}
     if sizes := [len(words) for words in reachable.word_sets if len(words) > MAX_UNSEEN and words & terms]:
         notes.append(f"looks words up in a set of {max(sizes)}: those that no traced row holds are left out")
@@ -119,6 +125,8 @@ def _names(parts: Iterable[Iterable[str]]) -> str:
 
 
 def _field(point: Any, name: str) -> Any:
-    if isinstance(point, Mapping) or hasattr(point, "iloc"):
-        return point[name]
-    return getattr(point, name)
+    return read_field(point, next(each for each in field_names(point) if str(each) == name))
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or value is pd.NA or (isinstance(value, Real) and bool(value != value))

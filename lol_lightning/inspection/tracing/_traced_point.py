@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
 from functools import lru_cache
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 from typing import Any, SupportsIndex
 
 import pandas as pd
 
 from lol_lightning.inspection.tracing._queries import HOOK_FILES, active_trace
-from lol_lightning.inspection.tracing._traced_text import TracedStr, TracedTokens, instrument_value
+from lol_lightning.inspection.tracing._traced_text import TracedStr, instrument_value, is_traced
+from lol_lightning.lfs.points import attributes_of
 
-__all__ = ["field_names", "instrument_point", "plain_copy"]
+__all__ = ["instrument_point"]
 
 HOOK_FILES.add(__file__)
 
@@ -68,8 +68,7 @@ def instrument_point(point: Any, column: str | None = None) -> Any:
     """Return an instrumented copy of a data point, on which a labeling function votes as on the point itself.
 
     Args:
-        point: a text, a ``SimpleNamespace``, a row of a DataFrame, a dict, a named tuple, or an object with attributes,
-            such as a dataclass.
+        point: a data point of any kind, see ``lol_lightning.lfs.points``.
         column: the only text to instrument; all texts by default.
 
     Returns:
@@ -91,26 +90,22 @@ def instrument_point(point: Any, column: str | None = None) -> Any:
         return TracedNamespace(**{name: wrap(name, value) for name, value in vars(point).items()})
     if type(point) is dict:
         return TracedDict({name: wrap(name, value) for name, value in point.items()})
-    if isinstance(point, tuple) and hasattr(point, "_fields"):
-        values = (wrap(name, value) for name, value in zip(point._fields, point, strict=True))
-        return tuple.__new__(_recording_class(type(point)), values)
-    if hasattr(point, "__dict__") and not isinstance(point, type):
+    if isinstance(point, MappingProxyType):
+        return MappingProxyType(TracedDict({name: wrap(name, value) for name, value in point.items()}))
+    if isinstance(point, tuple):
+        names = getattr(point, "_fields", None) or getattr(point, "__fields__", None) or range(len(point))
+        values = [wrap(name, value) for name, value in zip(names, point, strict=True)]
+        if type(point) is tuple:
+            return tuple(values)
+        traced: Any = tuple.__new__(_recording_class(type(point)), values)
+        if beside := getattr(point, "__dict__", None):
+            vars(traced).update(beside)
+        return traced
+    if type(point) is list:
+        return [wrap(place, value) for place, value in enumerate(point)]
+    if attributes_of(point):
         return _traced_object(point, wrap)
     return point
-
-
-def field_names(point: Any) -> tuple[str, ...]:
-    """Return the names of the attributes, columns or keys of a data point."""
-    if isinstance(point, pd.Series):
-        return tuple(map(str, point.index))
-    if isinstance(point, Mapping):
-        return tuple(map(str, point))
-    return tuple(getattr(point, "_fields", getattr(point, "__dict__", ())))
-
-
-def plain_copy(point: Any) -> Any:
-    """Return a copy that an LF may write to without touching the caller's data."""
-    return point.copy() if isinstance(point, pd.Series) else copy.copy(point)
 
 
 def _traced_row(row: pd.Series, wrap: Any) -> pd.Series:
@@ -122,7 +117,7 @@ def _traced_row(row: pd.Series, wrap: Any) -> pd.Series:
 
 def _traced_object(point: Any, wrap: Any) -> Any:
     traced = copy.copy(point)
-    for name, value in vars(point).items():
+    for name, value in attributes_of(point).items():
         object.__setattr__(traced, name, wrap(name, value))
     cls: Any = type(point)
     object.__setattr__(traced, "__class__", _recording_class(cls))
@@ -144,8 +139,8 @@ def _recording_class(cls: Any) -> Any:
         cls.__setattr__(self, name, value)
 
     def __reduce_ex__(self: Any, protocol: SupportsIndex) -> tuple[Any, ...]:
-        fields = tuple(self) if issubclass(cls, tuple) else dict(object.__getattribute__(self, "__dict__"))
-        return _restore, (cls, fields)
+        fields = tuple(self) if issubclass(cls, tuple) else attributes_of(self)
+        return _restore, (cls, fields, dict(getattr(self, "__dict__", {})) if issubclass(cls, tuple) else {})
 
     hooks: dict[str, Any] = {"__getattribute__": __getattribute__, "__reduce_ex__": __reduce_ex__, "__slots__": ()}
     if not issubclass(cls, tuple):
@@ -153,10 +148,13 @@ def _recording_class(cls: Any) -> Any:
     return type(cls.__name__, (cls,), {**hooks, "__module__": cls.__module__, "__qualname__": cls.__qualname__})
 
 
-def _restore(cls: Any, fields: Any) -> Any:
+def _restore(cls: Any, fields: Any, beside: dict[str, Any]) -> Any:
     traced_class = _recording_class(cls)
     if issubclass(cls, tuple):
-        return tuple.__new__(traced_class, fields)
+        restored: Any = tuple.__new__(traced_class, fields)
+        if beside:
+            vars(restored).update(beside)
+        return restored
     traced: Any = object.__new__(traced_class)
     for name, value in fields.items():
         object.__setattr__(traced, name, value)
@@ -165,9 +163,9 @@ def _restore(cls: Any, fields: Any) -> Any:
 
 def _note_read(name: Any, value: Any) -> None:
     trace = active_trace()
-    if trace is None or not isinstance(name, str) or name.startswith("__"):
+    if trace is None or str(name).startswith("__"):
         return
-    trace.columns[name] = isinstance(value, (TracedStr, TracedTokens))
+    trace.columns[str(name)] = is_traced(value)
     if isinstance(value, TracedStr):
         trace.last_text = value
 

@@ -12,7 +12,7 @@ import copy
 import dis
 import inspect
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from types import CellType, CodeType, FunctionType
 from typing import Any
@@ -34,8 +34,9 @@ def hook_source(function: Any) -> Any:
     if not isinstance(function, FunctionType) or not _needs_hooks(function.__code__):
         return function
     for node in _nodes_at(function):
-        if _compiled(node, function) == _bare(function.__code__):
-            code = _compile(_Hooks().visit(node), function, _HELPERS)
+        imports = _imports(function)
+        if _compiled(node, function, imports) == _bare(function.__code__):
+            code = _compile(_Hooks().visit(node), function, _HELPERS, imports)
             return function if code is None else _rebuilt(function, code)
     return function
 
@@ -47,15 +48,23 @@ def _needs_hooks(code: CodeType) -> bool:
 
 def _nodes_at(function: FunctionType) -> Iterator[ast.FunctionDef | ast.Lambda]:
     """Yield copies of the functions and lambdas of the source that begin where the function does."""
-    try:
-        tree = _parsed("".join(inspect.findsource(function)[0]))
-    except (OSError, TypeError, SyntaxError):
-        return
-    for node in ast.walk(tree):
+    for node in ast.walk(_tree(function)):
         if isinstance(node, (ast.FunctionDef, ast.Lambda)):
             lines = [node.lineno, *(each.lineno for each in getattr(node, "decorator_list", ()))]
             if min(lines) == function.__code__.co_firstlineno:
                 yield copy.deepcopy(node)
+
+
+def _imports(function: FunctionType) -> list[ast.stmt]:
+    """Return what the module imports: the compiler calls the functions of an imported module in another way."""
+    return [node for node in ast.walk(_tree(function)) if isinstance(node, ast.Import | ast.ImportFrom) and node.names]
+
+
+def _tree(function: FunctionType) -> ast.Module:
+    try:
+        return _parsed("".join(inspect.findsource(function)[0]))
+    except (OSError, TypeError, SyntaxError):
+        return ast.Module([], [])
 
 
 @lru_cache(maxsize=8)
@@ -121,7 +130,7 @@ _HELPERS: dict[str, Callable[..., Any]] = {
     "__traced_split": _matching("split", 2),
 }
 # Names whose use makes it worth while to read the source; ``split`` is mostly that of a string.
-_TELLING_NAMES = {name.removeprefix("__traced_") for name in _HELPERS} - {"split"}
+_TELLING_NAMES = {name.removeprefix("__traced_") for name in _HELPERS} - {"split"} | {"compile"}
 
 
 def _carried(result: str, parts: Any) -> str:
@@ -129,12 +138,15 @@ def _carried(result: str, parts: Any) -> str:
     return result if source is None else source.like(result, "text")
 
 
-def _compile(node: Any, function: FunctionType, helpers: dict[str, Any]) -> CodeType | None:
+def _compile(
+    node: Any, function: FunctionType, helpers: dict[str, Any], imports: Sequence[ast.stmt]
+) -> CodeType | None:
     """Compile a function's node inside of one whose parameters are its closure and the helpers."""
     module = ast.parse(f"def outer({', '.join([*function.__code__.co_freevars, *helpers])}): pass")
     if isinstance(node, ast.FunctionDef):
         node.decorator_list = []
     module.body[0].body = [ast.Expr(node) if isinstance(node, ast.Lambda) else node]  # type: ignore[attr-defined]
+    module.body += imports
     ast.fix_missing_locations(module)
     try:
         code = compile(module, function.__code__.co_filename, "exec", dont_inherit=True)
@@ -148,8 +160,8 @@ def _codes(code: CodeType) -> Iterator[CodeType]:
     return (constant for constant in code.co_consts if isinstance(constant, CodeType))
 
 
-def _compiled(node: Any, function: FunctionType) -> Any:
-    code = _compile(node, function, {})
+def _compiled(node: Any, function: FunctionType, imports: Sequence[ast.stmt]) -> Any:
+    code = _compile(node, function, {}, imports)
     return None if code is None else _bare(code)
 
 

@@ -9,7 +9,7 @@ from typing import Any, SupportsIndex
 from lol_lightning.inspection.tracing._queries import HOOK_FILES, Form, Length, Origin, Query, QueryKind, active_trace
 from lol_lightning.inspection.tracing._traced_origin import CarriedStr
 
-__all__ = ["TracedStr", "TracedTokens", "instrument_value"]
+__all__ = ["TracedStr", "TracedTokens", "instrument_value", "is_traced"]
 
 HOOK_FILES.add(__file__)
 
@@ -190,7 +190,9 @@ class TracedTokens(list[str]):
 
 
 def instrument_value(value: Any, column: str) -> Any:
-    """Return a text or list of texts in its instrumented form, and anything else as it is.
+    """Return a text or a collection of texts in its instrumented form, and anything else as it is.
+
+    Of tuples and sets the members are instrumented; of dicts the texts among the values, or else the keys.
 
     Example:
         >>> type(instrument_value("a text", "text")).__name__, instrument_value(3, "length")
@@ -200,7 +202,20 @@ def instrument_value(value: Any, column: str) -> Any:
         return TracedStr(value, Origin(column))
     if type(value) is list and value and all(type(item) is str for item in value):
         return TracedTokens(_make_tokens(value, Origin(column, "token")), column)
+    if type(value) is dict and any(type(part) is str for part in value.values()):
+        return {key: instrument_value(part, column) if type(part) is str else part for key, part in value.items()}
+    if type(value) in (tuple, set, frozenset, dict) and value and all(type(item) is str for item in value):
+        tokens = _make_tokens(value, Origin(column, "token"))
+        return dict(zip(tokens, value.values(), strict=True)) if type(value) is dict else type(value)(tokens)
     return value
+
+
+def is_traced(value: Any) -> bool:
+    """Tell whether a value is an instrumented text, or a collection of such."""
+    if isinstance(value, (tuple, set, frozenset, dict)):
+        parts = [*value, *value.values()] if isinstance(value, dict) else value
+        return any(isinstance(part, TracedStr) for part in parts)
+    return isinstance(value, (TracedStr, TracedTokens))
 
 
 def _make_tokens(values: Iterable[str], origin: Origin) -> list[str]:

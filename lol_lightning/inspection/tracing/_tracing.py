@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -11,21 +12,28 @@ import pandas as pd
 from snorkel.labeling import LabelingFunction
 
 from lol_lightning.exceptions import DataError
+from lol_lightning.functional.votes import ABSTAIN
 from lol_lightning.inspection._budget import ENDED, Budget
-from lol_lightning.inspection._votes import UNKNOWN, as_vote
+from lol_lightning.inspection._votes import UNKNOWN, OnError, as_vote
 from lol_lightning.inspection.tracing._attribution import Answers, BudgetEndedError, Explorer
 from lol_lightning.inspection.tracing._choose_rows import choose_rows
 from lol_lightning.inspection.tracing._clauses import evidence_features
+from lol_lightning.inspection.tracing._places import SavedState, substituted
 from lol_lightning.inspection.tracing._queries import Trace, recording
 from lol_lightning.inspection.tracing._reachable import code_home, reach
 from lol_lightning.inspection.tracing._traced_calls import watch_calls
 from lol_lightning.inspection.tracing._traced_notes import column_features, trace_notes
-from lol_lightning.inspection.tracing._traced_point import field_names, instrument_point, plain_copy
+from lol_lightning.inspection.tracing._traced_patterns import TracedPattern
+from lol_lightning.inspection.tracing._traced_point import instrument_point
 from lol_lightning.inspection.tracing._traced_source import hook_source
 from lol_lightning.inspection.tracing._traced_text import TracedStr
 from lol_lightning.lfs.isolated import isolated_copy
 from lol_lightning.lfs.lfs import as_lfs
+from lol_lightning.lfs.limits import CallTimeoutError
+from lol_lightning.lfs.point_copies import private_copy
+from lol_lightning.lfs.points import field_names
 from lol_lightning.lfs.record import LFRecord
+from lol_lightning.lfs.rows import as_applied
 
 __all__ = ["Tracer", "run_traced", "trace_lf", "trace_lfs"]
 
@@ -69,6 +77,7 @@ def trace_lf(
     votes: np.ndarray | None = None,
     max_runs: int = 20_000,
     budget: Budget | None = None,
+    on_error: OnError = "note",
 ) -> LFRecord:
     """Find out what a labeling function inspects by running it on instrumented copies of data points.
 
@@ -83,7 +92,8 @@ def trace_lf(
         max_rows: number of rows to run on, see ``choose_rows``.
         votes: int (N,), the LF's votes, if you have them; the rows are then balanced over the votes.
         max_runs: bound on the runs with single answers turned over.
-        budget: calls and seconds that all runs together may take; no limit by default.
+        budget: calls and seconds that all runs together may take, and one; no limit on all by default.
+        on_error: ``"abstain"`` reads an error of the LF as an abstention; else such a run teaches nothing.
 
     Returns:
         The record, with features of source "traced". Its notes say what tracing could not see, and start with
@@ -104,18 +114,26 @@ def trace_lf(
     """
     if votes is not None and len(votes) != len(data):
         raise DataError(f"{len(votes)} votes of LF {lf.name!r} do not fit {len(data)} data points.")
-    tracer = Tracer(lf, column, budget)
+    tracer = Tracer(lf, column, budget, on_error)
+    with tracer.budget.limit:
+        return _traced(tracer, data, max_rows, votes, max_runs)
+
+
+def _traced(
+    tracer: Tracer, data: pd.DataFrame | Sequence[Any], max_rows: int, votes: np.ndarray | None, max_runs: int
+) -> LFRecord:
     explorer = Explorer(tracer.try_run, max_runs)
     before = tracer.reachable.snapshot()
     problems: Counter[str] = Counter()
     runs: list[tuple[Any, int, Trace]] = []
     rows = list(choose_rows(len(data), max_rows, votes))
+    points = as_applied(data.iloc[rows]) if isinstance(data, pd.DataFrame) else [data[row] for row in rows]
     rows_left = len(rows)
-    for row in rows:
+    for place, row in enumerate(rows):
         if explorer.ended or not tracer.budget.allows(2 if votes is None else 1):
             break
         rows_left -= 1
-        point = data.iloc[row] if isinstance(data, pd.DataFrame) else data[row]
+        point = points.iloc[place] if isinstance(points, pd.DataFrame) else points[place]
         own_vote = None if votes is None else int(votes[row])
         if (traced := tracer.checked_run(point, own_vote, problems)) is not None:
             explorer.learn(point, *traced)
@@ -123,19 +141,22 @@ def trace_lf(
     evidence = explorer.conclude()
     features = evidence_features(evidence, tracer.reachable.word_sets)
     columns = tuple(
-        dict.fromkeys(name for point, _, trace in runs for name in trace.columns if name in field_names(point))
+        dict.fromkeys(
+            name for point, _, trace in runs for name in trace.columns if name in map(str, field_names(point))
+        )
     )
     features += column_features(runs, columns)
     if problems["not deterministic"]:
         features = ()
     changed = [name for name, value in tracer.reachable.snapshot().items() if value != before[name]]
+    changed += [name for name in tracer.state.changed if name not in changed]
     notes = trace_notes(tracer.reachable, evidence, [trace for *_, trace in runs], features, problems, changed)
     if rows_left or explorer.ended:
         notes = (
             f"{ENDED}: traced {len(rows) - rows_left} of {len(rows)} rows with {tracer.budget.calls} calls",
             *notes,
         )
-    return LFRecord(lf.name, features, columns, notes)
+    return LFRecord(tracer.lf.name, features, columns, notes)
 
 
 def run_traced(
@@ -169,12 +190,24 @@ class Tracer:
         lf: the labeling function.
         column: the only text to instrument; all texts by default.
         budget: the calls that may be made, which are counted there; no limit by default.
+        on_error: ``"abstain"`` reads an error of the LF as an abstention.
     """
 
-    def __init__(self, lf: LabelingFunction, column: str | None = None, budget: Budget | None = None) -> None:
-        self.lf, self.column = lf, column
+    def __init__(
+        self,
+        lf: LabelingFunction,
+        column: str | None = None,
+        budget: Budget | None = None,
+        on_error: OnError = "note",
+    ) -> None:
+        self.lf, self.column, self.on_error = lf, column, on_error
         self.budget = Budget() if budget is None else budget
         self.reachable = reach(lf)
+        self.state = SavedState(self.reachable.containers)
+        self._substitutes = [
+            (place, TracedPattern(value) if isinstance(value, re.Pattern) else value.__wrapped__)
+            for place, value in self.reachable.places
+        ]
         self._home = code_home(lf._f)
         self._isolated = isolated_copy(lf, hook_source)
 
@@ -187,9 +220,17 @@ class Tracer:
         instrumented = instrument_point(point, self.column)
         if isinstance(instrumented, TracedStr):
             trace.columns[instrumented.origin.column] = True
-        self.budget.spend()
-        with recording(trace), watch_calls(trace, compiled=not answers):
-            vote = self._isolated(instrumented)
+        with substituted(self._substitutes), recording(trace), watch_calls(trace, compiled=not answers):
+            try:
+                vote = self.budget.call(self._isolated, instrumented)
+            except CallTimeoutError:
+                raise
+            except Exception:
+                if self.on_error != "abstain":
+                    raise
+                vote = ABSTAIN
+            finally:
+                self.state.restore(overridden=bool(answers))
         return vote, trace
 
     def try_run(self, point: Any, answers: Answers) -> tuple[int, Trace] | None:
@@ -216,11 +257,17 @@ class Tracer:
         """
         try:
             plain = self._plain_vote(point) if own_vote is None else own_vote
+        except CallTimeoutError as error:
+            problems[f"not called any more: {error}"] += 1
+            return None
         except Exception as error:
             problems[f"raised {type(error).__name__} on its own"] += 1
             return None
         try:
             traced, trace = self.run(point)
+        except CallTimeoutError as error:
+            problems[f"not called any more under tracing: {error}"] += 1
+            return None
         except Exception as error:
             problems[f"raised {type(error).__name__} under tracing, the untraced vote counts"] += 1
             return None
@@ -236,8 +283,7 @@ class Tracer:
         return vote, trace
 
     def _plain_vote(self, point: Any) -> Any:
-        self.budget.spend()
-        return self.lf(plain_copy(point))
+        return self.budget.call(self.lf, private_copy(point))
 
     def _disagreement(self, point: Any, vote: int) -> str:
         try:

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from lol_lightning.exceptions import LabelingFunctionError
 from lol_lightning.functional.votes import ABSTAIN
 from lol_lightning.lfs.adapter import check_label
+from lol_lightning.lfs.points import field_names, read_field
 from lol_lightning.lfs.record import InspectedFeature
 from lol_lightning.lfs.rules._corpus import Rows, TextBlock
 from lol_lightning.lfs.rules._literals import required_literals
@@ -219,10 +219,12 @@ def parse_rule(rule: Mapping[str, Any]) -> Rule:
 def read_text(x: Any, column: str) -> str:
     """Return the text of a data point, which may be a row of a DataFrame, a mapping or any object."""
     try:
-        text = x[column] if isinstance(x, (pd.Series, Mapping)) else getattr(x, column)
-    except (AttributeError, KeyError) as error:
+        text = read_field(x, column)
+    except (AttributeError, LookupError) as error:
+        names = list(map(str, field_names(x)))
         raise LabelingFunctionError(
-            f"a data point of type {type(x).__name__} has no {column!r}; name the text's attribute with column=."
+            f"a data point of type {type(x).__name__} has no {column!r}, only {names}; name the text's attribute with "
+            "column=."
         ) from error
     if not isinstance(text, str):
         raise LabelingFunctionError(

@@ -4,7 +4,8 @@ import pytest
 from snorkel.labeling import LabelingFunction
 
 from lol_lightning.exceptions import ConfigurationError, DataError, LabelingFunctionError
-from lol_lightning.inspection.probing._probing_table import probe_table, stein_gradient
+from lol_lightning.inspection.probing._probing_table import probe_table
+from lol_lightning.inspection.probing._table_probe import stein_gradient
 
 
 def table(num_rows=400, seed=0):

@@ -46,8 +46,7 @@ DEFEATS = {
         lambda x: SPAM if "ee ca" in str.join("", list(x.text)) else ABSTAIN,
         "rest on nothing that tracing sees",
     ),
-    "match group": (lambda x: SPAM if re.search(r"\w*", x.text).group() == "free" else ABSTAIN, "rest on nothing"),
-    "mapped": (lambda x: SPAM if any(map(LINK.search, [x.text])) else ABSTAIN, "not seen in use: 'free'"),
+    "mapped": (lambda x, link=LINK: SPAM if any(map(link.search, [x.text])) else ABSTAIN, "not seen in use: 'free'"),
     "in part": (lambda x: SPAM if "cash" in x.text and x.text.encode() else ABSTAIN, "defeated tracing in part"),
     "abstains": (lambda x: SPAM if b"zebra" in bytes(x.text, "utf8") else ABSTAIN, "reads 'text', but asks nothing"),
 }
