@@ -15,6 +15,7 @@ from lol_lightning.exceptions import DataError, LoLError
 
 __all__ = [
     "MAX_TEXT_BYTES",
+    "building",
     "make_directory_of",
     "read_bytes",
     "read_text",
@@ -30,7 +31,9 @@ MAX_TEXT_BYTES = 2**30
 
 
 @contextmanager
-def reading(path: str | Path, what: str, cure: str = "", error: type[LoLError] = DataError) -> Iterator[None]:
+def reading(
+    path: str | os.PathLike[str], what: str, cure: str = "", error: type[LoLError] = DataError
+) -> Iterator[None]:
     """Turn whatever goes wrong while a file is read into an error of ours that names the file and the cure.
 
     Args:
@@ -51,6 +54,23 @@ def reading(path: str | Path, what: str, cure: str = "", error: type[LoLError] =
         if isinstance(problem, error) and str(path) in str(problem):
             raise
         raise error(f"{path} is not {what}: {_reason(problem)}. {cure}".rstrip()) from problem
+
+
+@contextmanager
+def building(path: str | os.PathLike[str], what: str, cure: str = "") -> Iterator[None]:
+    """As ``reading``, where an object is built from what was read: errors of ours keep their class and their reason.
+
+    Raises:
+        LoLError: naming the file; ``DataError`` for what is no error of ours.
+    """
+    try:
+        with reading(path, what, cure):
+            yield
+    except DataError as problem:
+        cause = problem.__cause__
+        if isinstance(cause, LoLError):
+            raise type(cause)(f"{path} cannot be loaded: {cause}") from cause
+        raise
 
 
 def regular_size(path: str | Path) -> int:

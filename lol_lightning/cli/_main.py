@@ -10,7 +10,9 @@ from functools import partial
 from jsonargparse import auto_cli
 
 from lol_lightning.cli.inspect_command import inspect
+from lol_lightning.cli.interrupts import telling_of_interrupts
 from lol_lightning.cli.lightning_cli import LoLCLI
+from lol_lightning.cli.options import check_configs
 from lol_lightning.exceptions import LoLError
 from lol_lightning.experiments.commands import benchmark, report, underscored
 from lol_lightning.experiments.demo import demo
@@ -46,6 +48,8 @@ Command = Callable[[list[str]], object]
 def main(args: list[str] | None = None) -> None:
     """Run a command; an error in the user's input ends it with one line on stderr and exit code 2.
 
+    Ctrl-C and SIGTERM do so with the exit codes 130 and 143.
+
     Args:
         args: command and options; those of the process if ``None``.
     """
@@ -55,9 +59,10 @@ def main(args: list[str] | None = None) -> None:
         return
     name, *options = args
     try:
-        with warnings.catch_warnings():
+        with telling_of_interrupts(name), warnings.catch_warnings():
             for advice in USELESS_ADVICE:
                 warnings.filterwarnings("ignore", advice)
+            check_configs(options)
             if name in COMMANDS:
                 COMMANDS[name](options)
             else:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pandas as pd
-import yaml
 from jsonargparse import ArgumentParser
 from rich.console import Console
 from rich.table import Table
 
-from lol_lightning._files.disk import read_text
+from lol_lightning._files.yaml_files import read_yaml
 from lol_lightning.data.datamodule import LoLDataModule
 from lol_lightning.data.wrench import WrenchDataModule
 from lol_lightning.exceptions import DataError
@@ -42,10 +41,7 @@ def load_data(data: str) -> LoLDataModule:
         return WrenchDataModule(path)
     if not path.is_file():
         raise DataError(f"--data {data} is neither a directory nor a file.")
-    try:
-        content = yaml.safe_load(read_text(path, "a YAML file"))
-    except yaml.YAMLError as error:
-        raise DataError(f"{data} is no YAML file: {str(error).splitlines()[0]}.") from error
+    content = read_yaml(path)
     section = content.get("data") if isinstance(content, dict) else None
     if section is None:
         raise DataError(f"{data} has no `data` section; see configs/youtube.yaml for one.")

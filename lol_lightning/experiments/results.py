@@ -15,7 +15,7 @@ from lol_lightning._files.disk import make_directory_of, read_text, reading, wri
 from lol_lightning._files.plain import check_list, read_json, write_json
 from lol_lightning.exceptions import ConfigurationError, DataError
 from lol_lightning.experiments.environment import PACKAGES, command_line, environment
-from lol_lightning.experiments.plan import Outcome, StudyPlan
+from lol_lightning.experiments.plan import UNBOUNDED, Outcome, StudyPlan
 
 __all__ = ["COLUMNS", "KEY", "Finished", "ResultFiles", "read_knowledge", "read_results", "results_of"]
 
@@ -24,8 +24,6 @@ KEY = ["dataset", "method", "seed", "train_rows", "val_per_class"]
 _CURE = "`lol-lightning benchmark` writes one; give another output, or delete that one."
 _WHAT, _WHAT_BESIDE = "a CSV of results", "the JSON beside a CSV of results"
 COLUMNS = [*KEY, "metric", "value", "trials", "seconds"]
-UNBOUNDED = ("test_nll", "test_max_logit")
-"""Metrics that are infinite where a model's logits are not finite."""
 
 Finished: TypeAlias = tuple[StudyPlan, Outcome]
 """A study and what came out of it."""

@@ -12,6 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from lol_lightning._files.packed import pack, unpack
+from lol_lightning._files.plain import check_fields
 from lol_lightning._lightning import LightningModule, rank_zero_info
 from lol_lightning.data.base import BaseDataModule, ModelDefaults, data_module_of
 from lol_lightning.data.batch import LoLBatch
@@ -27,6 +28,7 @@ from lol_lightning.networks import logits_of
 
 __all__ = ["SHARES_WEIGHT", "LoLLoss"]
 
+_EXTRA = {"penalty": dict | None, "is_configured": bool}
 SHARES_WEIGHT = 2.0
 """gamma of Eq. 4's last term; chosen on validation rows, see docs/notes.md."""
 SHARES_MEMORY = 0.9
@@ -321,7 +323,7 @@ def _make_room(module: LoLLoss, state_dict: Mapping[str, Any], prefix: str, *_: 
     """Take the penalty of a state dict, and make buffers of the sizes that it holds."""
     packed = state_dict.get(prefix + "_extra_state")
     if packed is not None:
-        extra = unpack(packed, "the state of LoLLoss")
+        extra = check_fields(unpack(packed, "the state of LoLLoss"), _EXTRA, "the state of LoLLoss")
         saved, module.is_configured = extra["penalty"], extra["is_configured"]
         if saved is None or module.penalty is None or saved != module.penalty.plain(in_force=module.is_configured):
             module.penalty = None if saved is None else as_penalty(saved, GradientPenalty)
