@@ -16,6 +16,7 @@ from lol_lightning.exceptions import DataError, LoLError
 __all__ = [
     "MAX_TEXT_BYTES",
     "building",
+    "first_cause",
     "make_directory_of",
     "read_bytes",
     "read_text",
@@ -67,10 +68,17 @@ def building(path: str | os.PathLike[str], what: str, cure: str = "") -> Iterato
         with reading(path, what, cure):
             yield
     except DataError as problem:
-        cause = problem.__cause__
-        if isinstance(cause, LoLError):
+        cause = first_cause(problem.__cause__)
+        if cause is not None:
             raise type(cause)(f"{path} cannot be loaded: {cause}") from cause
         raise
+
+
+def first_cause(error: BaseException | None) -> LoLError | None:
+    """Find the package's own error: jsonargparse wraps what a constructor raises."""
+    while error is not None and not isinstance(error, LoLError):
+        error = error.__cause__
+    return error
 
 
 def regular_size(path: str | Path) -> int:
@@ -95,11 +103,12 @@ def read_bytes(path: str | Path, what: str, cure: str = "", max_bytes: int = MAX
         DataError: if it is missing, no regular file, cannot be read, or has more than ``max_bytes``.
     """
     with reading(path, what, cure):
-        regular_size(path)
+        if (size := regular_size(path)) > max_bytes:
+            raise DataError(f"it has {size} bytes, more than {max_bytes}")
         with open(path, "rb") as file:
-            content = file.read(max_bytes + 1)
-        if len(content) > max_bytes:
-            raise DataError(f"it has more than {max_bytes} bytes")
+            content = file.read(size + 1)  # As many bytes as are asked for are allocated.
+        if len(content) > size:
+            raise DataError("it grew while it was read")
         return content
 
 

@@ -9,11 +9,11 @@ from functools import partial
 
 from jsonargparse import auto_cli
 
+from lol_lightning._files.disk import first_cause
 from lol_lightning.cli.inspect_command import inspect
 from lol_lightning.cli.interrupts import telling_of_interrupts
 from lol_lightning.cli.lightning_cli import LoLCLI
 from lol_lightning.cli.options import check_configs
-from lol_lightning.exceptions import LoLError
 from lol_lightning.experiments.commands import benchmark, report, underscored
 from lol_lightning.experiments.demo import demo
 from lol_lightning.experiments.image_demo import image_demo
@@ -73,13 +73,6 @@ def main(args: list[str] | None = None) -> None:
             raise
         print(f"lol-lightning {name}: {cause}", file=sys.stderr)
         raise SystemExit(2) from None
-
-
-def first_cause(error: BaseException | None) -> LoLError | None:
-    """Find the package's own error: jsonargparse wraps what a constructor raises."""
-    while error is not None and not isinstance(error, LoLError):
-        error = error.__cause__
-    return error
 
 
 def run_demo(options: list[str]) -> None:

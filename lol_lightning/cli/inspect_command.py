@@ -9,6 +9,7 @@ from jsonargparse import ArgumentParser
 from rich.console import Console
 from rich.table import Table
 
+from lol_lightning._files.disk import building
 from lol_lightning._files.yaml_files import read_yaml
 from lol_lightning.data.datamodule import LoLDataModule
 from lol_lightning.data.wrench import WrenchDataModule
@@ -45,9 +46,10 @@ def load_data(data: str) -> LoLDataModule:
     section = content.get("data") if isinstance(content, dict) else None
     if section is None:
         raise DataError(f"{data} has no `data` section; see configs/youtube.yaml for one.")
-    parser = ArgumentParser()
+    parser = ArgumentParser(exit_on_error=False)
     parser.add_subclass_arguments(LoLDataModule, "data", required=True)
-    return parser.instantiate_classes(parser.parse_object({"data": section})).data
+    with building(path, "a file with a `data` section", "See configs/youtube.yaml for one."):
+        return parser.instantiate_classes(parser.parse_object({"data": section})).data
 
 
 def print_frame(console: Console, title: str, frame: pd.DataFrame, index: bool = True) -> None:

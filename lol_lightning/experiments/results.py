@@ -23,6 +23,7 @@ KEY = ["dataset", "method", "seed", "train_rows", "val_per_class"]
 """Columns that name a study."""
 _CURE = "`lol-lightning benchmark` writes one; give another output, or delete that one."
 _WHAT, _WHAT_BESIDE = "a CSV of results", "the JSON beside a CSV of results"
+_TEXTS = ("dataset", "method", "train_rows", "val_per_class", "metric")
 COLUMNS = [*KEY, "metric", "value", "trials", "seconds"]
 
 Finished: TypeAlias = tuple[StudyPlan, Outcome]
@@ -56,11 +57,17 @@ def read_results(path: str | Path) -> pd.DataFrame:
     """
     text = read_text(path, _WHAT, _CURE)
     with reading(path, _WHAT, _CURE):
-        frame = pd.read_csv(io.StringIO(text), dtype={"train_rows": str, "val_per_class": str})
+        # Converters see texts as they are written: a method may be called "null".
+        frame = pd.read_csv(io.StringIO(text), converters=dict.fromkeys(_TEXTS, str))
         if missing := [name for name in COLUMNS if name not in frame.columns]:
             raise DataError(f"it lacks the column {missing[0]!r}; results have {', '.join(COLUMNS)}")
         if frame.empty:
             raise DataError("it holds no results")
+        for name in _TEXTS:
+            if (empty := frame[name] == "").any():
+                raise DataError(f"the column {name!r} is empty in row {int(empty.to_numpy().argmax())}")
+        if not pd.api.types.is_integer_dtype(frame["seed"]):
+            raise DataError("the column 'seed' holds something else than whole numbers")
         unbounded = frame["metric"].isin(UNBOUNDED) & (frame["value"] == np.inf)
         for name in ("value", "trials", "seconds"):
             good = np.isfinite(frame[name].to_numpy(dtype=float))

@@ -49,7 +49,8 @@ class CarefulCheckpointIO(TorchCheckpointIO):
         """
         # Whoever asks for code in the file gets it.
         if not is_local(path) or weights_only is False:
-            return super().load_checkpoint(path, map_location, weights_only)
+            options = {} if map_location is None else {"map_location": map_location}
+            return super().load_checkpoint(path, weights_only=weights_only, **options)
         return read_checkpoint(path)
 
 

@@ -13,12 +13,12 @@ from lol_lightning._files.checkpoints import check_weights
 from lol_lightning._files.state import read_archive
 from lol_lightning.exceptions import DataError
 
-__all__ = ["check_checkpoint", "check_model", "check_room", "model_state", "read_model"]
+__all__ = ["MODEL", "MODEL_CURE", "check_checkpoint", "check_model", "check_room", "model_state", "read_model"]
 
 FORMAT = "lol-lightning classifier 1"
 _ANY_SIZE, _ANY_ROOM = 2048, 10**7
 """Sizes and numbers of weights that a model may claim without holding them: that much memory does no harm."""
-_WHAT, _CURE = "a model that LoLClassifier.save wrote", "Write it with LoLClassifier.save."
+MODEL, MODEL_CURE = "a model that LoLClassifier.save wrote", "Write it with LoLClassifier.save."
 
 
 def model_state(hparams: Mapping[str, Any], state_dict: Mapping[str, Any]) -> dict[str, Any]:
@@ -117,8 +117,8 @@ def read_model(path: str | Path) -> tuple[dict[str, Any], dict[str, Any]]:
     Raises:
         DataError: if the file is missing, broken or something else.
     """
-    state = read_archive(path, _WHAT, _CURE)
+    state = read_archive(path, MODEL, MODEL_CURE)
     try:
         return check_model(state)
     except DataError as error:
-        raise DataError(f"{path} is not {_WHAT}: {error}. {_CURE}") from error
+        raise DataError(f"{path} is not {MODEL}: {error}. {MODEL_CURE}") from error

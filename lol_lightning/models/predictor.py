@@ -19,7 +19,7 @@ from lol_lightning.data.batch import Features, LoLBatch
 from lol_lightning.data.feature_batches import feature_batches
 from lol_lightning.exceptions import ConfigurationError, DataError, LoLError
 from lol_lightning.features import FeatureSpace
-from lol_lightning.models.model_file import check_checkpoint, model_state, read_model
+from lol_lightning.models.model_file import MODEL, MODEL_CURE, check_checkpoint, model_state, read_model
 from lol_lightning.networks import SparseMLP, logits_of
 
 if TYPE_CHECKING:
@@ -119,7 +119,9 @@ class Predictor(LightningModule):
         Raises:
             DataError: if the file is something else.
         """
-        return cls.from_state(*read_model(path))
+        hparams, state_dict = read_model(path)
+        with building(path, MODEL, MODEL_CURE):
+            return cls.from_state(hparams, state_dict)
 
     @classmethod
     def load_from_checkpoint(cls, checkpoint_path: str | Path | IO[bytes], *args: Any, **kwargs: Any) -> Self:

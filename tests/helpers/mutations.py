@@ -3,6 +3,7 @@
 Every function takes a ``random.Random``, so that the long run (``fuzz.py``) draws by number and Hypothesis may shrink.
 """
 
+import copy
 import io
 import json
 import math
@@ -201,7 +202,7 @@ def in_tree(rng, tree, values=WILD):
     elif kind < 0.5:
         del holder[key]
     elif kind < 0.6 and isinstance(holder, dict):
-        holder[rng.choice(["a", "", "@tensor", "kind", "class", "__class__"])] = value
+        holder[rng.choice(["a", "", "@tensor", "kind", "class", "__class__"])] = copy.deepcopy(value)
     elif kind < 0.7:
         other, place = rng.choice(places)
         holder[key] = other[place] if place in other or (isinstance(other, list) and place < len(other)) else None

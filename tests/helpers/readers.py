@@ -35,17 +35,15 @@ class Reader:
     """Read and use them; return what the numbers are to be checked of."""
     forms: dict[str, str] = field(default_factory=dict)
     """What a file is, by its name or ending, for ``mutations.mutate``."""
-    spared: tuple[str, ...] = ()
-    """Files that are not damaged."""
 
     def contents(self):
         """The bytes of the valid files by their names below the directory."""
         return _contents(self.name)
 
-    def try_on(self, rng, mutate, root):
+    def try_on(self, rng, mutate, root, chosen=None):
         """Read files one of which is damaged; return "accepted" or "refused", and raise for a fault."""
         files = self.contents()
-        chosen = rng.choice(sorted(name for name in files if name not in self.spared))
+        chosen = chosen or rng.choice(sorted(files))
         form = self.forms.get(chosen, self.forms.get(Path(chosen).suffix, "bytes"))
         with tempfile.TemporaryDirectory(dir=root) as name:
             directory = Path(name)
@@ -71,12 +69,12 @@ class Reader:
 READERS: dict[str, Reader] = {}
 
 
-def reader(write, forms=None, spared=()):
+def reader(write, forms=None):
     """Register a reader by its function's name."""
 
     def register(read):
         name = read.__name__.removeprefix("read_")
-        READERS[name] = Reader(name, write, read, forms or {}, spared)
+        READERS[name] = Reader(name, write, read, forms or {})
         return read
 
     return register
@@ -242,8 +240,13 @@ def read_wrench(root):
     return [part for batch in batches for part in (batch.votes, batch.labels, batch.features.to_dense())]
 
 
+DATA = tempfile.TemporaryDirectory()
+"""A WRENCH directory that YAML files name; it goes with the process."""
+
+
 def _write_yaml(root):
-    section = {"class_path": "lol_lightning.WrenchDataModule", "init_args": {"root": "DATA", "batch_size": 4}}
+    _write_wrench(Path(DATA.name))
+    section = {"class_path": "lol_lightning.WrenchDataModule", "init_args": {"root": DATA.name, "batch_size": 4}}
     (root / "a.yaml").write_text(json.dumps({"trainer": {"max_epochs": 1}, "data": section}))
 
 
@@ -336,7 +339,7 @@ def read_study(root):
     try:
         outcomes = store.outcomes(2)
         trials = [trial for name in outcomes for trial in store.trials(name)]
-        return [[vars(o) for o in outcomes.values() if o], [(t.value, t.params, t.user_attrs) for t in trials]]
+        return [list(outcomes.values()), [(t.value, t.params, t.user_attrs) for t in trials]]
     finally:
         store.close()
 
