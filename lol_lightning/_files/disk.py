@@ -211,5 +211,7 @@ def _reason(problem: Exception) -> str:
         return "it holds other things than plain types and tensors"
     if isinstance(problem, KeyError):
         return f"it lacks {problem}"
-    text = str(problem).strip().splitlines()
-    return text[0][:300].rstrip(".") if text else type(problem).__name__
+    lines = [line.strip() for line in str(problem).splitlines() if line.strip()]
+    if len(lines) > 1 and lines[0].endswith(":"):  # A list of reasons, of which the first says enough.
+        return f"{lines[0]} {lines[1]}"[:300].rstrip(".")
+    return lines[0][:300].rstrip(".") if lines else type(problem).__name__

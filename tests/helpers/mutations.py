@@ -205,7 +205,7 @@ def in_tree(rng, tree, values=WILD):
         holder[rng.choice(["a", "", "@tensor", "kind", "class", "__class__"])] = copy.deepcopy(value)
     elif kind < 0.7:
         other, place = rng.choice(places)
-        holder[key] = other[place] if place in other or (isinstance(other, list) and place < len(other)) else None
+        holder[key] = copy.deepcopy(other[place])
     else:
         holder[key] = _other(rng, value)
     return tree
