@@ -156,6 +156,7 @@ def replacing(path: str | Path) -> Iterator[IO[bytes]]:
         if mode is not None:
             os.chmod(draft, mode)
         os.replace(draft, target)
+        _sync_directory(target.parent)
     except FileNotFoundError as problem:
         raise DataError(f"{path} cannot be written: {_missing(target)}") from problem
     except (OSError, UnicodeError) as problem:
@@ -183,6 +184,16 @@ def write_text(path: str | Path, text: str) -> None:
     """
     with replacing(path) as file:
         file.write(text.encode("utf-8"))
+
+
+def _sync_directory(directory: Path) -> None:
+    """Bring the new name of a file to the disk, where the system can."""
+    with suppress(OSError, AttributeError):
+        handle = os.open(directory, os.O_DIRECTORY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def _permissions(target: Path) -> int | None:

@@ -57,8 +57,8 @@ def read_results(path: str | Path) -> pd.DataFrame:
     """
     text = read_text(path, _WHAT, _CURE)
     with reading(path, _WHAT, _CURE):
-        # Converters see texts as they are written: a method may be called "null".
-        frame = pd.read_csv(io.StringIO(text), converters=dict.fromkeys(_TEXTS, str))
+        # Texts are taken as they are written: a method may be called "null".
+        frame = pd.read_csv(io.StringIO(text), dtype=dict.fromkeys(_TEXTS, str), keep_default_na=False)
         if missing := [name for name in COLUMNS if name not in frame.columns]:
             raise DataError(f"it lacks the column {missing[0]!r}; results have {', '.join(COLUMNS)}")
         if frame.empty:
@@ -66,12 +66,14 @@ def read_results(path: str | Path) -> pd.DataFrame:
         for name in _TEXTS:
             if (empty := frame[name] == "").any():
                 raise DataError(f"the column {name!r} is empty in row {int(empty.to_numpy().argmax())}")
-        if not pd.api.types.is_integer_dtype(frame["seed"]):
-            raise DataError("the column 'seed' holds something else than whole numbers")
+        for name in ("seed", "trials"):
+            if not pd.api.types.is_integer_dtype(frame[name]):
+                raise DataError(f"the column {name!r} holds something else than whole numbers")
+        for name in ("value", "seconds"):
+            frame[name] = frame[name].astype(float)
         unbounded = frame["metric"].isin(UNBOUNDED) & (frame["value"] == np.inf)
-        for name in ("value", "trials", "seconds"):
-            good = np.isfinite(frame[name].to_numpy(dtype=float))
-            if not (good | unbounded if name == "value" else good).all():
+        for name in ("value", "seconds"):
+            if not (np.isfinite(frame[name]) | (unbounded & (name == "value"))).all():
                 raise DataError(f"the column {name!r} holds a number that is missing or not finite")
         return _in_order(frame)
 
@@ -164,6 +166,8 @@ def _described(path: Path) -> dict[str, Any]:
         for line in check_list(described["chosen"], dict, "chosen"):
             if missing := [name for name in KEY if name not in line]:
                 raise DataError(f"a line of chosen trials lacks {missing[0]!r}")
+            check_list([line[name] for name in KEY if name != "seed"], str, "the names of chosen trials")
+            check_list([line["seed"]], int, "the seeds of chosen trials")
         return {**described, "chosen": _sorted(described["chosen"])}
 
 

@@ -140,7 +140,7 @@ class TrialStore:
             self._storage = None
 
     def _reading(self) -> AbstractContextManager[None]:
-        return reading(self._path or "", "a file of studies", _CURE)
+        return reading(self._path or "", "a usable file of studies", _CURE)
 
     def _study(self, name: str) -> Study:
         optuna = import_optuna()

@@ -1,7 +1,11 @@
 """Files of studies that are none, or were changed by somebody else."""
 
+import os
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from readers import READERS
@@ -38,7 +42,7 @@ def test_trials_and_outcomes_are_read_again(path):
 def test_a_file_that_is_no_study_is_refused_and_stays(tmp_path, content):
     path = tmp_path / "a.sqlite"
     path.write_bytes(content)
-    with pytest.raises(DataError, match=r"a\.sqlite is not a file of studies: .*Give another storage or output"):
+    with pytest.raises(DataError, match=r"a\.sqlite is not a usable file of studies: .*Give another storage or output"):
         TrialStore(path)
     assert path.read_bytes() == content
     with pytest.raises(DataError, match="is a directory"):
@@ -61,13 +65,13 @@ def test_a_database_of_another_program_is_refused_and_stays(tmp_path):
         ("UPDATE trial_user_attributes SET value_json = '\"a\"' WHERE key = 'check'", "check = 'a', not int"),
         ("UPDATE trials SET state = 'RUNNING'", "the state RUNNING"),
         ("DELETE FROM trial_user_attributes WHERE key = 'check'", "trial 0 lacks 'check'"),
-        ("UPDATE trial_params SET param_value = NULL", "not a file of studies"),
+        ("UPDATE trial_params SET param_value = NULL", "not a usable file of studies"),
         ("DROP TABLE trial_values", "it lacks the table 'trial_values'"),
     ],
 )
 def test_trials_that_were_changed_are_refused(path, command, message):
     execute(path, command)
-    with pytest.raises(DataError, match=rf"a\.sqlite is not a file of studies: .*{message}|{message}"):
+    with pytest.raises(DataError, match=rf"a\.sqlite is not a usable file of studies: .*{message}|{message}"):
         TrialStore(path).trials("study")
 
 
@@ -83,3 +87,19 @@ def test_outcomes_that_were_changed_are_refused(path, change, message):
     execute(path, f"UPDATE study_user_attributes SET value_json = REPLACE(value_json, {change})")
     with pytest.raises(DataError, match=message):
         TrialStore(path).outcomes(2)
+
+
+def test_a_full_disk_is_told_and_the_trials_stay(path):
+    code = """
+import resource, sys
+from lol_lightning.experiments.store import TrialStore
+store = TrialStore(sys.argv[1])
+resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
+store.set_outcome("study", 3, {"metrics": {"a": "x" * 100_000}})
+"""
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    run = subprocess.run([sys.executable, "-c", code, path], env=environment, capture_output=True, text=True)
+    assert run.returncode == 1
+    assert "DataError: " in run.stderr.splitlines()[-1], run.stderr
+    assert "a.sqlite is not a usable file of studies: " in run.stderr
+    assert [trial.value for trial in TrialStore(path).trials("study")] == [0.5, 1.5]
