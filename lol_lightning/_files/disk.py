@@ -103,8 +103,9 @@ def read_bytes(path: str | Path, what: str, cure: str = "", max_bytes: int = MAX
         DataError: if it is missing, no regular file, cannot be read, or has more than ``max_bytes``.
     """
     with reading(path, what, cure):
-        if (size := regular_size(path)) > max_bytes:
-            raise DataError(f"it has {size} bytes, more than {max_bytes}")
+        size = regular_size(path)
+        if size > max_bytes:
+            raise DataError(f"it has more than {max_bytes} bytes")
         with open(path, "rb") as file:
             content = file.read(size + 1)  # As many bytes as are asked for are allocated.
         if len(content) > size:
