@@ -10,12 +10,13 @@ export OMP_NUM_THREADS ?= 1
 WORKERS ?= 2
 
 # Options of `make demo`: a WRENCH directory, the number of unlabeled rows, the number of seeds.
+# N is also the number of damaged files of `make fuzz`.
 DATA ?=
 N ?=
 SEEDS ?=
 DEMO_OPTIONS = $(if $(DATA),--data '$(DATA)') $(if $(N),--rows $(N)) $(if $(SEEDS),--seeds $(SEEDS))
 
-.PHONY: help setup demo test quick lint bench clean
+.PHONY: help setup demo test quick lint bench fuzz clean
 
 help: ## Show the targets
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -48,6 +49,9 @@ quick: lint ## Check style and types, and run the tests of seconds: without real
 
 bench: $(STAMP) ## Measure speed and memory, beside what is usual (ten minutes)
 	$(BIN)/python benchmarks/speed/bench.py
+
+fuzz: $(STAMP) ## Try every file reader on N damaged files (20000), in child processes (hours)
+	@$(BIN)/python tests/helpers/fuzz.py $(if $(N),--inputs $(N))
 
 clean: ## Remove what the tools cached
 	rm -rf .mypy_cache .pytest_cache .ruff_cache build dist

@@ -23,6 +23,7 @@ __all__ = [
     "MisconfigurationException",
     "ModelCheckpoint",
     "OptimizerLRScheduler",
+    "TorchCheckpointIO",
     "Trainer",
     "isolate_rng",
     "lightning_module",
@@ -68,6 +69,7 @@ if TYPE_CHECKING:
     from lightning_fabric.utilities.exceptions import MisconfigurationException
     from pytorch_lightning import LightningDataModule, LightningModule, Trainer
     from pytorch_lightning.callbacks import BasePredictionWriter, ModelCheckpoint
+    from pytorch_lightning.plugins.io import TorchCheckpointIO
     from pytorch_lightning.utilities import rank_zero_info, rank_zero_only, rank_zero_warn
     from pytorch_lightning.utilities.seed import isolate_rng
     from pytorch_lightning.utilities.types import OptimizerLRScheduler
@@ -76,6 +78,7 @@ else:
     LightningDataModule, LightningModule, Trainer = pl.LightningDataModule, pl.LightningModule, pl.Trainer
     _callbacks = lightning_module("callbacks")
     BasePredictionWriter, ModelCheckpoint = _callbacks.BasePredictionWriter, _callbacks.ModelCheckpoint
+    TorchCheckpointIO = lightning_module("plugins.io").TorchCheckpointIO
     MisconfigurationException = lightning_module("utilities.exceptions").MisconfigurationException
     _utilities = lightning_module("utilities")
     rank_zero_info, rank_zero_only = _utilities.rank_zero_info, _utilities.rank_zero_only

@@ -15,6 +15,8 @@ from lol_lightning.exceptions import DataError, LoLError
 
 __all__ = [
     "MAX_TEXT_BYTES",
+    "building",
+    "first_cause",
     "make_directory_of",
     "read_bytes",
     "read_text",
@@ -30,7 +32,9 @@ MAX_TEXT_BYTES = 2**30
 
 
 @contextmanager
-def reading(path: str | Path, what: str, cure: str = "", error: type[LoLError] = DataError) -> Iterator[None]:
+def reading(
+    path: str | os.PathLike[str], what: str, cure: str = "", error: type[LoLError] = DataError
+) -> Iterator[None]:
     """Turn whatever goes wrong while a file is read into an error of ours that names the file and the cure.
 
     Args:
@@ -51,6 +55,30 @@ def reading(path: str | Path, what: str, cure: str = "", error: type[LoLError] =
         if isinstance(problem, error) and str(path) in str(problem):
             raise
         raise error(f"{path} is not {what}: {_reason(problem)}. {cure}".rstrip()) from problem
+
+
+@contextmanager
+def building(path: str | os.PathLike[str], what: str, cure: str = "") -> Iterator[None]:
+    """As ``reading``, where an object is built from what was read: errors of ours keep their class and their reason.
+
+    Raises:
+        LoLError: naming the file; ``DataError`` for what is no error of ours.
+    """
+    try:
+        with reading(path, what, cure):
+            yield
+    except DataError as problem:
+        cause = first_cause(problem.__cause__)
+        if cause is not None:
+            raise type(cause)(f"{path} cannot be loaded: {cause}") from cause
+        raise
+
+
+def first_cause(error: BaseException | None) -> BaseException | None:
+    """Find the package's own error, which jsonargparse wraps, or that of a file which is missing or closed to us."""
+    while error is not None and not isinstance(error, (LoLError, FileNotFoundError, PermissionError)):
+        error = error.__cause__
+    return error
 
 
 def regular_size(path: str | Path) -> int:
@@ -75,11 +103,13 @@ def read_bytes(path: str | Path, what: str, cure: str = "", max_bytes: int = MAX
         DataError: if it is missing, no regular file, cannot be read, or has more than ``max_bytes``.
     """
     with reading(path, what, cure):
-        regular_size(path)
-        with open(path, "rb") as file:
-            content = file.read(max_bytes + 1)
-        if len(content) > max_bytes:
+        size = regular_size(path)
+        if size > max_bytes:
             raise DataError(f"it has more than {max_bytes} bytes")
+        with open(path, "rb") as file:
+            content = file.read(size + 1)  # As many bytes as are asked for are allocated.
+        if len(content) > size:
+            raise DataError("it grew while it was read")
         return content
 
 
@@ -127,6 +157,7 @@ def replacing(path: str | Path) -> Iterator[IO[bytes]]:
         if mode is not None:
             os.chmod(draft, mode)
         os.replace(draft, target)
+        _sync_directory(target.parent)
     except FileNotFoundError as problem:
         raise DataError(f"{path} cannot be written: {_missing(target)}") from problem
     except (OSError, UnicodeError) as problem:
@@ -156,6 +187,16 @@ def write_text(path: str | Path, text: str) -> None:
         file.write(text.encode("utf-8"))
 
 
+def _sync_directory(directory: Path) -> None:
+    """Bring the new name of a file to the disk, where the system can."""
+    with suppress(OSError, AttributeError):
+        handle = os.open(directory, os.O_DIRECTORY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
 def _permissions(target: Path) -> int | None:
     """Permissions of the file that is to be replaced, ``None`` where there is none."""
     if not target.exists():
@@ -182,5 +223,7 @@ def _reason(problem: Exception) -> str:
         return "it holds other things than plain types and tensors"
     if isinstance(problem, KeyError):
         return f"it lacks {problem}"
-    text = str(problem).strip().splitlines()
-    return text[0][:300].rstrip(".") if text else type(problem).__name__
+    lines = [line.strip() for line in str(problem).splitlines() if line.strip()]
+    if len(lines) > 1 and lines[0].endswith(":"):  # A list of reasons, of which the first says enough.
+        return f"{lines[0]} {lines[1]}"[:300].rstrip(".")
+    return lines[0][:300].rstrip(".") if lines else type(problem).__name__

@@ -8,9 +8,12 @@ from collections.abc import Callable
 from functools import partial
 
 from lol_lightning import __version__
+from lol_lightning._files.disk import first_cause
 from lol_lightning._parsing import call, did_you_mean
 from lol_lightning.cli.configs import named_configurations, print_configurations
-from lol_lightning.exceptions import ConfigurationError, LoLError
+from lol_lightning.cli.interrupts import telling_of_interrupts
+from lol_lightning.cli.options import check_configs
+from lol_lightning.exceptions import ConfigurationError
 
 __all__ = ["main"]
 
@@ -46,6 +49,8 @@ Command = Callable[[list[str]], object]
 def main(args: list[str] | None = None) -> None:
     """Run a command; an error in the user's input ends it with one line on stderr and exit code 2.
 
+    Ctrl-C and SIGTERM do so with the exit codes 130 and 143.
+
     Args:
         args: command and options; those of the process if ``None``.
     """
@@ -58,23 +63,18 @@ def main(args: list[str] | None = None) -> None:
         return
     name, *options = args
     try:
-        with warnings.catch_warnings():
+        with telling_of_interrupts(name), warnings.catch_warnings():
             for advice in USELESS_ADVICE:
                 warnings.filterwarnings("ignore", advice)
-            _command(name)(named_configurations(options))
+            options = named_configurations(options)
+            check_configs(options)
+            _command(name)(options)
     except (ValueError, OSError) as error:
         cause = first_cause(error)
         if cause is None:
             raise
         print(f"lol-lightning {name}: {cause}", file=sys.stderr)
         raise SystemExit(2) from None
-
-
-def first_cause(error: BaseException | None) -> BaseException | None:
-    """Find the package's own error, which jsonargparse wraps, or that of a file which is missing or closed to us."""
-    while error is not None and not isinstance(error, (LoLError, FileNotFoundError, PermissionError)):
-        error = error.__cause__
-    return error
 
 
 def _lightning(name: str, options: list[str]) -> None:

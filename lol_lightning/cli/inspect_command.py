@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pandas as pd
-import yaml
 from rich.console import Console
 from rich.table import Table
 
-from lol_lightning._files.disk import read_text
+from lol_lightning._files.disk import building
+from lol_lightning._files.yaml_files import read_yaml
 from lol_lightning._parsing import BriefParser
 from lol_lightning.data.datamodule import LoLDataModule
 from lol_lightning.data.wrench import WrenchDataModule
@@ -54,18 +54,15 @@ def data_of_config(config: str) -> LoLDataModule:
     Raises:
         DataError: if there is no such file, or it is no YAML or has no ``data`` section.
     """
-    if not Path(config).is_file():
-        raise DataError(f"--config {config}: there is no such file.")
-    try:
-        content = yaml.safe_load(read_text(Path(config), "a YAML file"))
-    except yaml.YAMLError as error:
-        raise DataError(f"{config} is no YAML file: {str(error).splitlines()[0]}.") from error
+    path = Path(config)
+    content = read_yaml(path)
     section = content.get("data") if isinstance(content, dict) else None
     if section is None:
         raise DataError(f"{config} has no `data` section; see configs/youtube.yaml for one.")
-    parser = BriefParser(prog="lol-lightning inspect")
+    parser = BriefParser(prog="lol-lightning inspect", exit_on_error=False)
     parser.add_subclass_arguments(LoLDataModule, "data", required=True)
-    return parser.instantiate_classes(parser.parse_object({"data": section})).data
+    with building(path, "a file with a `data` section", "See configs/youtube.yaml for one."):
+        return parser.instantiate_classes(parser.parse_object({"data": section})).data
 
 
 def print_frame(console: Console, title: str, frame: pd.DataFrame, index: bool = True) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch.optim import Optimizer
 
-from lol_lightning._files.state import load_checked
+from lol_lightning._files.checkpoints import read_checkpoint
 from lol_lightning._lightning import (
     BasePredictionWriter,
     LightningDataModule,
@@ -20,6 +20,7 @@ from lol_lightning.cli.best_checkpoint import BestCheckpoint
 from lol_lightning.cli.checkpoints import checkpoint_of
 from lol_lightning.cli.optimizers import use_optimizer
 from lol_lightning.exceptions import ConfigurationError
+from lol_lightning.models.checkpoint_io import use_careful_checkpoints
 from lol_lightning.models.prediction_writer import PredictionWriter
 
 __all__ = ["LoLCLI"]
@@ -95,7 +96,9 @@ class LoLCLI(LightningCLI):  # type: ignore[misc]
         if settings.enable_checkpointing is False or settings.barebones:
             keys = self._parser(self.subcommand).callback_keys
             keys[:] = [key for key in keys if key != "checkpoint"]
-        return super().instantiate_trainer(**kwargs)
+        trainer = super().instantiate_trainer(**kwargs)
+        use_careful_checkpoints(trainer)
+        return trainer
 
     def after_instantiate_classes(self) -> None:
         """Hand optimizer and scheduler to the model as recipes: its network has a size only once data are read."""
@@ -122,7 +125,7 @@ class LoLCLI(LightningCLI):  # type: ignore[misc]
         path = section.ckpt_path = checkpoint_of(section, self.config.subcommand)
         if path is None or not Path(path).is_file():
             return
-        checkpoint = load_checked(Path(path), "a checkpoint of Lightning", "Write it with Trainer.save_checkpoint.")
+        checkpoint = read_checkpoint(path)
         saved = checkpoint.get("hyper_parameters", {})
         model = section.model.as_dict()
         arguments = model.get("init_args", {})

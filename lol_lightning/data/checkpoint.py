@@ -9,14 +9,14 @@ from typing import Any
 
 from torch import Tensor
 
+from lol_lightning._files.checkpoints import CHECKPOINT, CHECKPOINT_CURE, read_checkpoint
 from lol_lightning._files.disk import reading
 from lol_lightning._files.packed import unpack
 from lol_lightning._files.plain import check_fields
-from lol_lightning._files.state import load_checked
 from lol_lightning.data.options import Classes
 from lol_lightning.exceptions import ConfigurationError, DataError
 from lol_lightning.features import FeatureSpace, feature_space_from_state
-from lol_lightning.lfs.record import LFRecord
+from lol_lightning.lfs.record_state import record_from_state
 
 __all__ = ["KIND", "arguments_of", "read_data_state", "restored_space", "state_of_space"]
 
@@ -81,7 +81,9 @@ def arguments_of(state: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict
         arguments["feature_space"] = feature_space_from_state(state["feature_space"])
     if "lfs" not in overrides:
         arguments["lfs"] = list(state.get("lf_names", ()))
-        arguments["records"] = [LFRecord.from_dict(record) for record in state.get("records", ())]
+        arguments["records"] = [
+            record_from_state(record, f"LF {i}") for i, record in enumerate(state.get("records", ()))
+        ]
     return {**arguments, **overrides}
 
 
@@ -94,12 +96,9 @@ def read_data_state(path: str | os.PathLike[str]) -> dict[str, Any]:
     Raises:
         DataError: if the file is no checkpoint, or its state of a data module is broken.
     """
-    what, cure = "a checkpoint of Lightning", "Write it with Trainer.save_checkpoint."
     path = Path(path)
-    checkpoint = load_checked(path, what, cure)
-    with reading(path, what, cure):
-        if not isinstance(checkpoint, Mapping) or not isinstance(checkpoint.get("state_dict"), Mapping):
-            raise DataError("it has no state_dict")
+    checkpoint = read_checkpoint(path)
+    with reading(path, CHECKPOINT, CHECKPOINT_CURE):
         mappings = [value for value in checkpoint.values() if isinstance(value, Mapping)]
         own = next((value for value in mappings if value.get("kind") == KIND), None)
         state = {} if own is None else check_fields(own, _FIELDS, "the state of the data module")

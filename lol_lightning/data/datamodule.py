@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 from snorkel.labeling import LabelingFunction
 
+from lol_lightning._files.checkpoints import CHECKPOINT, CHECKPOINT_CURE
+from lol_lightning._files.disk import building
 from lol_lightning.data.base import BaseDataModule
 from lol_lightning.data.checkpoint import KIND, arguments_of, read_data_state, restored_space, state_of_space
 from lol_lightning.data.dataset import LoLDataset
@@ -250,7 +252,9 @@ class LoLDataModule(BaseDataModule):
         Raises:
             DataError: if the file is no checkpoint, or holds no feature space.
         """
-        return LoLDataModule(predict=predict, **arguments_of(read_data_state(checkpoint_path), overrides))
+        state = read_data_state(checkpoint_path)
+        with building(checkpoint_path, CHECKPOINT, CHECKPOINT_CURE):
+            return LoLDataModule(predict=predict, **arguments_of(state, overrides))
 
     def __getstate__(self) -> dict[str, Any]:
         splits = [split for split in VOTING if split in self._rows]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +16,7 @@ from lol_lightning.data.datamodule import LoLDataModule
 from lol_lightning.data.inspecting import InspectMode, InspectOptions
 from lol_lightning.data.options import LoaderOptions
 from lol_lightning.data.voters import Records
-from lol_lightning.exceptions import DataError
+from lol_lightning.exceptions import DataError, LoLError
 from lol_lightning.features.feature_space import FeatureSpace
 from lol_lightning.functional.gradient_targets import GradientTargets
 from lol_lightning.lfs.adapter import GradientLabelingFunction
@@ -85,24 +87,46 @@ class WrenchDataModule(LoLDataModule):
                 raise DataError(f"{path} describes {len(names)} LFs, but train.json has {num_lfs} votes per row.")
             by_name = {lf.name: lf for lf in with_rules}
             lfs = [by_name.get(name, name) for name in names]
-        super().__init__(
-            splits["train"].rows,
-            splits["valid"].rows,
-            splits["test"].rows,
-            predict=splits["test"].rows,
-            lfs=lfs,
-            votes={"train": splits["train"].votes, "val": splits["valid"].votes, "test": splits["test"].votes},
-            records=records,
-            inspect=inspect,
-            feature_space=feature_space,
-            classes=label_names,
-            batch_size=batch_size,
-            loader=LoaderOptions(seed=seed) if loader is None else loader,
-            progress_bar=progress_bar,
-        )
         self.root = root
+        with self._naming_the_directory():
+            super().__init__(
+                splits["train"].rows,
+                splits["valid"].rows,
+                splits["test"].rows,
+                predict=splits["test"].rows,
+                lfs=lfs,
+                votes={"train": splits["train"].votes, "val": splits["valid"].votes, "test": splits["test"].votes},
+                records=records,
+                inspect=inspect,
+                feature_space=feature_space,
+                classes=label_names,
+                batch_size=batch_size,
+                loader=LoaderOptions(seed=seed) if loader is None else loader,
+                progress_bar=progress_bar,
+            )
         if max_train_rows is not None:
             self.draw_train_rows(max_train_rows, seed)
+
+    def prepare_data(self) -> None:
+        """Do what one process does for all; see ``setup``."""
+        with self._naming_the_directory():
+            super().prepare_data()
+
+    def setup(self, stage: str | None = None) -> None:
+        """Make the data sets; here labels and votes are checked against the classes and the LFs.
+
+        Raises:
+            LoLError: if they do not fit, naming the directory.
+        """
+        with self._naming_the_directory():
+            super().setup(stage)
+
+    @contextmanager
+    def _naming_the_directory(self) -> Iterator[None]:
+        try:
+            yield
+        except LoLError as error:
+            raise type(error)(f"{self.root}: {error}") from error
 
 
 def read_wrench_split(path: str | Path) -> WrenchSplit:
@@ -151,6 +175,8 @@ def read_wrench_lfs(path: str | Path) -> tuple[list[str], list[GradientLabelingF
     names, lfs = [], []
     for column, item in enumerate(content):
         try:
+            if not isinstance(item["name"], str):
+                raise TypeError(f"its name is {item['name']!r:.80}")
             names.append(item["name"])
             if item["rules"] is not None:
                 # A rule whose list of words is empty never hits.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -32,11 +31,7 @@ def benchmark(options: Sequence[str]) -> None:
     settings = benchmark_parser().parse_args(spelled(options)).as_dict()
     settings.pop("config")
     budget = Budget(**{field.name: settings.pop(field.name) for field in fields(Budget)})
-    try:
-        run_benchmark(settings.pop("data"), budget=budget, console=console, **settings)
-    except KeyboardInterrupt:
-        print("Interrupted; no finished trial is lost. The same command goes on from there.", file=sys.stderr)
-        raise SystemExit(130) from None
+    run_benchmark(settings.pop("data"), budget=budget, console=console, **settings)
     output = settings["output"]
     print_results(read_results(output), console, knows=read_knowledge(output))
     console.print(f"All results: {output}; tables and pictures: lol-lightning report {output}")

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias, cast
 
 from torch import Tensor
 
+from lol_lightning._files.disk import read_bytes
 from lol_lightning.data.base import BaseDataModule
 from lol_lightning.data.batch import SparseRows
 from lol_lightning.data.datamodule import LoLDataModule
@@ -110,7 +111,7 @@ def _as_set(name: str, dataset: str | Path | MakeDataModule) -> BenchmarkSet:
         raise DataError(f"there is no WRENCH directory {str(dataset)!r}; it would hold train.json, valid.json, ...")
     digest = hashlib.sha256()
     for path in sorted(root.glob("*.json")):
-        digest.update(path.name.encode() + path.read_bytes())
+        digest.update(path.name.encode() + read_bytes(path, "a file of a WRENCH directory"))
     return BenchmarkSet(name, digest.hexdigest(), partial(_wrench, str(root)), seeded=False)
 
 

@@ -15,7 +15,7 @@ from lol_lightning.experiments.method import Method
 from lol_lightning.experiments.training import check_steps
 from lol_lightning.models.metrics import Score
 
-__all__ = ["METRICS", "Budget", "Metric", "Outcome", "StudyPlan"]
+__all__ = ["METRICS", "UNBOUNDED", "Budget", "Metric", "Outcome", "StudyPlan"]
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,8 @@ METRICS = {
     "max_logit": Metric("largest difference of two logits", "", "logits", best=None, scale=1.0),
 }
 """What is measured on the test rows: ``test_accuracy``, ... in results. See ``SCORES`` and ``calibration``."""
+UNBOUNDED = ("test_nll", "test_max_logit")
+"""Metrics that are infinite where a model's logits are not finite."""
 
 
 @dataclass(frozen=True)

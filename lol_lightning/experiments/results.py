@@ -15,7 +15,7 @@ from lol_lightning._files.disk import make_directory_of, read_text, reading, wri
 from lol_lightning._files.plain import check_list, read_json, write_json
 from lol_lightning.exceptions import ConfigurationError, DataError
 from lol_lightning.experiments.environment import PACKAGES, command_line, environment
-from lol_lightning.experiments.plan import Outcome, StudyPlan
+from lol_lightning.experiments.plan import UNBOUNDED, Outcome, StudyPlan
 
 __all__ = ["COLUMNS", "KEY", "Finished", "ResultFiles", "read_knowledge", "read_results", "results_of"]
 
@@ -23,9 +23,8 @@ KEY = ["dataset", "method", "seed", "train_rows", "val_per_class"]
 """Columns that name a study."""
 _CURE = "`lol-lightning benchmark` writes one; give another output, or delete that one."
 _WHAT, _WHAT_BESIDE = "a CSV of results", "the JSON beside a CSV of results"
+_TEXTS = ("dataset", "method", "train_rows", "val_per_class", "metric")
 COLUMNS = [*KEY, "metric", "value", "trials", "seconds"]
-UNBOUNDED = ("test_nll", "test_max_logit")
-"""Metrics that are infinite where a model's logits are not finite."""
 
 Finished: TypeAlias = tuple[StudyPlan, Outcome]
 """A study and what came out of it."""
@@ -58,15 +57,23 @@ def read_results(path: str | Path) -> pd.DataFrame:
     """
     text = read_text(path, _WHAT, _CURE)
     with reading(path, _WHAT, _CURE):
-        frame = pd.read_csv(io.StringIO(text), dtype={"train_rows": str, "val_per_class": str})
+        # Texts are taken as they are written: a method may be called "null".
+        frame = pd.read_csv(io.StringIO(text), dtype=dict.fromkeys(_TEXTS, str), keep_default_na=False)
         if missing := [name for name in COLUMNS if name not in frame.columns]:
             raise DataError(f"it lacks the column {missing[0]!r}; results have {', '.join(COLUMNS)}")
         if frame.empty:
             raise DataError("it holds no results")
+        for name in _TEXTS:
+            if (empty := frame[name] == "").any():
+                raise DataError(f"the column {name!r} is empty in row {int(empty.to_numpy().argmax())}")
+        for name in ("seed", "trials"):
+            if not pd.api.types.is_integer_dtype(frame[name]):
+                raise DataError(f"the column {name!r} holds something else than whole numbers")
+        for name in ("value", "seconds"):
+            frame[name] = frame[name].astype(float)
         unbounded = frame["metric"].isin(UNBOUNDED) & (frame["value"] == np.inf)
-        for name in ("value", "trials", "seconds"):
-            good = np.isfinite(frame[name].to_numpy(dtype=float))
-            if not (good | unbounded if name == "value" else good).all():
+        for name in ("value", "seconds"):
+            if not (np.isfinite(frame[name]) | (unbounded & (name == "value"))).all():
                 raise DataError(f"the column {name!r} holds a number that is missing or not finite")
         return _in_order(frame)
 
@@ -159,6 +166,8 @@ def _described(path: Path) -> dict[str, Any]:
         for line in check_list(described["chosen"], dict, "chosen"):
             if missing := [name for name in KEY if name not in line]:
                 raise DataError(f"a line of chosen trials lacks {missing[0]!r}")
+            check_list([line[name] for name in KEY if name != "seed"], str, "the names of chosen trials")
+            check_list([line["seed"]], int, "the seeds of chosen trials")
         return {**described, "chosen": _sorted(described["chosen"])}
 
 

@@ -7,7 +7,7 @@ import signal
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import lru_cache
 from itertools import product
 from pathlib import Path
@@ -19,6 +19,7 @@ from joblib import Parallel, delayed
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from lol_lightning._files.locks import locked
 from lol_lightning.exceptions import ConfigurationError, check_choice
 from lol_lightning.experiments.data import Datasets, as_sets, forget
 from lol_lightning.experiments.methods import as_methods
@@ -32,6 +33,7 @@ from lol_lightning.models.metrics import SCORES, Score
 __all__ = ["run_benchmark"]
 
 Size = int | str | None
+_BUSY = "Wait for that run, or give another output."
 
 
 def run_benchmark(
@@ -88,7 +90,8 @@ def run_benchmark(
     Raises:
         ConfigurationError: if an argument lies outside its range, a method is unknown, Optuna is missing, or
             ``output`` holds results of other settings.
-        DataError: if data are missing or have too few labels.
+        DataError: if data are missing or have too few labels, another process writes to ``output``, or a file of
+            results or trials is broken.
 
     Example:
         >>> results = run_benchmark(["wrench/youtube"], ["mv", "lol"], train_rows=100)  # doctest: +SKIP
@@ -115,15 +118,28 @@ def run_benchmark(
         StudyPlan(dataset, method, seed, size, labeled, budget, **settings)
         for dataset, size, seed, labeled, method in product(sets, rows, seeds, per_class, chosen)
     ]
-    files = None
-    if output is not None:
-        # Sets may have different numbers of trials, which the results tell.
-        shared = {**{name: value for name, value in vars(budget).items() if name != "trials"}, **settings}
-        files = ResultFiles(output, shared, {m.name: m.settings() for m in chosen}, {m.name: m.knows for m in chosen})
+    with locked(output, _BUSY) if output is not None else nullcontext():
+        files = None
+        if output is not None:
+            # Sets may have different numbers of trials, which the results tell.
+            shared = {**{name: value for name, value in vars(budget).items() if name != "trials"}, **settings}
+            knows = {m.name: m.knows for m in chosen}
+            files = ResultFiles(output, shared, {m.name: m.settings() for m in chosen}, knows)
+        return _run_all(plans, storage, files, jobs, console)
+
+
+def _run_all(
+    plans: Sequence[StudyPlan],
+    storage: str | Path | None,
+    files: ResultFiles | None,
+    jobs: int,
+    console: Console | None,
+) -> pd.DataFrame:
+    """Run the studies that a store lacks, and write the results of all after each."""
     store = TrialStore(storage)
     finished, open_plans, done = _known(plans, store)
     try:
-        for finished_now in _run(open_plans, storage, jobs, console, done, budget.trials * len(plans)):
+        for finished_now in _run(open_plans, storage, jobs, console, done, plans[0].budget.trials * len(plans)):
             finished.append(finished_now)
             if console is not None and not console.is_terminal:
                 _tell(console, finished, len(plans))
@@ -131,6 +147,7 @@ def run_benchmark(
                 files.write(finished)
     finally:
         forget()
+        store.close()
     if files is not None:
         files.write(finished)
     return results_of(finished)

@@ -148,10 +148,13 @@ class ExampleTargets:
             raise TargetsError(f"scale has shape {tuple(self.scale.shape)}, expected {tuple(self.index.shape[:2])}.")
 
     def check_values(self) -> None:
-        """Raise ``TargetsError`` if an index lies outside its range or a number is not finite."""
-        if not self.index.numel():
-            return
-        low, high = (int(bound) for bound in torch.aminmax(self.index))
+        """Raise ``TargetsError`` if an index lies outside its range or a number is not finite, block by block."""
+        for start in range(0, len(self), _CHUNK):
+            self._check_block(start)
+
+    def _check_block(self, start: int) -> None:
+        index = self.index[start : start + _CHUNK]
+        low, high = (int(bound) for bound in torch.aminmax(index)) if index.numel() else (0, -1)
         if low < 0 or high >= self.num_features:
             raise TargetsError(
                 f"a gradient target has feature {low if low < 0 else high}, outside [0, {self.num_features}). Compute "
@@ -159,9 +162,11 @@ class ExampleTargets:
             )
         for name in ("value", "scale"):
             tensor = getattr(self, name)
-            if tensor is not None and not (finite := torch.isfinite(tensor)).all():
+            if tensor is None:
+                continue
+            if not (finite := torch.isfinite(tensor[start : start + _CHUNK])).all():
                 row, lf = (~finite).nonzero()[0, :2].tolist()
-                raise TargetsError(f"labeler {lf} has a gradient {name} on row {row} that is not finite.")
+                raise TargetsError(f"labeler {lf} has a gradient {name} on row {start + row} that is not finite.")
 
 
 def _take(tensor: Tensor | None, index: Tensor) -> Tensor | None:

@@ -22,6 +22,7 @@ from lol_lightning.inspection.agreement import opposed_pairs
 from lol_lightning.inspection.summary import describe_records, lf_summary
 from lol_lightning.lfs.lfs import check_lf_names
 from lol_lightning.lfs.record import LFRecord, Source
+from lol_lightning.lfs.record_state import record_from_state
 
 __all__ = ["LFInspection"]
 
@@ -30,19 +31,6 @@ MAX_CELLS = 2**28
 
 _WHAT, _CURE = "an inspection of labeling functions", "Write it with LFInspection.save."
 _FIELDS = {"num_rows": int, "lfs": list, "votes": list}
-_RECORD = {"name": str, "features": list, "columns": list, "notes": list}
-_FEATURE = {
-    "term": str,
-    "label": int,
-    "kind": str,
-    "value": int | float,
-    "source": str,
-    "clause": int,
-    "group": int,
-    "column": str | None,
-    "std_error": int | float | None,
-    "support": int | None,
-}
 
 
 @dataclass(eq=False)
@@ -133,7 +121,7 @@ class LFInspection:
         content = read_json(path, _WHAT, _CURE)
         with reading(path, _WHAT, _CURE):
             content = check_fields(content, _FIELDS, "the inspection")
-            records = [_record(record, f"LF {i}") for i, record in enumerate(content["lfs"])]
+            records = [record_from_state(record, f"LF {i}") for i, record in enumerate(content["lfs"])]
             check_lf_names([record.name for record in records])
             if len(content["votes"]) != len(records):
                 raise DataError(f"it holds votes of {len(content['votes'])} LFs, and {len(records)} LFs")
@@ -148,14 +136,6 @@ class LFInspection:
 def _check_size(num_rows: int, num_lfs: int) -> None:
     if not 0 <= num_rows * max(1, num_lfs) <= MAX_CELLS:
         raise DataError(f"{num_rows} rows of {num_lfs} LFs are not from 0 to {MAX_CELLS} votes")
-
-
-def _record(value: Any, where: str) -> LFRecord:
-    record = check_fields(value, _RECORD, where)
-    features = [check_fields(feature, _FEATURE, f"a feature of {where}") for feature in record["features"]]
-    for name in ("columns", "notes"):
-        check_list(record[name], str, f"{name} of {where}")
-    return LFRecord.from_dict({**record, "features": features})
 
 
 def _votes(value: Any, num_rows: int, where: str) -> tuple[np.ndarray, np.ndarray]:

@@ -10,8 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from lol_lightning._files.packed import pack, unpack
+from lol_lightning._files.plain import check_fields
 from lol_lightning._lightning import rank_zero_info
+from lol_lightning.exceptions import DataError
 from lol_lightning.losses.penalties import GradientPenalty, Penalty, as_penalty
+from lol_lightning.losses.penalties.base import check_alpha_and_c
 
 if TYPE_CHECKING:
     from lol_lightning.losses.lol_loss import LoLLoss
@@ -44,7 +47,7 @@ def make_room(lol: LoLLoss, state_dict: Mapping[str, Any], prefix: str, *_: Any)
     """
     packed = state_dict.get(prefix + "_extra_state")
     if packed is not None:
-        state = unpack(packed, "the state of LoLLoss")
+        state = _checked(unpack(packed, "the state of LoLLoss"))
         saved = None if state["penalty"] is None else as_penalty(state["penalty"], GradientPenalty)
         if saved is not None:
             saved.alpha_, saved.c_ = state["in_force"]["alpha"], state["in_force"]["c"]
@@ -68,6 +71,24 @@ def make_room(lol: LoLLoss, state_dict: Mapping[str, Any], prefix: str, *_: Any)
             setattr(owner, name, torch.empty_like(buffer, device=device))
         elif owner is not None and packed is not None:
             setattr(owner, name, None)
+
+
+def _checked(state: Any) -> dict[str, Any]:
+    """Check what ``packed_state`` packs.
+
+    Raises:
+        DataError: if it is something else.
+    """
+    where = "the state of LoLLoss"
+    fields = {"penalty": dict | None, "in_force": dict | None, "sources": dict, "is_configured": bool}
+    checked = check_fields(state, fields, where)
+    check_fields(checked["sources"], dict.fromkeys(_SOURCES, list | str | None), f"sources in {where}")
+    if (checked["penalty"] is None) != (checked["in_force"] is None):
+        raise DataError(f"{where} has a penalty without alpha and c, or these without a penalty.")
+    if checked["in_force"] is not None:
+        numbers = check_fields(checked["in_force"], {"alpha": float | int, "c": float | int}, f"in_force in {where}")
+        check_alpha_and_c(numbers["alpha"], numbers["c"])
+    return checked
 
 
 def _differs(numbers: Any, saved: Tensor | None) -> bool:

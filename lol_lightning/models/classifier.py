@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torchmetrics import MetricCollection
 
 from lol_lightning._files.packed import pack, unpack
+from lol_lightning._files.plain import check_fields
 from lol_lightning._lightning import OptimizerLRScheduler, rank_zero_info
 from lol_lightning.data.base import BaseDataModule, data_module_of
 from lol_lightning.data.batch import LoLBatch
@@ -26,6 +27,7 @@ from lol_lightning.losses.weights import ClassWeighting, LFWeighting
 from lol_lightning.models.epoch_means import EpochMeans
 from lol_lightning.models.lazy_adam import LazyAdam
 from lol_lightning.models.metrics import classification_metrics
+from lol_lightning.models.model_file import check_room
 from lol_lightning.models.predictor import Predictor
 from lol_lightning.models.rank_state import own_state, random_state, restore_random_state, states_of_ranks
 from lol_lightning.models.training_monitor import TrainingMonitor
@@ -35,6 +37,7 @@ __all__ = ["LoLClassifier"]
 
 RANK_STATES = "lol_rank_states"
 """Key of checkpoints."""
+_EXTRA = {"sizes": dict, "feature_space": dict | None}
 LAZY_ROWS = 20_000
 """From this many features on, ``optimizer="auto"`` gives the default network row-sparse gradients and lazy Adam."""
 
@@ -366,13 +369,19 @@ def _build_from(model: LoLClassifier, state_dict: Mapping[str, Any], prefix: str
     packed = state_dict.get(prefix + "_extra_state")
     if packed is None:
         return
-    extra = unpack(packed, "the state of LoLClassifier")
-    model.hparams.update({name: extra["sizes"][name] for name in model._SIZES})
+    extra = check_fields(unpack(packed, "the state of LoLClassifier"), _EXTRA, "the state of LoLClassifier")
+    sizes = check_fields(extra["sizes"], dict.fromkeys(model._SIZES, int | None), "sizes in the state of LoLClassifier")
+    if not model._is_built:
+        check_room(
+            {**model.hparams, **sizes}, {name: state_dict[name] for name in state_dict if name.startswith(prefix)}
+        )
+    space = None if extra["feature_space"] is None else feature_space_from_state(extra["feature_space"])
+    # From here on nothing in the state can be wrong but the weights.
+    model.hparams.update(sizes)
     if not model._is_built:
         model._build()
-    if extra["feature_space"] is not None:
-        model._space_state, model._packed = extra["feature_space"], None
-        model.feature_space = feature_space_from_state(extra["feature_space"])
+    if space is not None:
+        model._space_state, model._packed, model.feature_space = extra["feature_space"], None, space
 
 
 def _note_loaded(model: LoLClassifier, *_: Any) -> None:

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from lol_lightning._files.checkpoints import CHECKPOINT, CHECKPOINT_CURE, is_local, read_checkpoint
+from lol_lightning._files.disk import building, reading
 from lol_lightning._files.state import write_archive
 from lol_lightning._lightning import LightningModule, rank_zero_info
 from lol_lightning.data.batch import Features, LoLBatch
 from lol_lightning.data.feature_batches import feature_batches
 from lol_lightning.exceptions import ConfigurationError, DataError, LoLError
 from lol_lightning.features import FeatureSpace
-from lol_lightning.models.model_file import model_state, read_model
+from lol_lightning.models.model_file import MODEL, MODEL_CURE, check_checkpoint, model_state, read_model
 from lol_lightning.networks import SparseMLP, logits_of
 
 if TYPE_CHECKING:
@@ -117,7 +119,31 @@ class Predictor(LightningModule):
         Raises:
             DataError: if the file is something else.
         """
-        return cls.from_state(*read_model(path))
+        hparams, state_dict = read_model(path)
+        with building(path, MODEL, MODEL_CURE):
+            return cls.from_state(hparams, state_dict)
+
+    @classmethod
+    def load_from_checkpoint(cls, checkpoint_path: str | Path | IO[bytes], *args: Any, **kwargs: Any) -> Self:
+        """Read a Lightning checkpoint; see Lightning's method. The file is checked before anything is built.
+
+        Args:
+            checkpoint_path: of a file of this machine; an open file or an address is left to Lightning.
+            *args: of Lightning's method.
+            **kwargs: of Lightning's method and of this class, such as ``network=``.
+
+        Raises:
+            DataError: if the file is missing, broken or something else.
+            LoLError: if the model refuses an argument.
+        """
+        if not is_local(checkpoint_path):
+            return super().load_from_checkpoint(checkpoint_path, *args, **kwargs)
+        path = Path(cast(str, checkpoint_path))
+        checkpoint = read_checkpoint(path)
+        with reading(path, CHECKPOINT, CHECKPOINT_CURE):
+            check_checkpoint(checkpoint)
+        with building(path, CHECKPOINT, CHECKPOINT_CURE):
+            return super().load_from_checkpoint(checkpoint_path, *args, **kwargs)
 
     @classmethod
     def from_state(cls, hparams: Mapping[str, Any], state_dict: Mapping[str, Any]) -> Self:

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 
 from lol_lightning._files.arrays import read_arrays
-from lol_lightning._files.disk import read_text, reading
+from lol_lightning._files.disk import building, read_text, reading
 from lol_lightning._lightning import rank_zero_info
 from lol_lightning.exceptions import DataError
 from lol_lightning.vision.images import SIZE, ImageFiles, Inputs, OnCorrupt
@@ -163,18 +163,20 @@ def read_awa(root: str | Path, size: int = SIZE, on_corrupt: OnCorrupt = "error"
         DataError: if a file is missing, the matrix does not fit the names, or there are no images.
     """
     root = Path(root)
-    classes, attributes = (_numbered(root / name) for name in ("classes.txt", "predicates.txt"))
-    path = root / "predicate-matrix-binary.txt"
-    with reading(path, "a matrix of 0 and 1", _AWA):
-        values = torch.tensor([[float(x) for x in line.split()] for line in _lines(path)])
-    matrix = ClassAttributeMatrix(classes, attributes, values)
-    train, test = (
-        [matrix.index(line.strip()) for line in _lines(root / name)] for name in ("trainclasses.txt", "testclasses.txt")
-    )
-    if both := sorted(set(train) & set(test)):
-        raise DataError(f"{classes[both[0]]!r} stands in both trainclasses.txt and testclasses.txt of {root}.")
-    seen = torch.zeros(len(classes), dtype=torch.bool)
-    seen[train] = True
+    with building(root, "an AwA directory", _AWA):
+        classes, attributes = (_numbered(root / name) for name in ("classes.txt", "predicates.txt"))
+        path = root / "predicate-matrix-binary.txt"
+        with reading(path, "a matrix of 0 and 1", _AWA):
+            values = torch.tensor([[float(x) for x in line.split()] for line in _lines(path)])
+        matrix = ClassAttributeMatrix(classes, attributes, values)
+        train, test = (
+            [matrix.index(line.strip()) for line in _lines(root / name)]
+            for name in ("trainclasses.txt", "testclasses.txt")
+        )
+        if both := sorted(set(train) & set(test)):
+            raise DataError(f"{classes[both[0]]!r} stands in both trainclasses.txt and testclasses.txt of {root}.")
+        seen = torch.zeros(len(classes), dtype=torch.bool)
+        seen[train] = True
     return _folders(root / "JPEGImages", matrix, seen, size, on_corrupt)
 
 

@@ -10,7 +10,8 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
-from lol_lightning._files.disk import reading, regular_size
+from lol_lightning._files.disk import reading
+from lol_lightning._files.state import read_tensors
 from lol_lightning.exceptions import ConfigurationError, check_choice
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "Stem",
     "check_evaluation_mode",
     "check_features",
+    "read_weights",
     "representation_size",
 ]
 
@@ -63,7 +65,7 @@ class ResNet18Backbone(nn.Module):
             self.body.conv1 = nn.Conv2d(3, 64, 3, stride=stride, padding=1, bias=False)
             self.body.maxpool = nn.Identity()
         if weights is not None:
-            state = _downloaded() if weights == "DEFAULT" else _read(Path(weights))
+            state = _downloaded() if weights == "DEFAULT" else read_weights(Path(weights))
             _load(self.body, state, weights, stem)
 
     def forward(self, images: Float[Tensor, "row channel height width"]) -> Float[Tensor, "row feature"]:
@@ -171,15 +173,16 @@ def _downloaded() -> dict[str, Tensor]:
         ) from error
 
 
-def _read(path: Path) -> dict[str, Tensor]:
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """Read a state dict of finite tensors.
+
+    Raises:
+        ConfigurationError: if the file is missing, broken or something else.
+    """
     if not path.is_file():
         raise ConfigurationError(f"there is no file of weights {str(path)!r}; give the path to a saved state dict.")
     with reading(path, "a state dict", "Give the path to one.", ConfigurationError):
-        regular_size(path)
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        if not isinstance(state, dict):
-            raise ConfigurationError(f"it holds a {type(state).__name__}")
-        return state
+        return read_tensors(path, "a state dict")
 
 
 def _load(body: nn.Module, state: dict[str, Tensor], weights: str | Path, stem: str) -> None:

@@ -32,6 +32,8 @@ __all__ = [
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
+MAX_PIXELS = 2**26
+"""Pixels from which on an image is refused undecoded: 8,192 x 8,192, 192 MiB in memory."""
 SIZE = 224
 """Side in pixels to which images are brought, that of ImageNet."""
 
@@ -186,20 +188,31 @@ def decode(path: Path, size: int) -> UInt8[Tensor, "3 height width"]:
     """Decode an image file as a square.
 
     Raises:
-        DataError: if the file is missing, no image, cut short, or so large that Pillow takes it for an attack.
+        DataError: if the file is missing, no image, cut short, or has more than ``MAX_PIXELS``.
     """
     from PIL import Image
 
     try:
-        with Image.open(path) as opened:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # Our bound is lower than Pillow's.
+            opened = Image.open(path)
+        with opened:
+            # The size stands in the header: what is too large is refused before it takes memory.
+            if (pixels := opened.width * opened.height) > MAX_PIXELS:
+                raise DataError(f"it has {opened.width} x {opened.height} = {pixels} pixels, more than {MAX_PIXELS}")
             image = opened.convert("RGB")
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except Exception as error:  # The bytes of a file decide what is raised.
         raise DataError(f"the image {path} cannot be decoded ({error}). Mend or delete it.") from error
     return square(image, size)
 
 
 def square(image: Picture, size: int) -> UInt8[Tensor, "3 height width"]:
     """Resize the shorter side of an RGB image to ``size``, and cut the middle out."""
+    shorter = min(image.size)
+    if max(image.size) > 4 * shorter:  # Of a narrow strip only the middle is enlarged, with a margin for the filter.
+        width, height = (min(side, 3 * shorter + side % 2) for side in image.size)
+        left, top = (image.width - width) // 2, (image.height - height) // 2
+        image = image.crop((left, top, left + width, top + height))
     ratio = size / min(image.size)
     width, height = (max(size, round(side * ratio)) for side in image.size)
     left, top = (width - size) // 2, (height - size) // 2

@@ -184,8 +184,8 @@ def save_settings(targets: ExampleTargets, directory: str | Path, fingerprint: s
 def load_targets(directory: str | Path, fingerprint: str | None = None) -> ExampleTargets:
     """Map saved targets into memory: entries are read from disk when a batch asks for them.
 
-    Only a few rows are read at once, to tell that the arrays are those that were written. All values were checked
-    then, and are not checked again.
+    All values are read once, in blocks, to tell that they are finite and within their range, and a digest of a few rows
+    tells that the arrays are those that were written.
 
     Args:
         directory: what ``save_targets`` wrote.
@@ -203,12 +203,13 @@ def load_targets(directory: str | Path, fingerprint: str | None = None) -> Examp
         check_choice("unit", state["unit"], get_args(GradientUnit))
         paths = {name: directory / f"{name}.npy" for name in ARRAYS}
         arrays = {name: mapped(path, rows) for name, path in paths.items() if path.exists()}
-        # Made without rows first, because the check of all values would read them all.
+        # Made without rows first, so that the shapes are checked before the values.
         none: dict[str, Any] = {name: array[:0] for name, array in arrays.items()}
         targets = ExampleTargets(**none, **state).replaced(arrays)
         targets.check_shapes()
         if _digest_of_sample(targets) != sample:
             raise TargetsError(f"the arrays are not those that {SETTINGS} was written for")
+        targets.check_values()
         return targets
 
 

@@ -2,9 +2,6 @@ import json
 
 import numpy as np
 import pytest
-from broken_files import FUZZ, broken
-from hypothesis import given
-from hypothesis import strategies as st
 from jsonargparse import ArgumentParser
 
 from lol_lightning.data import LoaderOptions, LoLDataModule, WrenchDataModule
@@ -72,20 +69,6 @@ def test_max_train_rows_follows_the_seed(tmp_path):
     assert len(texts(0, rows=100)) == 6
     with pytest.raises(ConfigurationError, match="max_train_rows = 0"):
         WrenchDataModule(tmp_path, max_train_rows=0)
-
-
-@FUZZ
-@given(data=st.data())
-def test_broken_files_are_errors_or_a_set(tmp_path_factory, data):
-    directory = tmp_path_factory.getbasetemp() / "broken"
-    directory.mkdir(exist_ok=True)
-    path = write(directory) / f"{data.draw(st.sampled_from(['train', 'valid', 'test', 'label', 'lfs']))}.json"
-    path.write_bytes(data.draw(broken(path.read_bytes())))
-    try:
-        module = WrenchDataModule(directory)
-    except LoLError:
-        return
-    assert module.num_lfs == 3
 
 
 @pytest.mark.parametrize(
@@ -197,3 +180,17 @@ def test_feature_space_and_vectorizer_by_class_path(tmp_path):
     data.setup("fit")
     assert data.feature_space.feature_names == ["song", "word1"]
     assert data.loader == LoaderOptions(num_workers=1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"label": {"0": "ham", "1": "ham"}}, "classes need distinct names"),
+        ({"lfs": [{"name": ["x"], "rules": None}, *LFS[1:]]}, r"LF 0 of .*lfs\.json is broken: its name is \['x'\]"),
+        ({"valid": changed(label=7)}, "label of the val rows is 7"),
+    ],
+)
+def test_what_does_not_fit_names_the_directory(tmp_path, changes, message):
+    with pytest.raises(LoLError, match=message) as caught:
+        WrenchDataModule(write(tmp_path, **changes)).setup("fit")
+    assert str(tmp_path) in str(caught.value)

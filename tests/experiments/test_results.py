@@ -3,12 +3,9 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
-from broken_files import FUZZ, broken
-from hypothesis import given
-from hypothesis import strategies as st
 from tiny_benchmark import plan_of, write_wrench
 
-from lol_lightning.exceptions import ConfigurationError, DataError, LoLError
+from lol_lightning.exceptions import ConfigurationError, DataError
 from lol_lightning.experiments.plan import Outcome
 from lol_lightning.experiments.results import COLUMNS, ResultFiles, read_knowledge, read_results, results_of
 
@@ -134,23 +131,35 @@ def test_a_directory_that_cannot_be_made_is_noticed_before_anything_is_run(tmp_p
         files(tmp_path / "file" / "r.csv")
 
 
-@pytest.fixture
-def written(plans, tmp_path):
-    files(tmp_path / "r.csv").write([(plans[0], OUTCOME), (plans[9], OUTCOME)])
-    return {suffix: (tmp_path / "r.csv").with_suffix(suffix).read_bytes() for suffix in (".csv", ".json")}
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("youtube,,0,all,all,test_accuracy,1,1,1", "the column 'method' is empty in row 0"),
+        ("youtube,lol,0.5,all,all,test_accuracy,1,1,1", "the column 'seed' holds something else than whole numbers"),
+        ("youtube,lol,0,all,all,test_accuracy,1,,1", "the column 'trials' holds something else than whole numbers"),
+        ("youtube,lol,0,all,all,test_accuracy,,1,1", "could not convert string to float"),
+        ("youtube,lol,0,all,some,test_accuracy,1,1,1", "Unable to parse string"),
+    ],
+)
+def test_cells_that_do_not_fit_are_named(tmp_path, line, message):
+    path = tmp_path / "r.csv"
+    path.write_text(",".join(COLUMNS) + "\n" + line + "\n")
+    with pytest.raises(DataError, match=rf"r\.csv is not a CSV of results: {message}"):
+        read_results(path)
 
 
-@FUZZ
-@given(data=st.data())
-def test_broken_files_are_errors_or_results(written, tmp_path, data):
-    path = tmp_path / "broken.csv"
-    suffix = data.draw(st.sampled_from([".csv", ".json"]))
-    for name, content in written.items():
-        path.with_suffix(name).write_bytes(data.draw(broken(content)) if name == suffix else content)
-    try:
+def test_names_are_taken_as_they_are_written(tmp_path):
+    path = tmp_path / "r.csv"
+    path.write_text(",".join(COLUMNS) + "\n007,null,0,all,all,test_accuracy,1,1,1\n")
+    assert read_results(path)[["dataset", "method"]].to_numpy().tolist() == [["007", "null"]]
+
+
+@pytest.mark.parametrize(("name", "value"), [("method", ["lol"]), ("seed", "0"), ("train_rows", 9)])
+def test_chosen_trials_of_wrong_types_are_named(plans, tmp_path, name, value):
+    path = tmp_path / "r.csv"
+    files(path).write([(plans[0], OUTCOME)])
+    described = json.loads(path.with_suffix(".json").read_text())
+    described["chosen"][0][name] = value
+    path.with_suffix(".json").write_text(json.dumps(described))
+    with pytest.raises(DataError, match=r"r\.json is not the JSON beside .*: the .* of chosen trials has"):
         files(path)
-        frame = read_results(path)
-    except LoLError:
-        return
-    assert len(frame)
-    assert frame[["value", "trials", "seconds"]].notna().all(axis=None)

@@ -1,7 +1,16 @@
 import pytest
 import torch
 from torch import nn
-from toy_images import ATTRIBUTES, R, small_backbone, small_backbone_of_96, toy_data, toy_image_data, write_awa
+from toy_images import (
+    ATTRIBUTES,
+    R,
+    perfect_labelers,
+    small_backbone,
+    small_backbone_of_96,
+    toy_data,
+    toy_image_data,
+    write_awa,
+)
 from toy_images import toy_module as make
 
 from lol_lightning.exceptions import ConfigurationError, DataError
@@ -151,3 +160,11 @@ def test_a_corrupt_first_file_is_not_what_a_backbone_is_tried_on(tmp_path):
     data = make(root, ["fox", "gnu"], labelers=LabelerTraining(backbone=Flat(), epochs=1), **options)
     data.setup()
     assert data.num_features == 16
+
+
+@pytest.mark.parametrize("content", [{}, {"settings": {}, "state": {}}, {"state": perfect_labelers().state_dict()}])
+def test_other_files_than_labelers(tmp_path, content):
+    torch.save(content, path := tmp_path / "file")
+    data, training = toy_data(rows_per_class=2), LabelerTraining(path=path, epochs=1)
+    with pytest.raises(DataError, match=r"file is not a file of labelers that a LoLImageDataModule wrote: it"):
+        training.trained(training.untrained(data, torch.Tensor.float), data, [], torch.Tensor.float)

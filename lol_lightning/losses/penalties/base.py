@@ -222,7 +222,9 @@ def as_penalty(penalty: Penalty | Mapping[str, Any], default: type[Penalty]) -> 
             )
         cls = match
     try:
-        return cls(**arguments)
+        built = cls(**arguments)
+        built.plain()  # Arguments of another type show here at the latest.
+        return built
     except TypeError as error:
         raise ConfigurationError(f"{cls.__name__}: {error}; it takes {', '.join(cls().init_args())}.") from error
 

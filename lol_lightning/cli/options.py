@@ -1,0 +1,33 @@
+"""Options that name files of options: checked by the careful reader, before jsonargparse reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from lol_lightning._files.yaml_files import read_yaml
+
+__all__ = ["check_configs"]
+
+_NAMES = ("--config", "-c")
+
+
+def check_configs(options: Sequence[str]) -> None:
+    """Check the files that ``--config`` names; jsonargparse would walk through references that never end.
+
+    Raises:
+        DataError: if one is missing, no YAML, nested too deeply or multiplies itself.
+    """
+    for value in _values(options):
+        # jsonargparse also takes YAML itself in place of a file.
+        if "\n" not in value and ":" not in value.partition(".")[0]:
+            read_yaml(Path(value), "a YAML file of options", "See configs/ for some.")
+
+
+def _values(options: Sequence[str]) -> Iterator[str]:
+    for place, option in enumerate(options):
+        name, equals, value = option.partition("=")
+        if name in _NAMES and equals:
+            yield value
+        elif name in _NAMES and place + 1 < len(options):
+            yield options[place + 1]
