@@ -15,6 +15,7 @@ from lol_lightning.exceptions import LabelingFunctionError
 from lol_lightning.functional.votes import ABSTAIN
 from lol_lightning.lfs.lfs import as_lfs
 from lol_lightning.lfs.matrix import validate_votes
+from lol_lightning.lfs.rows import as_rows
 from lol_lightning.lfs.rules._corpus import TextBlock, text_blocks
 from lol_lightning.lfs.rules.rule_types import Rule, RuleFunction, read_text
 
@@ -57,8 +58,7 @@ def fast_apply(
         array([[1, 0]])
     """
     lfs = as_lfs(lfs)
-    if not isinstance(data, pd.DataFrame) and len(data) and isinstance(next(iter(data)), str):
-        data = pd.DataFrame({column: list(data)}, dtype=object)
+    data = as_rows(data, column)
     votes = np.full((len(data), len(lfs)), ABSTAIN, dtype=np.int64)
     if votes.size == 0:
         return votes

@@ -17,6 +17,7 @@ from lol_lightning.inspection.probing._units import TOKEN_PATTERN, TextUnits
 from lol_lightning.lfs.isolated import isolated_copy
 from lol_lightning.lfs.lfs import as_lfs
 from lol_lightning.lfs.record import Kind, LFRecord
+from lol_lightning.lfs.rows import read_rows
 
 __all__ = ["probe_lfs"]
 
@@ -77,7 +78,7 @@ def probe_lfs(
         [('http', 1, 1.0, 2)]
     """
     functions = as_lfs(lfs)
-    points = TextPoints(data, column)
+    points = TextPoints(read_rows(data), column)
     chosen = ProbeSettings(candidates=tuple(candidates), **settings)
     units = TextUnits(token_pattern, ngram_range=ngram_range)
     kind: Kind = "token"

@@ -17,6 +17,7 @@ from lol_lightning.functional.votes import ABSTAIN
 from lol_lightning.inspection._budget import ENDED, Budget
 from lol_lightning.inspection._votes import NOT_CALLED, OnError, vote_of
 from lol_lightning.inspection.probing._tally import VoteTally
+from lol_lightning.lfs.frames import as_frame, kind_of
 from lol_lightning.lfs.isolated import isolated_copy
 from lol_lightning.lfs.lfs import as_lfs
 from lol_lightning.lfs.record import InspectedFeature, LFRecord
@@ -133,6 +134,10 @@ def probe_table(
             f"sigma = {sigma}, num_pairs = {num_pairs}, max_rows = {max_rows} and min_support = {min_support} "
             "must all be positive."
         )
+    table = as_frame(data)
+    if table is None:
+        raise DataError(f"probe_table reads DataFrames, got {kind_of(data)}; pass pandas.DataFrame(rows).")
+    data = table
     if missing := [n for n in [*(columns or ()), *(numeric or ()), *(categorical or ())] if n not in data.columns]:
         raise DataError(f"the table has no column {missing[0]!r}; it has {list(data.columns)}.")
     chosen = data if columns is None else data[list(columns)]

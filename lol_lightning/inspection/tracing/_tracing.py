@@ -26,6 +26,7 @@ from lol_lightning.inspection.tracing._traced_text import TracedStr
 from lol_lightning.lfs.isolated import isolated_copy
 from lol_lightning.lfs.lfs import as_lfs
 from lol_lightning.lfs.record import LFRecord
+from lol_lightning.lfs.rows import read_rows
 
 __all__ = ["Tracer", "run_traced", "trace_lf", "trace_lfs"]
 
@@ -51,7 +52,7 @@ def trace_lfs(
     Raises:
         DataError: if the votes do not fit the data and the LFs.
     """
-    functions = as_lfs(lfs)
+    functions, data = as_lfs(lfs), read_rows(data)
     if votes is not None and np.shape(votes) != (len(data), len(functions)):
         raise DataError(
             f"votes have shape {np.shape(votes)}, but there are {len(data)} data points and {len(functions)} LFs; "
@@ -102,6 +103,7 @@ def trace_lf(
         >>> [(feature.term, feature.label, feature.kind) for feature in record.features]
         [('please', 1, 'substring')]
     """
+    data = read_rows(data)
     if votes is not None and len(votes) != len(data):
         raise DataError(f"{len(votes)} votes of LF {lf.name!r} do not fit {len(data)} data points.")
     tracer = Tracer(lf, column, budget)
