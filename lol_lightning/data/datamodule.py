@@ -12,17 +12,19 @@ from snorkel.labeling import LabelingFunction
 
 from lol_lightning.data.base import BaseDataModule
 from lol_lightning.data.checkpoint import KIND, arguments_of, read_data_state, restored_space, state_of_space
+from lol_lightning.data.class_numbers import check_largest_vote, infer_num_classes
 from lol_lightning.data.dataset import LoLDataLoader, LoLDataset
 from lol_lightning.data.inspecting import InspectMode, InspectOptions, inspect_bare_lfs
 from lol_lightning.data.options import Classes, ClassShares, LoaderOptions
 from lol_lightning.data.targets import map_records
-from lol_lightning.data.voters import VOTING, Records, Voters, check_largest_vote, infer_num_classes, rows_to_train_on
+from lol_lightning.data.voters import VOTING, Records, Voters, rows_to_train_on
 from lol_lightning.exceptions import ConfigurationError, DataError, NotFittedError
 from lol_lightning.features import BagOfWords, FeatureSpace
 from lol_lightning.features.mapping import records_to_targets
 from lol_lightning.functional.gradient_targets import GradientTargets
 from lol_lightning.functional.votes import ABSTAIN
 from lol_lightning.inspection.summary import lf_summary
+from lol_lightning.lfs.abstentions import warn_of_abstentions_as_class
 from lol_lightning.lfs.record import LFRecord, Source
 from lol_lightning.lfs.rows import Rows, as_rows, labels_of, take_rows
 
@@ -278,7 +280,7 @@ class LoLDataModule(BaseDataModule):
         votes = np.full((self.num_rows(split), self.num_lfs), ABSTAIN)
         if split in self._once:
             votes = self._once[split]
-            check_largest_vote(votes, self.num_classes, split)
+            check_largest_vote(votes, self.num_classes, split, self.lf_names)
         labels = None if split == "predict" else self._labels(split)
         targets = self._datasets["train"].gradient_targets if "train" in self._datasets else None
         return LoLDataset(features, votes, targets, labels)
@@ -287,7 +289,10 @@ class LoLDataModule(BaseDataModule):
         rows, votes = self._rows["train"], self._once["train"]
         self._voters.records = self._once["records"]
         labels = {name: y for name in ("val", "test") if (y := self._labels(name)) is not None}
-        self._num_classes = infer_num_classes(self.classes, labels, votes, self._voters.inspected)
+        self._num_classes = infer_num_classes(
+            self.classes, labels, {"train": votes}, self.lf_names, self._voters.inspected
+        )
+        warn_of_abstentions_as_class(votes, self.lf_names)
         knows_shares = self.classes.balance is not None or labels.get("val") is not None
         self._kept = rows_to_train_on(votes, knows_shares)
         if self.feature_space.is_fitted:

@@ -18,6 +18,7 @@ from lol_lightning.exceptions import DataError
 from lol_lightning.features.feature_space import FeatureSpace
 from lol_lightning.functional.gradient_targets import GradientTargets
 from lol_lightning.lfs.adapter import GradientLabelingFunction
+from lol_lightning.lfs.matrix import validate_votes
 from lol_lightning.lfs.rules.rules import rules_lf
 
 __all__ = ["WrenchDataModule", "WrenchSplit", "read_wrench_lfs", "read_wrench_split"]
@@ -132,7 +133,7 @@ def read_wrench_split(path: str | Path) -> WrenchSplit:
             )
     rows = pd.DataFrame({"text": texts, "label": labels}, index=list(content))
     with reading(path, "a file of a WRENCH directory", _CURE):
-        return WrenchSplit(rows, np.array(votes, dtype=np.int64))
+        return WrenchSplit(rows, validate_votes(votes))
 
 
 def read_wrench_lfs(path: str | Path) -> tuple[list[str], list[GradientLabelingFunction]]:

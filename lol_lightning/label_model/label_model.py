@@ -33,7 +33,8 @@ from lol_lightning.label_model.settings import (
 from lol_lightning.label_model.storage import read_label_model, write_label_model
 from lol_lightning.label_model.training import data_module, quiet, train_classifier
 from lol_lightning.label_model.vote_model import VoteModel, estimate_vote_model
-from lol_lightning.lfs.apply import validate_votes
+from lol_lightning.lfs.abstentions import warn_of_abstentions_as_class
+from lol_lightning.lfs.matrix import validate_votes
 from lol_lightning.losses.weights.class_balance import class_balance_of
 from lol_lightning.models.classifier import LoLClassifier
 
@@ -163,6 +164,8 @@ class LoLLabelModel(BaseLabeler):  # type: ignore[misc]
         if prior_rows is not None and not prior_rows >= 0:
             raise ConfigurationError(f"prior_rows = {prior_rows}; a number of rows must not be negative.")
         votes = validate_votes(L_train, self.cardinality)
+        if X is None:  # The data module does so else.
+            warn_of_abstentions_as_class(votes, [f"lf_{i}" for i in range(votes.shape[1])])
         if not (votes != ABSTAIN).any():
             raise VotesError(f"none of the {votes.size} votes of L_train is a class, so nothing can be learnt.")
         own = {name: value for name, value in kwargs.items() if name in TrainConfig._fields}

@@ -110,10 +110,10 @@ def labels_of(data: Rows, column: str, names: Sequence[str] | None = None) -> np
         array([1, 0])
     """
     values = column_of(data, column)
-    if values is None or all(pd.isna(value) for value in values):
+    if values is None or all(map(_is_missing, values)):
         return None
     classes = {name: i for i, name in enumerate(names or ())}
-    numbers = np.array([_number(classes.get(value, value) if isinstance(value, str) else value) for value in values])
+    numbers = np.array([_number(value, classes) for value in values])
     bad = np.flatnonzero(~np.isfinite(numbers) | (numbers < 0) | (numbers != np.floor(numbers)))
     if len(bad):
         among = f" or among {list(names)}" if names is not None else ""
@@ -134,7 +134,10 @@ def _only_columns(data: Rows) -> str:
     return f", only {list(map(str, data.columns))}" if isinstance(data, pd.DataFrame) else ""
 
 
-def _number(value: Any) -> float:
+def _number(value: Any, classes: Mapping[str, int]) -> float:
+    """Return the class that a label stands for, NaN where it stands for none; a text must be the name of one."""
+    if isinstance(value, str):
+        return classes.get(value, np.nan)
     try:
         return float(value)
     except (TypeError, ValueError):
@@ -142,4 +145,9 @@ def _number(value: Any) -> float:
 
 
 def _is_missing(point: Any) -> bool:
-    return point is None or point is pd.NA or (isinstance(point, float) and np.isnan(point))
+    return (
+        point is None
+        or point is pd.NA
+        or point is pd.NaT
+        or (isinstance(point, float | np.floating) and np.isnan(point))
+    )

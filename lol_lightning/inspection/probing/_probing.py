@@ -16,6 +16,7 @@ from lol_lightning.inspection.probing._text_probe import probe_lf
 from lol_lightning.inspection.probing._units import TOKEN_PATTERN, TextUnits
 from lol_lightning.lfs.isolated import isolated_copy
 from lol_lightning.lfs.lfs import as_lfs
+from lol_lightning.lfs.matrix import validate_votes
 from lol_lightning.lfs.record import Kind, LFRecord
 from lol_lightning.lfs.rows import read_rows
 
@@ -84,7 +85,7 @@ def probe_lfs(
     kind: Kind = "token"
     if feature_space is not None:
         units, kind = TextUnits.of_feature_space(feature_space), "entry"
-    by_lf = [None] * len(functions) if votes is None else list(votes.T)
+    by_lf = [None] * len(functions) if votes is None else list(validate_votes(votes).T)
     jobs = (
         delayed(probe_lf)(isolated_copy(lf), points, units, kind, chosen, own)
         for lf, own in zip(functions, by_lf, strict=True)

@@ -25,6 +25,7 @@ from lol_lightning.inspection.tracing._traced_source import hook_source
 from lol_lightning.inspection.tracing._traced_text import TracedStr
 from lol_lightning.lfs.isolated import isolated_copy
 from lol_lightning.lfs.lfs import as_lfs
+from lol_lightning.lfs.matrix import validate_votes
 from lol_lightning.lfs.record import LFRecord
 from lol_lightning.lfs.rows import read_rows
 
@@ -58,7 +59,7 @@ def trace_lfs(
             f"votes have shape {np.shape(votes)}, but there are {len(data)} data points and {len(functions)} LFs; "
             "pass the matrix that the applier returned for this data."
         )
-    by_lf = [None] * len(functions) if votes is None else list(np.asarray(votes).T)
+    by_lf = [None] * len(functions) if votes is None else list(validate_votes(votes).T)
     return [trace_lf(lf, data, column, max_rows, own, max_runs) for lf, own in zip(functions, by_lf, strict=True)]
 
 
