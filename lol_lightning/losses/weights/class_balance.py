@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,7 +29,23 @@ def class_balance_of(class_balance: Any, labels: Any, num_classes: int) -> Float
         array([0.75, 0.25])
     """
     if class_balance is not None:
-        shares = np.asarray(class_balance, dtype=float)
+        ordered = in_order_of_classes(class_balance, num_classes)
+        try:
+            shares = np.asarray(ordered, dtype=float)
+        except (TypeError, ValueError) as error:
+            raise ConfigurationError(
+                f"class_balance = {class_balance!r:.80}; it must be {num_classes} positive numbers, one for each class."
+            ) from error
+        if shares.ndim == 1 and len(shares) != num_classes:
+            raise ConfigurationError(
+                f"class_balance has {len(shares)} entries. Does not match LabelModel cardinality {num_classes}. "
+                f"It must be {num_classes} positive numbers, one for each class."
+            )
+        if shares.ndim == 1 and (shares == 0).any():
+            raise ConfigurationError(
+                f"Class balance prior is 0 for class(es) {np.flatnonzero(shares == 0).tolist()}; class_balance must be "
+                f"{num_classes} positive numbers, one for each class."
+            )
         if shares.shape != (num_classes,) or not (np.isfinite(shares) & (shares > 0)).all():
             raise ConfigurationError(
                 f"class_balance = {class_balance!r}; it must be {num_classes} positive numbers, one for each class."
@@ -38,6 +54,10 @@ def class_balance_of(class_balance: Any, labels: Any, num_classes: int) -> Float
     if labels is None:
         return np.full(num_classes, 1 / num_classes)
     labels = np.asarray(labels).ravel()
+    if labels.dtype.kind not in "iufbO" or any(isinstance(label, str) for label in labels.tolist()):
+        raise DataError(
+            f"Y_dev has {labels.tolist()[0]!r:.60} in row 0; labels must be 0 .. {num_classes - 1}, not names."
+        )
     outside = ~np.isin(labels, np.arange(num_classes))
     if outside.any():
         row = int(outside.argmax())
@@ -45,9 +65,32 @@ def class_balance_of(class_balance: Any, labels: Any, num_classes: int) -> Float
     counts = np.bincount(labels.astype(np.int64), minlength=num_classes)
     if not counts.all():
         raise DataError(
-            f"Y_dev has no row of class {int(counts.argmin())}, so its share would be 0. Give class_balance instead."
+            f"Y_dev has {np.count_nonzero(counts)} class(es). Does not match LabelModel cardinality {num_classes}. It "
+            f"has no row of class {int(counts.argmin())}, so its share would be 0. Give class_balance instead."
         )
     return counts / counts.sum()
+
+
+def in_order_of_classes(shares: Any, num_classes: int, names: Sequence[str] | None = None) -> Any:
+    """Return class shares by class, where they are a mapping or a Series with classes as its index.
+
+    ``value_counts(normalize=True)`` of pandas sorts by share; its index says which class each share is of.
+
+    Raises:
+        ConfigurationError: if the keys are neither the K classes nor their names.
+
+    Example:
+        >>> in_order_of_classes({1: 0.1, 0: 0.9}, num_classes=2)
+        [0.9, 0.1]
+    """
+    if not isinstance(shares, Mapping) and not (hasattr(shares, "index") and hasattr(shares, "items")):
+        return shares
+    by_class = dict(shares.items())
+    for classes in (list(range(num_classes)), list(names or ())):
+        if classes and set(by_class) == set(classes):
+            return [by_class[cls] for cls in classes]
+    wanted = f"the classes 0 .. {num_classes - 1}" + (f", or {list(names)}" if names else "")
+    raise ConfigurationError(f"class shares have the keys {list(by_class)}; they must be {wanted}.")
 
 
 def balancing_weights(
