@@ -22,6 +22,7 @@ from lol_lightning.exceptions import ConfigurationError, DataError, NotFittedErr
 from lol_lightning.features import BagOfWords, FeatureSpace
 from lol_lightning.features.mapping import records_to_targets
 from lol_lightning.functional.gradient_targets import GradientTargets
+from lol_lightning.functional.short_repr import html_table
 from lol_lightning.functional.votes import ABSTAIN
 from lol_lightning.inspection.summary import lf_summary
 from lol_lightning.lfs.abstentions import warn_of_abstentions_as_class
@@ -188,6 +189,11 @@ class LoLDataModule(BaseDataModule):
     def lf_summary(self) -> pd.DataFrame:
         """Coverage, overlaps, conflicts and inspected features of each LF on all training rows."""
         return lf_summary(self.train_votes, self.records, self.gradient_targets, num_rows=self.num_rows("train"))
+
+    def _repr_html_(self) -> str:
+        """Return the summary of the LFs once the training rows are ready, as a table for notebooks."""
+        ready = "train" in self._datasets
+        return html_table(self.lf_summary(), repr(self)) if ready else super()._repr_html_()
 
     def targets_from(self, records: Sequence[LFRecord], sources: Sequence[Source] | None = None) -> GradientTargets:
         """Map other records to gradient targets as ``setup`` does; ``sources`` replaces those of ``inspect``."""

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from lol_lightning.exceptions import ConfigurationError
+from lol_lightning.functional.short_repr import short_repr
 
 __all__ = ["ClassShares", "Classes", "LoaderOptions", "ModelDefaults", "alpha_of_prior"]
 
@@ -56,13 +57,15 @@ class ClassShares:
     shares: Float[np.ndarray, " cls"]
     num_labels: int | None = None
 
+    __repr__ = short_repr
+
     @classmethod
     def counted(cls, labels: Int[np.ndarray, " row"], num_classes: int) -> ClassShares:
         """Count the shares among labels int (n,) in [0, K), n > 0.
 
         Example:
             >>> ClassShares.counted(np.array([0, 1, 1, 1]), num_classes=2)
-            ClassShares(shares=array([0.25, 0.75]), num_labels=4)
+            ClassShares(shares=[0.25, 0.75], num_labels=4)
         """
         return cls(np.bincount(labels, minlength=num_classes) / len(labels), len(labels))
 
@@ -100,6 +103,8 @@ class ModelDefaults:
     lf_weights: str | list[float] | None = None
     penalty_weights: str | list[float] | None = None
 
+    __repr__ = short_repr
+
 
 @dataclass(frozen=True)
 class Classes:
@@ -117,12 +122,14 @@ class Classes:
 
     Example:
         >>> Classes(["ham", "spam"], balance=[3, 1]).shares()
-        ClassShares(shares=array([0.75, 0.25]), num_labels=None)
+        ClassShares(shares=[0.75, 0.25], num_labels=None)
     """
 
     names: Sequence[str] | None = None
     number: int | None = None
     balance: Sequence[float] | ClassShares | None = None
+
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         shares = self.balance.shares if isinstance(self.balance, ClassShares) else self.balance

@@ -50,7 +50,7 @@ class Voters:
     Example:
         >>> voters = Voters(["first", "second"], votes=[[1, 0], [0, -1]])
         >>> voters.records[1]
-        LFRecord(name='second', features=(), columns=(), notes=())
+        LFRecord('second', nothing on record)
     """
 
     def __init__(self, lfs: Any = (), votes: Any | None = None, records: Records | None = None) -> None:
@@ -66,6 +66,9 @@ class Voters:
         self._take(own)
         if records is not None:
             self._recorded |= {record.name for record in own}
+
+    def __repr__(self) -> str:
+        return f"Voters({len(self)} LFs, {len(self.lfs)} with code, votes={list(self.votes)})"
 
     def __len__(self) -> int:
         """Return m."""

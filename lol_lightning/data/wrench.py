@@ -17,6 +17,7 @@ from lol_lightning.data.voters import Records
 from lol_lightning.exceptions import DataError
 from lol_lightning.features.feature_space import FeatureSpace
 from lol_lightning.functional.gradient_targets import GradientTargets
+from lol_lightning.functional.short_repr import short_repr
 from lol_lightning.lfs.adapter import GradientLabelingFunction
 from lol_lightning.lfs.matrix import validate_votes
 from lol_lightning.lfs.rules.rules import rules_lf
@@ -33,6 +34,9 @@ class WrenchSplit(NamedTuple):
     """Columns ``text`` and ``label``, indexed by the file's ids."""
     votes: np.ndarray
     """int64 (n, m) with class ids or ``ABSTAIN``."""
+
+    def __repr__(self) -> str:
+        return short_repr(self)
 
 
 class WrenchDataModule(LoLDataModule):

@@ -18,6 +18,7 @@ from lol_lightning.data.datamodule import LoLDataModule
 from lol_lightning.data.dataset import LoLDataset
 from lol_lightning.data.wrench import WrenchDataModule
 from lol_lightning.exceptions import ConfigurationError, DataError
+from lol_lightning.functional.short_repr import short_repr
 from lol_lightning.inspection import inspect_lfs
 from lol_lightning.lfs.record import LFRecord, Source
 
@@ -46,6 +47,8 @@ class BenchmarkSet:
     make: MakeDataModule = field(compare=False, repr=False)
     seeded: bool = True
 
+    __repr__ = short_repr
+
 
 @dataclass(frozen=True)
 class Prepared:
@@ -58,6 +61,8 @@ class Prepared:
 
     data: BaseDataModule
     own_records: list[LFRecord] | None = None
+
+    __repr__ = short_repr
 
     @property
     def train(self) -> LoLDataset:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Float
 from snorkel.analysis import Scorer
 from snorkel.labeling import LabelingFunction
@@ -21,6 +22,7 @@ from lol_lightning.data.voters import Records
 from lol_lightning.exceptions import ConfigurationError, DataError, NotFittedError, VotesError
 from lol_lightning.features import FeatureSpace
 from lol_lightning.functional.gradient_targets import GradientTargets
+from lol_lightning.functional.short_repr import html_table
 from lol_lightning.functional.votes import ABSTAIN
 from lol_lightning.label_model.settings import (
     check_labels,
@@ -327,3 +329,9 @@ class LoLLabelModel(SnorkelSurface):
                 else f"with a classifier of {self.classifier_.hparams['num_features'] or 'raw'} features"
             )
         return f"LoLLabelModel(cardinality={self.cardinality}, {state})"
+
+    def _repr_html_(self) -> str:
+        """Return weight and coverage of each LF as a table for notebooks."""
+        if self.vote_model_ is None:
+            return html_table(pd.DataFrame({"LFs": [0]}), repr(self))
+        return html_table(pd.DataFrame({"weight": self.get_weights(), "coverage": self.coverage}), repr(self))

@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from snorkel.labeling.model.label_model import TrainConfig
 from tqdm import tqdm  # type: ignore[import-untyped]
 
+from lol_lightning.functional.short_repr import short_repr
 from lol_lightning.functional.votes import ABSTAIN
 from lol_lightning.label_model.conditionals import (
     class_posterior,
@@ -49,6 +50,8 @@ class VoteModel:
     class_balance: Float[np.ndarray, " cls"]
     coverage: Float[np.ndarray, " lf"]
     config: TrainConfig
+
+    __repr__ = short_repr
 
     @property
     def weights(self) -> Float[np.ndarray, " lf"]:

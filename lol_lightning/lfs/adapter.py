@@ -75,7 +75,7 @@ class GradientLabelingFunction(LabelingFunction):  # type: ignore[misc]
         Example:
             >>> from snorkel.labeling import LabelingFunction
             >>> GradientLabelingFunction.wrap(LabelingFunction("long", lambda x: 1)).record
-            LFRecord(name='long', features=(), columns=(), notes=())
+            LFRecord('long', nothing on record)
         """
         if isinstance(lf, cls):
             return lf if features is None else cls(lf.name, lf._f, lf._resources, lf._pre, features, lf.record)

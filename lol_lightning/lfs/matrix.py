@@ -128,11 +128,11 @@ def _as_integers(
 
 
 def _is_no_integer(value: Any) -> bool:
-    if isinstance(value, bool | np.bool_ | str | bytes) or not isinstance(value, int | float | np.number):
+    if isinstance(value, bool | np.bool_):
         return True
-    if isinstance(value, complex | np.complexfloating):
-        return True
-    return not (abs(value) < _EXACT and value == int(value))
+    if isinstance(value, int | np.integer):
+        return abs(int(value)) >= _EXACT
+    return not isinstance(value, float | np.floating) or not (abs(float(value)) < _EXACT and float(value).is_integer())
 
 
 def _cure(value: Any) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from lol_lightning.exceptions import LabelingFunctionError
+from lol_lightning.functional.short_repr import short_repr
 from lol_lightning.functional.votes import ABSTAIN
 from lol_lightning.lfs.adapter import check_label
 from lol_lightning.lfs.record import InspectedFeature
@@ -74,6 +75,8 @@ class SubstringRule(_WordsRule):
         True
     """
 
+    __repr__ = short_repr
+
     def matches(self, text: str) -> bool:  # noqa: D102
         lowered = text.lower()
         return any(word in lowered for word in self.words)
@@ -93,6 +96,8 @@ class TokenRule(_WordsRule):
         >>> TokenRule(0, ["bad"]).matches("not badly done"), TokenRule(0, ["bad"]).matches("so bad")
         (False, True)
     """
+
+    __repr__ = short_repr
 
     def matches(self, text: str) -> bool:  # noqa: D102
         tokens = text.lower().split(" ")
@@ -120,6 +125,8 @@ class RegexRule(Rule):
     pattern: str
     flags: int | str = 0
     compiled: re.Pattern[str] = field(init=False, repr=False, compare=False)
+
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -187,6 +194,8 @@ class RuleFunction:
 
     rules: tuple[Rule, ...]
     column: str = "text"
+
+    __repr__ = short_repr
 
     def __call__(self, x: Any) -> int:
         """Vote on a data point."""
