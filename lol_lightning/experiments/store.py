@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lol_lightning._files.disk import make_directory_of
 from lol_lightning.exceptions import ConfigurationError
+from lol_lightning.functional.short_repr import short_repr
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -47,6 +48,8 @@ class TrialStore:
         ConfigurationError: if Optuna is not installed.
         DataError: if the file's directory cannot be made.
     """
+
+    __repr__ = short_repr
 
     def __init__(self, path: str | Path | None) -> None:
         optuna = import_optuna()

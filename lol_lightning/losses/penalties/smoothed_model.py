@@ -59,6 +59,8 @@ class SmoothedModel:
         ConfigurationError: if an argument lies outside its range.
     """
 
+    __repr__ = short_repr
+
     def __init__(
         self,
         phi: Phi = "document-frequency",
