@@ -105,7 +105,7 @@ class LoLDataModule(BaseDataModule):
         super().__init__(batch_size, loader)
         by_split = {"train": train, "val": val, "test": test, "predict": predict}
         self._rows = {split: as_rows(rows, text_column) for split, rows in by_split.items() if rows is not None}
-        self._feature_space = BagOfWords(column=text_column) if feature_space is None else feature_space
+        self._feature_space = BagOfWords(text_column=text_column) if feature_space is None else feature_space
         if train is None and not self._feature_space.is_fitted:
             raise ConfigurationError(
                 "there are no training rows to fit the feature space on: give train=, or a fitted feature_space=, or "
@@ -269,6 +269,8 @@ class LoLDataModule(BaseDataModule):
         if split in VOTING and split not in self._once:
             if split == "train" and not self.num_rows("train"):
                 raise DataError("there are no training rows.")
+            if split == "train":
+                self._check_before_voting()
             self._once[split] = self._voters.vote(self._rows[split], split, self.progress_bar)
         if split == "train" and "records" not in self._once:
             records = self._voters.records
@@ -278,6 +280,14 @@ class LoLDataModule(BaseDataModule):
                     self._voters, rows, votes, self._inspect, self.text_column, self.progress_bar
                 )
             self._once["records"] = records
+
+    def _check_before_voting(self) -> None:
+        """Refuse what cannot work before LFs run on all rows, perhaps for minutes."""
+        for split in self._rows:
+            self.feature_space.check_rows(self._without_labels(split))
+        labels = {name: y for name in ("val", "test") if (y := self._labels(name)) is not None}
+        if self.classes.number is not None:
+            infer_num_classes(self.classes, labels, {}, self.lf_names, self._voters.inspected)
 
     def _make_dataset(self, split: str) -> LoLDataset:
         if split == "train":

@@ -187,7 +187,7 @@ def _prepare(
         inspected.train_rows,
         inspected.feature_space,
         votes=inspected.train_votes,
-        column=inspected.text_column,
+        text_column=inspected.text_column,
         progress_bar=False,
     )
     own_records = inspected.records  # With what the data module traces by itself, where it does.

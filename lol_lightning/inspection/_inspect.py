@@ -12,7 +12,7 @@ from joblib import effective_n_jobs
 from snorkel.labeling import LabelingFunction
 from tqdm import tqdm  # type: ignore[import-untyped]
 
-from lol_lightning.exceptions import VotesError
+from lol_lightning.exceptions import VotesError, renamed_arguments
 from lol_lightning.features.bag_of_words import BagOfWords
 from lol_lightning.features.feature_space import FeatureSpace
 from lol_lightning.inspection._budget import ENDED, Budget
@@ -29,6 +29,7 @@ from lol_lightning.lfs.rows import Rows, as_rows, column_of
 __all__ = ["inspect_lfs"]
 
 
+@renamed_arguments(column="text_column")
 def inspect_lfs(
     lfs: Any,
     data: Rows,
@@ -40,7 +41,7 @@ def inspect_lfs(
     probed: bool = True,
     surrogate: bool = True,
     skip_declared: bool = False,
-    column: str = "text",
+    text_column: str = "text",
     max_calls: int | None = None,
     max_seconds: float | None = None,
     trace_rows: int = 500,
@@ -61,7 +62,7 @@ def inspect_lfs(
         probed: take units away from texts, and shift and exchange the columns of a table that an LF reads.
         surrogate: explain the votes of LFs without code, by the entries of ``feature_space``.
         skip_declared: neither trace nor probe the LFs that declare what they inspect.
-        column: column or attribute of the text.
+        text_column: column or attribute of the text.
         max_calls: budget of calls for tracing and probing of all LFs together; ``None`` sets no limit. Without
             ``votes`` every LF is called once on every row besides, as its votes are part of the result.
         max_seconds: budget of seconds for the same; a call that is running is waited for.
@@ -94,7 +95,7 @@ def inspect_lfs(
         [('http', 1, 'traced'), ('http', 1, 'probed')]
     """
     Budget(max_calls, max_seconds)  # refuses limits out of range before any LF is called
-    data = as_rows(data, column)
+    data = as_rows(data, text_column)
     functions, names, with_code = _split(lfs)
     votes = _checked_votes(votes, functions, names, data, progress_bar)
     records = {name: LFRecord(name) for name in names}
@@ -113,11 +114,11 @@ def inspect_lfs(
         budget.spend(stage.calls)
     if probed:
         reads = [records[lf.name].columns for lf, _ in searched]
-        text_settings = {"column": column, "progress_bar": progress_bar} | probe_settings
+        text_settings = {"text_column": text_column, "progress_bar": progress_bar} | probe_settings
         _merge(records, _probed(searched, reads, data, feature_space, budget, text_settings, table_settings or {}))
     without_code = [i for i in range(len(names)) if i not in with_code]
     if surrogate and without_code:
-        space = BagOfWords(column=column).fit(data) if feature_space is None else feature_space
+        space = BagOfWords(text_column=text_column).fit(data) if feature_space is None else feature_space
         _merge(records, surrogate_records(votes[:, without_code], data, space, [names[i] for i in without_code]))
     return LFInspection(list(records.values()), votes)
 
@@ -180,7 +181,7 @@ def _probed(
     table_settings: Mapping[str, Any],
 ) -> Iterator[LFRecord]:
     """Probe the text of each LF that reads it or of which nobody knows what it reads, and the other columns."""
-    text_column = text_settings["column"]
+    text_column = text_settings["text_column"]
     text = [one for one, names in zip(searched, reads, strict=True) if not names or text_column in names]
     if column_of(data, text_column) is None:
         text = []
@@ -190,7 +191,7 @@ def _probed(
             beside = _columns_beside(names, data, text_column)
             texts = [name for name in beside if _holds_text(data[name])]
             if texts:
-                note = f"not probed: {', '.join(texts)} holds text; pass column= to probe it"
+                note = f"not probed: {', '.join(texts)} holds text; pass text_column= to probe it"
                 yield LFRecord(lf.name, notes=(note,))
             if columns := [name for name in beside if name not in texts]:
                 table.append((lf, votes, columns))

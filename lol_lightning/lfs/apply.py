@@ -11,7 +11,7 @@ import pandas as pd
 from snorkel.labeling import LabelingFunction, LFApplier, PandasLFApplier
 from tqdm import tqdm  # type: ignore[import-untyped]
 
-from lol_lightning.exceptions import LabelingFunctionError
+from lol_lightning.exceptions import LabelingFunctionError, renamed_arguments
 from lol_lightning.functional.votes import ABSTAIN
 from lol_lightning.lfs.lfs import as_lfs
 from lol_lightning.lfs.matrix import validate_votes
@@ -24,10 +24,11 @@ __all__ = ["fast_apply", "validate_votes"]
 Votes = npt.NDArray[np.int64]
 
 
+@renamed_arguments(column="text_column")
 def fast_apply(
     lfs: Iterable[Any],
     data: pd.DataFrame | Sequence[Any],
-    column: str = "text",
+    text_column: str = "text",
     progress_bar: bool = False,
 ) -> Votes:
     """Apply labeling functions; every vote is the one that Snorkel's applier gives.
@@ -40,7 +41,7 @@ def fast_apply(
         lfs: labeling functions with distinct names, Snorkel's or plain functions; see ``as_lfs``.
         data: a DataFrame, or a sequence of data points as ``LFApplier`` takes them. Plain texts stand for rows that
             have one column.
-        column: the name of that one column; else not used, as every LF knows what it reads.
+        text_column: the name of that one column; else not used, as every LF knows what it reads.
         progress_bar: whether to show one.
 
     Returns:
@@ -58,7 +59,7 @@ def fast_apply(
         array([[1, 0]])
     """
     lfs = as_lfs(lfs)
-    data = as_rows(data, column)
+    data = as_rows(data, text_column)
     votes = np.full((len(data), len(lfs)), ABSTAIN, dtype=np.int64)
     if votes.size == 0:
         return votes

@@ -84,7 +84,9 @@ def texts_of(data: Rows, column: str) -> list[str]:
     """
     texts = column_of(as_rows(data, column), column)
     if texts is None:
-        raise DataError(f"the rows have no {column!r}{_only_columns(data)}. Name the column that holds the text.")
+        raise DataError(
+            f"the rows have no {column!r}{_only_columns(data)}. Name the column that holds the text: text_column=."
+        )
     bad = next((row for row, text in enumerate(texts) if not isinstance(text, str)), None)
     if bad is not None:
         raise DataError(

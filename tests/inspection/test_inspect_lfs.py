@@ -316,5 +316,5 @@ def test_text_in_another_column_is_named_and_not_taken_for_categories():
     record = inspect_lfs([song], data, traced=False, probed=True, progress_bar=False).records[0]
     assert record.features == ()
     found = inspect_lfs([song], data, progress_bar=False)
-    assert any("comment holds text; pass column=" in note for note in found.records[0].notes)
+    assert any("comment holds text; pass text_column=" in note for note in found.records[0].notes)
     assert {feature.source for feature in found.records[0].features} == {"traced"}

@@ -10,6 +10,7 @@ from jaxtyping import Int
 from joblib import Parallel, delayed
 from tqdm import tqdm  # type: ignore[import-untyped]
 
+from lol_lightning.exceptions import renamed_arguments
 from lol_lightning.inspection.probing._points import TextPoints
 from lol_lightning.inspection.probing._probe_settings import ProbeSettings
 from lol_lightning.inspection.probing._text_probe import probe_lf
@@ -23,12 +24,13 @@ from lol_lightning.lfs.rows import read_rows
 __all__ = ["probe_lfs"]
 
 
+@renamed_arguments(column="text_column")
 def probe_lfs(
     lfs: Iterable[Any],
     data: Any,
     feature_space: Any = None,
     *,
-    column: str = "text",
+    text_column: str = "text",
     votes: Int[np.ndarray, "row lf"] | None = None,
     ngram_range: tuple[int, int] = (1, 1),
     token_pattern: str = TOKEN_PATTERN,
@@ -48,7 +50,7 @@ def probe_lfs(
         lfs: labeling functions of any make, see ``as_lfs``; those with ``rules`` are applied in batches.
         data: a DataFrame or a sequence of data points. They are never changed: an LF gets a shallow copy.
         feature_space: a fitted ``BagOfWords`` or vectorizer whose entries are the units; else tokens are.
-        column: column or attribute of the text.
+        text_column: column or attribute of the text.
         votes: int64 (n, m), the votes on ``data``, if you have them.
         ngram_range: lengths of the n-grams that are units, without a feature space.
         token_pattern: what a token is, without a feature space.
@@ -79,7 +81,7 @@ def probe_lfs(
         [('http', 1, 1.0, 2)]
     """
     functions = as_lfs(lfs)
-    points = TextPoints(read_rows(data), column)
+    points = TextPoints(read_rows(data), text_column)
     chosen = ProbeSettings(candidates=tuple(candidates), **settings)
     units = TextUnits(token_pattern, ngram_range=ngram_range)
     kind: Kind = "token"

@@ -231,7 +231,7 @@ def read_text(x: Any, column: str) -> str:
         text = x[column] if isinstance(x, (pd.Series, Mapping)) else getattr(x, column)
     except (AttributeError, KeyError) as error:
         raise LabelingFunctionError(
-            f"a data point of type {type(x).__name__} has no {column!r}; name the text's attribute with column=."
+            f"a data point of type {type(x).__name__} has no {column!r}; name the text's attribute with text_column=."
         ) from error
     if not isinstance(text, str):
         raise LabelingFunctionError(

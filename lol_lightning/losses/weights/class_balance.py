@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from lol_lightning.data.options import in_order_of_classes
 from lol_lightning.exceptions import ConfigurationError, DataError
 
 __all__ = ["balancing_weights", "checked_shares", "checked_weights", "class_balance_of", "shrunken_shares"]
@@ -69,28 +70,6 @@ def class_balance_of(class_balance: Any, labels: Any, num_classes: int) -> Float
             f"has no row of class {int(counts.argmin())}, so its share would be 0. Give class_balance instead."
         )
     return counts / counts.sum()
-
-
-def in_order_of_classes(shares: Any, num_classes: int, names: Sequence[str] | None = None) -> Any:
-    """Return class shares by class, where they are a mapping or a Series with classes as its index.
-
-    ``value_counts(normalize=True)`` of pandas sorts by share; its index says which class each share is of.
-
-    Raises:
-        ConfigurationError: if the keys are neither the K classes nor their names.
-
-    Example:
-        >>> in_order_of_classes({1: 0.1, 0: 0.9}, num_classes=2)
-        [0.9, 0.1]
-    """
-    if not isinstance(shares, Mapping) and not (hasattr(shares, "index") and hasattr(shares, "items")):
-        return shares
-    by_class = dict(shares.items())
-    for classes in (list(range(num_classes)), list(names or ())):
-        if classes and set(by_class) == set(classes):
-            return [by_class[cls] for cls in classes]
-    wanted = f"the classes 0 .. {num_classes - 1}" + (f", or {list(names)}" if names else "")
-    raise ConfigurationError(f"class shares have the keys {list(by_class)}; they must be {wanted}.")
 
 
 def balancing_weights(
