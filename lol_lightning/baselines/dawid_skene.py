@@ -11,6 +11,7 @@ from scipy.special import logsumexp
 
 from lol_lightning.baselines.majority import vote_counts
 from lol_lightning.exceptions import ConfigurationError, NotFittedError, VotesError
+from lol_lightning.functional.short_repr import short_repr
 from lol_lightning.functional.votes import ABSTAIN
 from lol_lightning.lfs.matrix import validate_votes
 from lol_lightning.losses.weights.class_balance import class_balance_of
@@ -67,6 +68,8 @@ class DawidSkene:
     confusions_: Float[np.ndarray, "lf cls outcome"]
     class_balance_: Float[np.ndarray, " cls"]
     objective_: Float[np.ndarray, " step"]
+
+    __repr__ = short_repr
 
     def __init__(
         self,

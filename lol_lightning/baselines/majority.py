@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from lol_lightning.exceptions import NotFittedError
+from lol_lightning.functional.short_repr import short_repr
 from lol_lightning.lfs.matrix import validate_votes
 from lol_lightning.losses.weights.class_balance import balancing_weights, class_balance_of
 
@@ -124,6 +125,8 @@ class MajorityVote:
     """
 
     class_weights_: Float[np.ndarray, " cls"] | None
+
+    __repr__ = short_repr
 
     def __init__(self, num_classes: int, class_balance: Any | None = None) -> None:
         self.num_classes = num_classes

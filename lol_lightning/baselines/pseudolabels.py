@@ -17,6 +17,7 @@ from lol_lightning.baselines.dawid_skene import DawidSkene
 from lol_lightning.baselines.majority import MajorityVote, break_ties
 from lol_lightning.baselines.triplets import TripletModel
 from lol_lightning.exceptions import ConfigurationError, NotFittedError
+from lol_lightning.functional.short_repr import short_repr
 from lol_lightning.losses.weights.class_balance import class_balance_of
 from lol_lightning.losses.weights.lf_weights import snorkel_label_model
 
@@ -45,6 +46,8 @@ class SnorkelModel:
         class_balance: share of each class, K positive numbers; uniform by default.
         seed: Snorkel's seed; the global random states are left as they were.
     """
+
+    __repr__ = short_repr
 
     def __init__(self, num_classes: int, class_balance: Shares = None, seed: int = 0) -> None:
         self.num_classes, self.seed = num_classes, seed

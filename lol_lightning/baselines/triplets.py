@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from scipy.special import logit
 
 from lol_lightning.exceptions import ConfigurationError, NotFittedError, VotesError
+from lol_lightning.functional.short_repr import short_repr
 from lol_lightning.functional.votes import ABSTAIN
 from lol_lightning.lfs.matrix import validate_votes
 from lol_lightning.losses.weights.class_balance import class_balance_of
@@ -146,6 +147,8 @@ class TripletModel:
 
     accuracies_: Float[np.ndarray, "cls lf"]
     evidence_: Float[np.ndarray, "cls vote lf"]
+
+    __repr__ = short_repr
 
     def __init__(
         self, num_classes: int, average: Average = "mean", class_balance: Any | None = None, seed: int = 0

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Float, Int
 
 from lol_lightning.data.dataset import LoLDataset
@@ -17,7 +18,8 @@ from lol_lightning.exceptions import ConfigurationError, DataError, NotFittedErr
 from lol_lightning.features.feature_space import FeatureSpace
 from lol_lightning.functional.example_targets import ExampleTargets
 from lol_lightning.functional.gradient_targets import GradientTargets
-from lol_lightning.functional.votes import class_ids
+from lol_lightning.functional.short_repr import html_table
+from lol_lightning.functional.votes import ABSTAIN, class_ids
 
 __all__ = ["BaseDataModule", "ClassShares", "LoaderOptions", "ModelDefaults", "data_module_of"]
 
@@ -235,6 +237,14 @@ class BaseDataModule(SharedSetup):
 
     def __str__(self) -> str:
         return repr(self)
+
+    def _repr_html_(self) -> str:
+        """Return the splits, or once they are ready the LFs on the training rows, as a table for notebooks."""
+        rows = {split: self.num_rows(split) for split in SPLITS if self.has_rows(split)}
+        if "train" not in self._datasets:
+            return html_table(pd.DataFrame({"rows": rows}), repr(self))
+        voted = self.train_votes != ABSTAIN
+        return html_table(pd.DataFrame({"coverage": voted.mean(0)}, index=self.lf_names), repr(self))
 
     def _refuse_if_ready(self, method: str) -> None:
         if self._datasets:

@@ -15,6 +15,7 @@ from torch import Tensor
 from lol_lightning.exceptions import DataError
 from lol_lightning.functional.example_targets import ExampleTargets
 from lol_lightning.functional.gradient_targets import GradientTargets
+from lol_lightning.functional.short_repr import short_repr
 
 __all__ = ["Features", "Insertions", "LoLBatch", "SparseRows"]
 
@@ -42,6 +43,8 @@ class SparseRows:
     offsets: Int[Tensor, " rows_plus_1"]
     values: Float[Tensor, " nnz"] | None
     num_columns: int
+
+    __repr__ = short_repr
 
     @classmethod
     def from_csr(cls, matrix: Any) -> SparseRows:
@@ -152,6 +155,8 @@ class Insertions:
     value: Float[Tensor, " insertion"]
     weight: Float[Tensor, " insertion"]
 
+    __repr__ = short_repr
+
     def __post_init__(self) -> None:
         lengths = {item.name: _num_rows(getattr(self, item.name)) for item in fields(self)}
         if len(set(lengths.values())) != 1:
@@ -194,6 +199,8 @@ class LoLBatch:
     labels: Int[Tensor, " batch *label"] | None = None
     example_targets: ExampleTargets | None = None
     insertions: Insertions | None = None
+
+    __repr__ = short_repr
 
     def __len__(self) -> int:
         """Return B, the number of rows."""

@@ -14,18 +14,21 @@ from lol_lightning._files.checkpoints import CHECKPOINT, CHECKPOINT_CURE
 from lol_lightning._files.disk import building
 from lol_lightning.data.base import BaseDataModule
 from lol_lightning.data.checkpoint import KIND, arguments_of, read_data_state, restored_space, state_of_space
+from lol_lightning.data.class_numbers import check_largest_vote, infer_num_classes
 from lol_lightning.data.dataset import LoLDataset
 from lol_lightning.data.inspecting import InspectMode, InspectOptions, inspect_bare_lfs
 from lol_lightning.data.loader import LoLDataLoader
 from lol_lightning.data.options import Classes, ClassShares, LoaderOptions
 from lol_lightning.data.targets import map_records
-from lol_lightning.data.voters import VOTING, Records, Voters, check_largest_vote, infer_num_classes, rows_to_train_on
+from lol_lightning.data.voters import VOTING, Records, Voters, rows_to_train_on
 from lol_lightning.exceptions import ConfigurationError, DataError, NotFittedError
 from lol_lightning.features import BagOfWords, FeatureSpace
 from lol_lightning.features.mapping import records_to_targets
 from lol_lightning.functional.gradient_targets import GradientTargets
+from lol_lightning.functional.short_repr import html_table
 from lol_lightning.functional.votes import ABSTAIN
 from lol_lightning.inspection.summary import lf_summary
+from lol_lightning.lfs.abstentions import warn_of_abstentions_as_class
 from lol_lightning.lfs.limits import CALL_SECONDS
 from lol_lightning.lfs.record import LFRecord, Source
 from lol_lightning.lfs.rows import Rows, as_rows, labels_of, take_rows
@@ -116,7 +119,7 @@ class LoLDataModule(BaseDataModule):
             )
         by_split = {"train": train, "val": val, "test": test, "predict": predict}
         self._rows = {split: as_rows(rows, text_column) for split, rows in by_split.items() if rows is not None}
-        self._feature_space = BagOfWords(column=text_column) if feature_space is None else feature_space
+        self._feature_space = BagOfWords(text_column=text_column) if feature_space is None else feature_space
         if train is None and not self._feature_space.is_fitted:
             raise ConfigurationError(
                 "there are no training rows to fit the feature space on: give train=, or a fitted feature_space=, or "
@@ -202,6 +205,11 @@ class LoLDataModule(BaseDataModule):
         """Coverage, overlaps, conflicts and inspected features of each LF on all training rows."""
         return lf_summary(self.train_votes, self.records, self.gradient_targets, num_rows=self.num_rows("train"))
 
+    def _repr_html_(self) -> str:
+        """Return the summary of the LFs once the training rows are ready, as a table for notebooks."""
+        ready = "train" in self._datasets
+        return html_table(self.lf_summary(), repr(self)) if ready else super()._repr_html_()
+
     def targets_from(self, records: Sequence[LFRecord], sources: Sequence[Source] | None = None) -> GradientTargets:
         """Map other records to gradient targets as ``setup`` does; ``sources`` replaces those of ``inspect``."""
         mapping = {**self._inspect.mapping(), **self._evidence} | ({} if sources is None else {"sources": sources})
@@ -278,6 +286,8 @@ class LoLDataModule(BaseDataModule):
         if split in VOTING and split not in self._once:
             if split == "train" and not self.num_rows("train"):
                 raise DataError("there are no training rows.")
+            if split == "train":
+                self._check_before_voting()
             self._once[split] = self._voters.vote(self._rows[split], split, self.progress_bar)
         if split == "train" and "records" not in self._once:
             records = self._voters.records
@@ -288,6 +298,14 @@ class LoLDataModule(BaseDataModule):
                 )
             self._once["records"] = records
 
+    def _check_before_voting(self) -> None:
+        """Refuse what cannot work before LFs run on all rows, perhaps for minutes."""
+        for split in self._rows:
+            self.feature_space.check_rows(self._without_labels(split))
+        labels = {name: y for name in ("val", "test") if (y := self._labels(name)) is not None}
+        if self.classes.number is not None:
+            infer_num_classes(self.classes, labels, {}, self.lf_names, self._voters.inspected)
+
     def _make_dataset(self, split: str) -> LoLDataset:
         if split == "train":
             return self._make_train()
@@ -295,7 +313,7 @@ class LoLDataModule(BaseDataModule):
         votes = np.full((self.num_rows(split), self.num_lfs), ABSTAIN)
         if split in self._once:
             votes = self._once[split]
-            check_largest_vote(votes, self.num_classes, split)
+            check_largest_vote(votes, self.num_classes, split, self.lf_names)
         labels = None if split == "predict" else self._labels(split)
         targets = self._datasets["train"].gradient_targets if "train" in self._datasets else None
         return LoLDataset(features, votes, targets, labels)
@@ -304,7 +322,10 @@ class LoLDataModule(BaseDataModule):
         rows, votes = self._rows["train"], self._once["train"]
         self._voters.records = self._once["records"]
         labels = {name: y for name in ("val", "test") if (y := self._labels(name)) is not None}
-        self._num_classes = infer_num_classes(self.classes, labels, votes, self._voters.inspected)
+        self._num_classes = infer_num_classes(
+            self.classes, labels, {"train": votes}, self.lf_names, self._voters.inspected
+        )
+        warn_of_abstentions_as_class(votes, self.lf_names)
         knows_shares = self.classes.balance is not None or labels.get("val") is not None
         self._kept = rows_to_train_on(votes, knows_shares)
         if self.feature_space.is_fitted:

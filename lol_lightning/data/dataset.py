@@ -18,6 +18,7 @@ from lol_lightning.exceptions import DataError
 from lol_lightning.features.feature_space import Matrix
 from lol_lightning.functional.example_targets import ExampleTargets
 from lol_lightning.functional.gradient_targets import GradientTargets
+from lol_lightning.functional.short_repr import short_repr
 from lol_lightning.functional.votes import is_covered
 
 __all__ = ["LoLDataset", "as_tensor", "leaves_one_row"]
@@ -46,6 +47,8 @@ class LoLDataset(Dataset[LoLBatch]):
                 [0., 1.]]), tensor([[ 0,  0],
                 [ 1, -1]]))
     """
+
+    __repr__ = short_repr
 
     def __init__(
         self,

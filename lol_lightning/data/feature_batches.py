@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any, cast
 
 import numpy as np
-import pandas as pd
 import scipy.sparse as sp
 import torch
 from torch import Tensor
@@ -15,6 +14,7 @@ from lol_lightning.data.batch import SparseRows
 from lol_lightning.data.dataset import as_tensor
 from lol_lightning.exceptions import ConfigurationError, DataError
 from lol_lightning.features.feature_space import FeatureSpace, Matrix
+from lol_lightning.lfs.rows import read_rows
 
 __all__ = ["feature_batches", "features_of", "is_matrix"]
 
@@ -63,7 +63,7 @@ def features_of(rows: Any, space: FeatureSpace | None) -> Matrix | Tensor:
                 f"rows of the type {type(rows).__name__} are no features, and the model has no feature space: it is "
                 "not trained yet, or was trained on a matrix. Train it first, or give a matrix in the same form."
             )
-        return space.transform(rows.tolist() if isinstance(rows, pd.Series | np.ndarray) else rows)
+        return space.transform(read_rows(rows))
     if rows.ndim < 2:
         raise DataError(
             f"the features have the shape {tuple(rows.shape)}; they must be (n, d), or (n, ...) for images."

@@ -104,7 +104,7 @@ def inspect_bare_lfs(
         votes=votes[:, [voters.names.index(lf.name) for lf in bare]],
         probed=options.mode == "all",
         surrogate=False,
-        column=text_column,
+        text_column=text_column,
         max_calls=options.max_calls,
         max_seconds=options.max_seconds,
         fault_tolerant=voters.fault_tolerant,

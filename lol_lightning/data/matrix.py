@@ -10,15 +10,18 @@ import pandas as pd
 from torch import Tensor
 
 from lol_lightning.data.base import BaseDataModule
+from lol_lightning.data.class_numbers import infer_num_classes
 from lol_lightning.data.dataset import LoLDataset
 from lol_lightning.data.feature_batches import features_of, is_matrix
 from lol_lightning.data.options import Classes, ClassShares, LoaderOptions
 from lol_lightning.data.targets import check_targets
-from lol_lightning.data.voters import VOTING, Voters, infer_num_classes, rows_to_train_on
+from lol_lightning.data.voters import VOTING, Voters, rows_to_train_on
 from lol_lightning.exceptions import ConfigurationError, DataError
 from lol_lightning.features.feature_space import FeatureSpace, Matrix
 from lol_lightning.functional.gradient_targets import GradientTargets
 from lol_lightning.functional.votes import ABSTAIN
+from lol_lightning.lfs.abstentions import warn_of_abstentions_as_class
+from lol_lightning.lfs.frames import as_values
 from lol_lightning.lfs.rows import labels_of
 
 __all__ = ["MatrixDataModule"]
@@ -82,10 +85,10 @@ class MatrixDataModule(BaseDataModule):
             raise ConfigurationError("there are no votes on the training rows: give votes=.")
         self.classes = Classes.of(classes)
         self._labels = {name: self._read_labels(name, values) for name, values in (labels or {}).items()}
-        ids = [matrix.ravel() for matrix in self._voters.votes.values()]
-        if not ids and not self._labels and self.classes.number is None:
+        votes_by_split = self._voters.votes
+        if not votes_by_split and not self._labels and self.classes.number is None:
             raise ConfigurationError("nothing tells the number of classes: give classes=.")
-        self._num_classes = infer_num_classes(self.classes, self._labels, np.concatenate([[ABSTAIN], *ids]), [])
+        self._num_classes = infer_num_classes(self.classes, self._labels, votes_by_split, self.lf_names)
         self._space, self._targets = feature_space, gradient_targets
         if feature_space is not None and feature_space.num_features != self.num_features:
             raise ConfigurationError(
@@ -150,6 +153,7 @@ class MatrixDataModule(BaseDataModule):
         votes = self._once.get(split, np.full((rows, self.num_lfs), ABSTAIN))
         if split != "train":
             return LoLDataset(features, votes, self._targets, self._labels.get(split))
+        warn_of_abstentions_as_class(votes, self.lf_names)
         knows_shares = self.classes.balance is not None or "val" in self._labels
         self._kept = rows_to_train_on(votes, knows_shares)
         return LoLDataset(features[self._kept], votes[self._kept], self._targets)
@@ -173,7 +177,9 @@ class MatrixDataModule(BaseDataModule):
     def _read_labels(self, split: str, values: Any) -> np.ndarray:
         if split not in ("val", "test") or split not in self._features:
             raise ConfigurationError(f"labels= has the key {split!r}, but there are no {split} rows to label.")
-        labels = labels_of(pd.DataFrame({"label": list(values)}), "label", self.label_names)
+        labels = labels_of(
+            pd.DataFrame({"label": list(as_values(values, f"{split} labels"))}, dtype=object), "label", self.label_names
+        )
         if labels is None or len(labels) != self.num_rows(split):
             count = 0 if labels is None else len(labels)
             raise DataError(f"there are {count} labels for {self.num_rows(split)} {split} rows; give one for each.")

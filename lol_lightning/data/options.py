@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from lol_lightning.exceptions import ConfigurationError
+from lol_lightning.functional.short_repr import short_repr
 
-__all__ = ["ClassShares", "Classes", "LoaderOptions", "ModelDefaults", "alpha_of_prior"]
+__all__ = ["ClassShares", "Classes", "LoaderOptions", "ModelDefaults", "alpha_of_prior", "in_order_of_classes"]
 
 
 @dataclass(frozen=True)
@@ -56,15 +58,39 @@ class ClassShares:
     shares: Float[np.ndarray, " cls"]
     num_labels: int | None = None
 
+    __repr__ = short_repr
+
     @classmethod
     def counted(cls, labels: Int[np.ndarray, " row"], num_classes: int) -> ClassShares:
         """Count the shares among labels int (n,) in [0, K), n > 0.
 
         Example:
             >>> ClassShares.counted(np.array([0, 1, 1, 1]), num_classes=2)
-            ClassShares(shares=array([0.25, 0.75]), num_labels=4)
+            ClassShares(shares=[0.25, 0.75], num_labels=4)
         """
         return cls(np.bincount(labels, minlength=num_classes) / len(labels), len(labels))
+
+
+def in_order_of_classes(shares: Any, num_classes: int, names: Sequence[str] | None = None) -> Any:
+    """Return class shares by class, where they are a mapping or a Series with classes as its index.
+
+    ``value_counts(normalize=True)`` of pandas sorts by share; its index says which class each share is of.
+
+    Raises:
+        ConfigurationError: if the keys are neither the K classes nor their names.
+
+    Example:
+        >>> in_order_of_classes({1: 0.1, 0: 0.9}, num_classes=2)
+        [0.9, 0.1]
+    """
+    if not isinstance(shares, Mapping) and not (hasattr(shares, "index") and hasattr(shares, "items")):
+        return shares
+    by_class = dict(shares.items())
+    for classes in (list(range(num_classes)), list(names or ())):
+        if classes and set(by_class) == set(classes):
+            return [by_class[cls] for cls in classes]
+    wanted = f"the classes 0 .. {num_classes - 1}" + (f", or {list(names)}" if names else "")
+    raise ConfigurationError(f"class shares have the keys {list(by_class)}; they must be {wanted}.")
 
 
 def alpha_of_prior(num_rows: int, prior_rows: float, max_alpha: float) -> float:
@@ -100,6 +126,8 @@ class ModelDefaults:
     lf_weights: str | list[float] | None = None
     penalty_weights: str | list[float] | None = None
 
+    __repr__ = short_repr
+
 
 @dataclass(frozen=True)
 class Classes:
@@ -109,22 +137,28 @@ class Classes:
         names: one for each class.
         number: K; by default the number of ``names`` or of shares in ``balance``, else the smallest with room for all
             labels, votes and LFs.
-        balance: float (K,), positive: the shares of the classes among all rows, where they are known. A model then
-            need not count them on labeled validation rows. ``ClassShares`` also say how many labels tell them.
+        balance: float (K,), positive, or ``{class or its name: share}``: the shares of the classes among all rows,
+            where they are known. A model then need not count them on labeled validation rows. ``ClassShares`` also say
+            how many labels tell them.
 
     Raises:
         ConfigurationError: if K is below 2, the three contradict each other, or a share is not positive.
 
     Example:
         >>> Classes(["ham", "spam"], balance=[3, 1]).shares()
-        ClassShares(shares=array([0.75, 0.25]), num_labels=None)
+        ClassShares(shares=[0.75, 0.25], num_labels=None)
     """
 
     names: Sequence[str] | None = None
     number: int | None = None
-    balance: Sequence[float] | ClassShares | None = None
+    balance: Sequence[float] | Mapping[Any, float] | ClassShares | None = None
+
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
+        if self.balance is not None and not isinstance(self.balance, ClassShares):
+            size = self.number or len(self.names or self.balance)
+            object.__setattr__(self, "balance", in_order_of_classes(self.balance, size, self.names))
         shares = self.balance.shares if isinstance(self.balance, ClassShares) else self.balance
         sizes = {
             "number": self.number,

@@ -11,6 +11,7 @@ import scipy.sparse as sp
 
 from lol_lightning.exceptions import ConfigurationError
 from lol_lightning.functional.gradient_targets import GradientTargets
+from lol_lightning.functional.short_repr import short_repr
 from lol_lightning.functional.votes import ABSTAIN
 from lol_lightning.lfs.adapter import GradientLabelingFunction
 from lol_lightning.lfs.rules.rules import keyword_lf, regex_lf, rules_lf
@@ -139,6 +140,9 @@ class SyntheticCorpus(NamedTuple):
     """int8 (n, m) with class ids or ``ABSTAIN``."""
     gradient_targets: GradientTargets
     """The features that the LFs inspect."""
+
+    def __repr__(self) -> str:
+        return short_repr(self)
 
 
 def synthetic_votes_and_rows(

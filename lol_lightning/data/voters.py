@@ -10,20 +10,22 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 from jaxtyping import Int
+from scipy import sparse
 from snorkel.labeling import LabelingFunction
 
 from lol_lightning._lightning import rank_zero_info
-from lol_lightning.data.options import Classes
 from lol_lightning.exceptions import ConfigurationError, DataError, VotesError
 from lol_lightning.functional.votes import ABSTAIN
 from lol_lightning.inspection import LFInspection
 from lol_lightning.lfs.apply import fast_apply, validate_votes
-from lol_lightning.lfs.lfs import as_lfs, check_lf_names
+from lol_lightning.lfs.frames import as_frame
+from lol_lightning.lfs.lfs import as_lfs
 from lol_lightning.lfs.limits import CALL_SECONDS, check_call_seconds
+from lol_lightning.lfs.names import check_lf_names
 from lol_lightning.lfs.record import InspectedFeature, LFRecord
 from lol_lightning.lfs.rows import Rows
 
-__all__ = ["Records", "Voters", "check_largest_vote", "infer_num_classes", "rows_to_train_on"]
+__all__ = ["Records", "Voters", "rows_to_train_on"]
 
 Records: TypeAlias = LFInspection | Iterable[LFRecord]
 """What LFs inspect."""
@@ -51,7 +53,7 @@ class Voters:
     Example:
         >>> voters = Voters(["first", "second"], votes=[[1, 0], [0, -1]])
         >>> voters.records[1]
-        LFRecord(name='second', features=(), columns=(), notes=())
+        LFRecord('second', nothing on record)
     """
 
     def __init__(
@@ -76,6 +78,9 @@ class Voters:
         self._take(own)
         if records is not None:
             self._recorded |= {record.name for record in own}
+
+    def __repr__(self) -> str:
+        return f"Voters({len(self)} LFs, {len(self.lfs)} with code, votes={list(self.votes)})"
 
     def __len__(self) -> int:
         """Return m."""
@@ -146,13 +151,15 @@ class Voters:
         )
 
     def _take(self, records: list[LFRecord]) -> None:
+        check_lf_names([record.name for record in records])
         by_name = {record.name: record for record in records}
         self._check_names("record", list(by_name))
         self.records = [by_name.get(name, LFRecord(name)) for name in self.names]
 
     def _in_order(self, votes: Any, split: str) -> np.ndarray:
         if _has_names(votes):
-            if set(votes.columns) != set(self.names) or votes.columns.has_duplicates:
+            check_lf_names(list(votes.columns))
+            if set(votes.columns) != set(self.names):
                 raise VotesError(
                     f"the votes on the {split} rows have the columns {list(votes.columns)}, but the labeling functions "
                     f"are {self.names}; give one column for each."
@@ -163,34 +170,6 @@ class Voters:
     def _check_names(self, what: str, names: list[str]) -> None:
         if unknown := sorted(set(names) - set(self.names)):
             raise ConfigurationError(f"no vote column is named like the {what} {unknown[0]!r}; they are {self.names}.")
-
-
-def infer_num_classes(
-    classes: Classes, labels: Mapping[str, np.ndarray], votes: np.ndarray, inspected: Iterable[InspectedFeature]
-) -> int:
-    """Return K: that of the classes, or the smallest (at least 2) that has room for labels, votes and LFs.
-
-    Args:
-        classes: the user's settings.
-        labels: gold classes by the name of the rows that have them.
-        votes: int (n, m).
-        inspected: what the LFs inspect.
-
-    Raises:
-        DataError: if a label, vote or inspected class has no room in K.
-
-    Example:
-        >>> infer_num_classes(Classes(), {"val": np.array([0, 3])}, np.array([[1, -1]]), [])
-        4
-    """
-    largest = {f"a gold label of the {name} rows": int(y.max()) for name, y in labels.items() if len(y)}
-    largest["a vote"] = int(votes.max(initial=ABSTAIN))
-    largest["the class of an inspected feature"] = max((f.label for f in inspected), default=ABSTAIN)
-    if classes.number is None:
-        return max(2, *(value + 1 for value in largest.values()))
-    for where, value in largest.items():
-        _check_class(where, value, classes.number)
-    return classes.number
 
 
 def rows_to_train_on(votes: Int[np.ndarray, "row lf"], knows_shares: bool) -> Int[np.ndarray, " kept"]:
@@ -217,19 +196,6 @@ def rows_to_train_on(votes: Int[np.ndarray, "row lf"], knows_shares: bool) -> In
     return np.flatnonzero(covered)
 
 
-def check_largest_vote(votes: np.ndarray, num_classes: int, split: str) -> None:
-    """Raise ``DataError`` where a vote names a class that the training rows have not."""
-    _check_class(f"a vote on the {split} rows", int(votes.max(initial=ABSTAIN)), num_classes)
-
-
-def _check_class(where: str, value: int, num_classes: int) -> None:
-    if value >= num_classes:
-        raise DataError(
-            f"{where} is {value}, but there are only {num_classes} classes 0 .. {num_classes - 1}. "
-            "Raise their number, or name every class, in classes=; or correct it."
-        )
-
-
 def _members(lfs: Any) -> list[Any]:
     """Return LFs, with the names of those without code in their places."""
     if isinstance(lfs, list | tuple) and any(isinstance(lf, str) for lf in lfs):
@@ -253,10 +219,18 @@ def _by_split(votes: Any | None) -> dict[str, Any]:
     if votes is None:
         return {}
     if not isinstance(votes, Mapping):
-        return {"train": votes}
+        return {"train": _with_names(votes)}
     if unknown := sorted(set(map(str, votes)) - set(VOTING)):
         raise ConfigurationError(f"votes= has the key {unknown[0]!r}; its keys are among {list(VOTING)}.")
-    return {split: matrix for split, matrix in votes.items() if matrix is not None}
+    return {split: _with_names(matrix) for split, matrix in votes.items() if matrix is not None}
+
+
+def _with_names(votes: Any) -> Any:
+    """Return a table of votes as one of pandas, whose columns have names, and anything else as it is."""
+    if sparse.issparse(votes) or hasattr(votes, "detach"):
+        return votes
+    frame = as_frame(votes)
+    return votes if frame is None else frame
 
 
 def _listed(records: Records) -> list[LFRecord]:

@@ -19,7 +19,9 @@ from lol_lightning.data.voters import Records
 from lol_lightning.exceptions import DataError, LoLError
 from lol_lightning.features.feature_space import FeatureSpace
 from lol_lightning.functional.gradient_targets import GradientTargets
+from lol_lightning.functional.short_repr import short_repr
 from lol_lightning.lfs.adapter import GradientLabelingFunction
+from lol_lightning.lfs.matrix import validate_votes
 from lol_lightning.lfs.rules.rules import rules_lf
 
 __all__ = ["WrenchDataModule", "WrenchSplit", "read_wrench_lfs", "read_wrench_split"]
@@ -34,6 +36,9 @@ class WrenchSplit(NamedTuple):
     """Columns ``text`` and ``label``, indexed by the file's ids."""
     votes: np.ndarray
     """int64 (n, m) with class ids or ``ABSTAIN``."""
+
+    def __repr__(self) -> str:
+        return short_repr(self)
 
 
 class WrenchDataModule(LoLDataModule):
@@ -156,7 +161,7 @@ def read_wrench_split(path: str | Path) -> WrenchSplit:
             )
     rows = pd.DataFrame({"text": texts, "label": labels}, index=list(content))
     with reading(path, "a file of a WRENCH directory", _CURE):
-        return WrenchSplit(rows, np.array(votes, dtype=np.int64))
+        return WrenchSplit(rows, validate_votes(votes))
 
 
 def read_wrench_lfs(path: str | Path) -> tuple[list[str], list[GradientLabelingFunction]]:

@@ -19,6 +19,7 @@ from lol_lightning.data.datamodule import LoLDataModule
 from lol_lightning.data.dataset import LoLDataset
 from lol_lightning.data.wrench import WrenchDataModule
 from lol_lightning.exceptions import ConfigurationError, DataError
+from lol_lightning.functional.short_repr import short_repr
 from lol_lightning.inspection import inspect_lfs
 from lol_lightning.lfs.record import LFRecord, Source
 
@@ -47,6 +48,8 @@ class BenchmarkSet:
     make: MakeDataModule = field(compare=False, repr=False)
     seeded: bool = True
 
+    __repr__ = short_repr
+
 
 @dataclass(frozen=True)
 class Prepared:
@@ -59,6 +62,8 @@ class Prepared:
 
     data: BaseDataModule
     own_records: list[LFRecord] | None = None
+
+    __repr__ = short_repr
 
     @property
     def train(self) -> LoLDataset:
@@ -183,7 +188,7 @@ def _prepare(
         inspected.train_rows,
         inspected.feature_space,
         votes=inspected.train_votes,
-        column=inspected.text_column,
+        text_column=inspected.text_column,
         progress_bar=False,
     )
     own_records = inspected.records  # With what the data module traces by itself, where it does.

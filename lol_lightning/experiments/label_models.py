@@ -14,6 +14,7 @@ from lol_lightning.baselines.end_to_end import label_logits
 from lol_lightning.baselines.pseudolabels import LABEL_MODELS, VoteFusion, label_model
 from lol_lightning.baselines.variants import Variant, candidates, choose_variant
 from lol_lightning.experiments.data import Prepared
+from lol_lightning.functional.short_repr import short_repr
 from lol_lightning.functional.votes import ABSTAIN, vote_probabilities
 from lol_lightning.losses import LabeledVotes
 from lol_lightning.losses.weights.class_balance import class_balance_of
@@ -31,6 +32,8 @@ class FirstLabels:
         num_classes: K.
         class_balance: share of each class, K positive numbers; uniform by default.
     """
+
+    __repr__ = short_repr
 
     def __init__(self, num_classes: int, class_balance: Any | None = None) -> None:
         self.num_classes = num_classes

@@ -16,6 +16,7 @@ from lol_lightning._files.plain import check_list, read_json, write_json
 from lol_lightning.exceptions import ConfigurationError, DataError
 from lol_lightning.experiments.environment import PACKAGES, command_line, environment
 from lol_lightning.experiments.plan import UNBOUNDED, Outcome, StudyPlan
+from lol_lightning.functional.short_repr import short_repr
 
 __all__ = ["COLUMNS", "KEY", "Finished", "ResultFiles", "read_knowledge", "read_results", "results_of"]
 
@@ -106,6 +107,8 @@ class ResultFiles:
         ConfigurationError: if the files hold results of other settings.
         DataError: if their directory cannot be made, or they are none of results.
     """
+
+    __repr__ = short_repr
 
     def __init__(
         self,

@@ -14,6 +14,7 @@ from lol_lightning._files.plain import check_fields, check_list
 from lol_lightning._files.state import check_state
 from lol_lightning.exceptions import ConfigurationError, DataError
 from lol_lightning.experiments.plan import UNBOUNDED
+from lol_lightning.functional.short_repr import short_repr
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -63,6 +64,8 @@ class TrialStore:
         ConfigurationError: if Optuna is not installed.
         DataError: if the file cannot be made, or is no file of studies; it is then as it was.
     """
+
+    __repr__ = short_repr
 
     def __init__(self, path: str | Path | None) -> None:
         optuna = import_optuna()

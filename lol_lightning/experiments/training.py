@@ -22,6 +22,7 @@ from lol_lightning._lightning import BACKEND, LightningModule, Trainer, pl
 from lol_lightning.data.batch import LoLBatch
 from lol_lightning.data.dataset import LoLDataset
 from lol_lightning.data.loader import LoLDataLoader
+from lol_lightning.functional.short_repr import short_repr
 from lol_lightning.models.classifier import LoLClassifier
 from lol_lightning.models.metrics import SCORES, Score, confusion_matrix
 
@@ -58,6 +59,8 @@ class Fit:
     scores: list[float] = field(default_factory=list)
     stopped: bool = False
     _weights: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
+
+    __repr__ = short_repr
 
     @property
     def best_check(self) -> int:

@@ -13,6 +13,7 @@ from jaxtyping import Float
 
 from lol_lightning.features.mapped import MappedFeature, clauses_of
 from lol_lightning.features.vote_rates import VoteRate
+from lol_lightning.functional.short_repr import short_repr
 from lol_lightning.functional.smoothing import any_of_gradient
 
 __all__ = ["Alternatives"]
@@ -40,6 +41,8 @@ class Alternatives:
         phi: float64 (d,), proportion of the rows that hold each entry.
         rates: how often each feature's entries bring the vote; 1 where there is none.
     """
+
+    __repr__ = short_repr
 
     def __init__(self, mapped: Sequence[MappedFeature], phi: _Phi, rates: Mapping[int, VoteRate]) -> None:
         self._mapped, self._phi, self._rates = mapped, phi, rates

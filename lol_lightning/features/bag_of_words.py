@@ -15,7 +15,7 @@ from torch import Tensor
 
 from lol_lightning._files.plain import check_fields
 from lol_lightning._files.state import check_tensor
-from lol_lightning.exceptions import DataError, FeatureSpaceError
+from lol_lightning.exceptions import DataError, FeatureSpaceError, renamed_arguments
 from lol_lightning.features.feature_space import FeatureSpace
 from lol_lightning.features.unsplit import warn_of_unsplit_texts
 from lol_lightning.features.vectorizer_state import vectorizer_from_state, vectorizer_state
@@ -53,7 +53,7 @@ class BagOfWords(FeatureSpace):
     Args:
         vectorizer: fitted or not; by default binary counts of single words of any length, lower-cased, as
             ``lol_lightning.lfs.words.TOKEN`` cuts them: each Han character and each emoji is a word.
-        column: column, attribute or key that holds the text.
+        text_column: column, attribute or key that holds the text.
         add_inspected: whether the inspected words join the vocabulary.
 
     Raises:
@@ -67,10 +67,11 @@ class BagOfWords(FeatureSpace):
         FeatureMatch(parts=((4,),), remark='mapped')
     """
 
+    @renamed_arguments(column="text_column")
     def __init__(
         self,
         vectorizer: CountVectorizer | TfidfVectorizer | None = None,
-        column: Any = "text",
+        text_column: Any = "text",
         add_inspected: bool = True,
     ) -> None:
         if vectorizer is None:
@@ -81,7 +82,7 @@ class BagOfWords(FeatureSpace):
                 "the words that LFs inspect are looked up in its vocabulary."
             )
         self.vectorizer = vectorizer
-        self.column = column
+        self.column = text_column
         self.add_inspected = add_inspected
 
     @property
@@ -141,6 +142,10 @@ class BagOfWords(FeatureSpace):
         self._learn(matrix)
         warn_of_unsplit_texts(self.vectorizer_, texts)
         return matrix
+
+    def check_rows(self, data: Rows) -> None:
+        """Raise ``DataError`` where rows have no text in the column."""
+        texts_of(data, self.column)
 
     def transform(self, data: Rows) -> sp.csr_matrix:
         """Return the features of rows, CSR float32 (n, d)."""

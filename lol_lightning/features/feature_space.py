@@ -84,6 +84,9 @@ class FeatureSpace(ABC):
         self.fit_transform(data, inspected)
         return self
 
+    def check_rows(self, data: Rows) -> None:  # noqa: B027 - a space of one's own need not check
+        """Raise ``DataError`` where rows cannot be read, before LFs run for minutes on them; by default nothing."""
+
     def state(self) -> dict[str, Any]:
         """Return all that the fitted space holds, in plain types and tensors, as checkpoints and files carry it.
 
@@ -136,7 +139,7 @@ def register_feature_space(cls: type[SpaceT]) -> type[SpaceT]:
         >>> @register_feature_space
         ... class Comments(BagOfWords):
         ...     pass
-        >>> state = Comments(column="comment").fit(["my song"]).state()
+        >>> state = Comments(text_column="comment").fit(["my song"]).state()
         >>> type(feature_space_from_state(state)).__name__
         'Comments'
     """

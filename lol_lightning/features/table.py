@@ -16,6 +16,7 @@ from lol_lightning._files.state import check_tensor
 from lol_lightning.exceptions import ConfigurationError, DataError, FeatureSpaceError
 from lol_lightning.features.feature_space import FeatureSpace
 from lol_lightning.features.vocabulary import FOREIGN, MAPPED, OUT, FeatureMatch
+from lol_lightning.lfs.frames import as_frame
 from lol_lightning.lfs.record import InspectedFeature
 from lol_lightning.lfs.rows import Rows
 
@@ -203,9 +204,10 @@ def _plain(column: str, values: list[Any]) -> list[Any]:
 
 
 def _as_table(data: Rows) -> pd.DataFrame:
-    if not isinstance(data, pd.DataFrame):
+    frame = as_frame(data)
+    if frame is None:
         raise DataError(f"TableFeatures reads DataFrames, got {type(data).__name__}; pass pandas.DataFrame(rows).")
-    return data
+    return frame
 
 
 def _column(table: pd.DataFrame, name: str) -> pd.Series:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
+from lol_lightning.functional.short_repr import short_repr
 from lol_lightning.lfs.record import InspectedFeature
 from lol_lightning.lfs.words import CONTENT, canonical
 
@@ -63,6 +64,8 @@ class VocabularyIndex:
         >>> index.match(InspectedFeature("mutat", label=0))
         FeatureMatch(parts=((3,),), remark='mapped')
     """
+
+    __repr__ = short_repr
 
     def __init__(self, vectorizer: Any, names: Sequence[str]) -> None:
         alike = [canonical(name) for name in names]

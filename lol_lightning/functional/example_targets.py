@@ -13,6 +13,7 @@ from torch import Tensor
 
 from lol_lightning.exceptions import TargetsError
 from lol_lightning.functional.gradients import GradientUnit
+from lol_lightning.functional.short_repr import short_repr
 
 __all__ = ["ARRAYS", "ExampleTargets"]
 
@@ -52,6 +53,8 @@ class ExampleTargets:
     scale: Float[Tensor, "row lf"] | None = None
     unit: GradientUnit = "probability"
     typical_magnitude: float = 1.0
+
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         self.check_shapes()

@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from lol_lightning.exceptions import TargetsError
+from lol_lightning.functional.short_repr import html_table, short_repr
 
 __all__ = ["GradientTargets"]
 
@@ -68,6 +69,18 @@ class GradientTargets:
     unit_offsets: Int[Tensor, " inspected_plus_2"] = field(init=False)
     """int64 (F + 2,): where the rows of the F unit vectors of ``features``, and one empty row, start in bag form."""
     _moved: dict[torch.device, GradientTargets] = field(init=False, repr=False, default_factory=dict)
+
+    __repr__ = short_repr
+
+    def _repr_html_(self) -> str:
+        """Return the number of entries and the largest magnitude of each LF and class as a table for notebooks."""
+        import pandas as pd
+
+        entries = pd.DataFrame(
+            {"lf": self.lf.tolist(), "class": self.cls.tolist(), "|value|": self.value.abs().tolist()}
+        )
+        table = entries.groupby(["lf", "class"])["|value|"].agg(["size", "max"])
+        return html_table(table.rename(columns={"size": "targets", "max": "largest |value|"}), repr(self))
 
     def __post_init__(self) -> None:
         self._check()

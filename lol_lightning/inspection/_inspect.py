@@ -10,7 +10,7 @@ import pandas as pd
 from jaxtyping import Int
 from snorkel.labeling import LabelingFunction
 
-from lol_lightning.exceptions import VotesError
+from lol_lightning.exceptions import VotesError, renamed_arguments
 from lol_lightning.features.bag_of_words import BagOfWords
 from lol_lightning.features.feature_space import FeatureSpace
 from lol_lightning.inspection._budget import Budget
@@ -19,15 +19,17 @@ from lol_lightning.inspection._votes import OnError
 from lol_lightning.inspection.lf_inspection import LFInspection
 from lol_lightning.inspection.surrogate import surrogate_records
 from lol_lightning.lfs.apply import apply_counting_faults
-from lol_lightning.lfs.lfs import as_lfs, check_lf_names
+from lol_lightning.lfs.lfs import as_lfs
 from lol_lightning.lfs.limits import CALL_SECONDS, in_main_thread
 from lol_lightning.lfs.matrix import validate_votes
+from lol_lightning.lfs.names import check_lf_names
 from lol_lightning.lfs.record import LFRecord
 from lol_lightning.lfs.rows import Rows, as_rows
 
 __all__ = ["inspect_lfs"]
 
 
+@renamed_arguments(column="text_column")
 def inspect_lfs(
     lfs: Any,
     data: Rows,
@@ -39,7 +41,7 @@ def inspect_lfs(
     probed: bool = True,
     surrogate: bool = True,
     skip_declared: bool = False,
-    column: str = "text",
+    text_column: str = "text",
     max_calls: int | None = None,
     max_seconds: float | None = None,
     fault_tolerant: bool = False,
@@ -63,8 +65,8 @@ def inspect_lfs(
         probed: take units away from texts, and shift and exchange the columns of a table that an LF reads.
         surrogate: explain the votes of LFs without code, by the entries of ``feature_space``.
         skip_declared: neither trace nor probe the LFs that declare what they inspect.
-        column: column or attribute of the text. Other columns that tracing sees an LF read are probed, too: texts and
-            tokens (lists, tuples, sets, arrays, dicts) word by word, numbers and categories as a table.
+        text_column: column or attribute of the text. Other columns that tracing sees an LF read are probed, too: texts
+            and tokens (lists, tuples, sets, arrays, dicts) word by word, numbers and categories as a table.
         max_calls: budget of calls for tracing and probing of all LFs together; ``None`` sets no limit. Without
             ``votes`` every LF is called once on every row besides, as its votes are part of the result.
         max_seconds: budget of seconds for the same.
@@ -103,7 +105,7 @@ def inspect_lfs(
         [('http', 1, 'traced'), ('http', 1, 'probed')]
     """
     Budget(max_calls, max_seconds, max_call_seconds)  # refuses limits out of range before any LF is called
-    data = as_rows(data, column)
+    data = as_rows(data, text_column)
     functions, names, with_code = _split(lfs)
     if feature_space is not None and not feature_space.is_fitted:
         _fit(feature_space, data)
@@ -117,7 +119,9 @@ def inspect_lfs(
             _merge(records, own_records.values())
         known = votes
         if known is None:
-            known, faults = _applied(functions, names, data, column, progress_bar, fault_tolerant, max_call_seconds)
+            known, faults = _applied(
+                functions, names, data, text_column, progress_bar, fault_tolerant, max_call_seconds
+            )
             _merge(records, (LFRecord(name, notes=(note,)) for name, note in faults.items()))
         known = _checked_votes(known, names, len(data))
         searched = [
@@ -132,12 +136,12 @@ def inspect_lfs(
             budget.spend(stage.calls)
         if probed:
             reads = [records[lf.name].columns for lf, _ in searched]
-            for_texts = {"column": column, "progress_bar": progress_bar, **limits} | probe_settings
+            for_texts = {"text_column": text_column, "progress_bar": progress_bar, **limits} | probe_settings
             for_tables = {**limits, **(table_settings or {})}
             _merge(records, probe_stage(searched, reads, data, feature_space, budget, for_texts, for_tables))
         without_code = [i for i in range(len(names)) if i not in with_code]
         if surrogate and without_code:
-            space = BagOfWords(column=column).fit(data) if feature_space is None else feature_space
+            space = BagOfWords(text_column=text_column).fit(data) if feature_space is None else feature_space
             _merge(records, surrogate_records(known[:, without_code], data, space, [names[i] for i in without_code]))
         return LFInspection(list(records.values()), known)
 

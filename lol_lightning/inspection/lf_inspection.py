@@ -20,7 +20,7 @@ from lol_lightning.functional.gradient_targets import GradientTargets
 from lol_lightning.functional.votes import ABSTAIN
 from lol_lightning.inspection.agreement import opposed_pairs
 from lol_lightning.inspection.summary import describe_records, lf_summary
-from lol_lightning.lfs.lfs import check_lf_names
+from lol_lightning.lfs.names import check_lf_names
 from lol_lightning.lfs.record import LFRecord, Source
 from lol_lightning.lfs.record_state import record_from_state
 

@@ -16,6 +16,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import train_test_split
 
 from lol_lightning.exceptions import VotesError
+from lol_lightning.lfs.matrix import validate_votes
 from lol_lightning.lfs.record import InspectedFeature, LFRecord
 
 __all__ = ["surrogate_records"]
@@ -93,7 +94,7 @@ def surrogate_records(
     """
     is_matrix = sp.issparse(data) or (isinstance(data, np.ndarray) and data.ndim == 2)
     features = sp.csr_matrix(data if is_matrix else feature_space.transform(data))
-    votes = np.asarray(votes)
+    votes = validate_votes(votes)
     if votes.ndim != 2 or len(votes) != features.shape[0]:
         raise VotesError(f"votes of shape {votes.shape} do not fit {features.shape[0]} rows; give one row for each.")
     names = [f"lf_{i}" for i in range(votes.shape[1])] if lf_names is None else list(lf_names)

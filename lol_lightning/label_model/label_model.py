@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
+import pandas as pd
 from jaxtyping import Float
 from snorkel.analysis import Scorer
 from snorkel.labeling import LabelingFunction
-from snorkel.labeling.model.base_labeler import BaseLabeler
 from snorkel.labeling.model.label_model import LabelModelConfig, TrainConfig
 from snorkel.utils import probs_to_preds
 
@@ -23,17 +22,21 @@ from lol_lightning.data.voters import Records
 from lol_lightning.exceptions import ConfigurationError, DataError, NotFittedError, VotesError
 from lol_lightning.features import FeatureSpace
 from lol_lightning.functional.gradient_targets import GradientTargets
+from lol_lightning.functional.short_repr import html_table
 from lol_lightning.functional.votes import ABSTAIN
 from lol_lightning.label_model.settings import (
+    check_labels,
+    check_votes,
     classifier_arguments,
     classifier_keywords,
     train_config,
     with_penalty,
 )
+from lol_lightning.label_model.snorkel_surface import SnorkelSurface, check_device
 from lol_lightning.label_model.storage import read_label_model, write_label_model
 from lol_lightning.label_model.training import data_module, quiet, train_classifier
 from lol_lightning.label_model.vote_model import VoteModel, estimate_vote_model
-from lol_lightning.lfs.apply import validate_votes
+from lol_lightning.lfs.abstentions import warn_of_abstentions_as_class
 from lol_lightning.lfs.limits import CALL_SECONDS
 from lol_lightning.losses.weights.class_balance import class_balance_of
 from lol_lightning.models.classifier import LoLClassifier
@@ -45,7 +48,7 @@ logger = logging.getLogger(__name__)
 TIE_BREAK_POLICIES = ("abstain", "random", "true-random")
 
 
-class LoLLabelModel(BaseLabeler):  # type: ignore[misc]
+class LoLLabelModel(SnorkelSurface):
     r"""Drop-in for ``snorkel.labeling.model.LabelModel`` that can also learn from the features of the rows.
 
     Two models live here, and ``X`` chooses the one that answers:
@@ -94,8 +97,7 @@ class LoLLabelModel(BaseLabeler):  # type: ignore[misc]
             self.config = LabelModelConfig(**kwargs)
         except TypeError as error:
             raise ConfigurationError(f"{error}; LoLLabelModel takes cardinality, verbose and device.") from error
-        if self.config.device != "cpu" and not torch.cuda.is_available():
-            raise ConfigurationError(f"device = {self.config.device!r}, but CUDA is not available; use 'cpu'.")
+        check_device(self.config.device)
         self.vote_model_: VoteModel | None = None
         self.classifier_: LoLClassifier | None = None
 
@@ -122,8 +124,9 @@ class LoLLabelModel(BaseLabeler):  # type: ignore[misc]
         Args:
             L_train: votes (n, m), values -1 .. K - 1.
             Y_dev: gold labels of a development set, read only for the class shares.
-            class_balance: share of each class; without it and ``Y_dev``, uniform. With ``X``, the mean prediction
-                of the classifier is matched to the shares that either tells, see its ``class_shares``.
+            class_balance: share of each class, K numbers or ``{class: share}``; without it and ``Y_dev``, uniform. With
+                ``X``, the mean prediction of the classifier is matched to the shares that either tells, see its
+                ``class_shares``.
             progress_bar: show one.
             X: the n rows: texts, a DataFrame or data points, or a matrix (n, d), sparse or dense.
             lfs: the LFs in the order of the columns (or by name, where those of a DataFrame have their names); what
@@ -152,7 +155,8 @@ class LoLLabelModel(BaseLabeler):  # type: ignore[misc]
                 - ``mu_eps``: least conditional.
                 - ``seed`` (0): of the classifier. The EM draws nothing.
                 - ``log_freq`` (10): if verbose, log after so many EM steps.
-                - ``optimizer_config``, ``lr_scheduler``, ``lr_scheduler_config``: of no effect.
+                - ``optimizer_config``, ``lr_scheduler``, ``lr_scheduler_config``: of no effect. Nor have Snorkel's
+                  optimizers "sgd" and "adamax" in the classifier, which is trained with its own default; that is said.
 
         Raises:
             VotesError: if a vote is NaN, below -1 or not below K, or there is none at all.
@@ -167,7 +171,9 @@ class LoLLabelModel(BaseLabeler):  # type: ignore[misc]
                 raise ConfigurationError(f"{name} is for the classifier, which needs the rows: give X too.")
         if prior_rows is not None and not prior_rows >= 0:
             raise ConfigurationError(f"prior_rows = {prior_rows}; a number of rows must not be negative.")
-        votes = validate_votes(L_train, self.cardinality)
+        votes = check_votes(L_train, self.cardinality)
+        if X is None:  # The data module does so else.
+            warn_of_abstentions_as_class(votes, [f"lf_{i}" for i in range(votes.shape[1])])
         if not (votes != ABSTAIN).any():
             raise VotesError(f"none of the {votes.size} votes of L_train is a class, so nothing can be learnt.")
         own = {name: value for name, value in kwargs.items() if name in TrainConfig._fields}
@@ -209,7 +215,7 @@ class LoLLabelModel(BaseLabeler):  # type: ignore[misc]
         self.vote_model_ = estimate_vote_model(
             votes, balance, posterior, config, prior_rows, self.config.verbose, progress_bar
         )
-        self.classifier_, self.train_config = classifier, config
+        self.classifier_ = classifier
 
     def predict_proba(self, L: Any, X: Any = None) -> Float[np.ndarray, "row cls"]:
         """Return class probabilities: the label model's given ``L``, the classifier's where ``X`` is given.
@@ -254,7 +260,9 @@ class LoLLabelModel(BaseLabeler):  # type: ignore[misc]
             int (n,), or that and float64 (n, K).
         """
         if tie_break_policy not in TIE_BREAK_POLICIES:
-            raise ConfigurationError(f"tie_break_policy = {tie_break_policy!r}; use one of {TIE_BREAK_POLICIES}.")
+            raise ConfigurationError(
+                f"tie_break_policy={tie_break_policy} policy not recognized; use one of {TIE_BREAK_POLICIES}."
+            )
         probabilities = self.predict_proba(L, X)
         predictions = probs_to_preds(probabilities, tie_break_policy)
         return (predictions, probabilities) if return_probs else predictions
@@ -282,9 +290,7 @@ class LoLLabelModel(BaseLabeler):  # type: ignore[misc]
         if tie_break_policy == "abstain":
             logger.warning("Metrics calculated over data points with non-abstain labels only")
         predictions, probabilities = self.predict(L, return_probs=True, tie_break_policy=tie_break_policy, X=X)
-        labels = np.asarray(Y)
-        if len(labels) != len(predictions):
-            raise DataError(f"Y has {len(labels)} labels for {len(predictions)} rows; give one for each.")
+        labels = check_labels(Y, len(predictions), self.cardinality)
         return Scorer(metrics=metrics).score(labels, predictions, probabilities)
 
     def get_conditional_probs(self) -> Float[np.ndarray, "lf outcome cls"]:
@@ -331,7 +337,8 @@ class LoLLabelModel(BaseLabeler):  # type: ignore[misc]
             )
         return f"LoLLabelModel(cardinality={self.cardinality}, {state})"
 
-    def _fitted(self) -> VoteModel:
+    def _repr_html_(self) -> str:
+        """Return weight and coverage of each LF as a table for notebooks."""
         if self.vote_model_ is None:
-            raise NotFittedError("this LoLLabelModel is not fitted; call fit(L_train) or load(path) first.")
-        return self.vote_model_
+            return html_table(pd.DataFrame({"LFs": [0]}), repr(self))
+        return html_table(pd.DataFrame({"weight": self.get_weights(), "coverage": self.coverage}), repr(self))

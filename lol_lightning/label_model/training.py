@@ -28,6 +28,7 @@ from lol_lightning.features import FeatureSpace
 from lol_lightning.functional.gradient_targets import GradientTargets
 from lol_lightning.lfs.lfs import as_lfs
 from lol_lightning.lfs.limits import CALL_SECONDS
+from lol_lightning.lfs.rows import as_rows
 from lol_lightning.models.classifier import LoLClassifier
 
 __all__ = ["data_module", "quiet", "train_classifier"]
@@ -75,6 +76,7 @@ def data_module(
         ConfigurationError: if the arguments contradict each other.
         LabelingFunctionError: if an LF cannot be used, or two have the same name.
     """
+    X = X if is_matrix(X) else as_rows(X, text_column)
     num_rows = X.shape[0] if is_matrix(X) else len(X)
     if num_rows != len(votes):
         raise DataError(f"X has {num_rows} rows and L_train has {len(votes)}; give both for the same rows.")
@@ -101,7 +103,7 @@ def data_module(
         targets = _targets_of_columns(X, named, classes, lfs, records, feature_space, options)
         return MatrixDataModule(X, gradient_targets=targets, **common)
     return LoLDataModule(
-        X.tolist() if isinstance(X, pd.Series | np.ndarray) else X,
+        X,
         lfs=lfs or (),
         records=records,
         inspect=options,

@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from snorkel.labeling.model.label_model import TrainConfig
 from tqdm import tqdm  # type: ignore[import-untyped]
 
+from lol_lightning.functional.short_repr import short_repr
 from lol_lightning.functional.votes import ABSTAIN
 from lol_lightning.label_model.conditionals import (
     class_posterior,
@@ -41,10 +42,16 @@ class VoteModel:
     Args:
         conditionals: float (m, K + 1, K), see ``lol_lightning.label_model.conditionals``.
         class_balance: float (K,), sums to 1.
+        coverage: float (m,), share of the training rows on which each LF voted.
+        config: Snorkel's settings of the fit.
     """
 
     conditionals: Float[np.ndarray, "lf outcome cls"]
     class_balance: Float[np.ndarray, " cls"]
+    coverage: Float[np.ndarray, " lf"]
+    config: TrainConfig
+
+    __repr__ = short_repr
 
     @property
     def weights(self) -> Float[np.ndarray, " lf"]:
@@ -91,10 +98,11 @@ def estimate_vote_model(
     precision = np.broadcast_to(np.asarray(config.prec_init, dtype=float), votes.shape[1])
     prior = prior_conditionals(votes, class_balance, precision, floor)
     extra_rows = config.l2 * len(votes)
+    coverage = (votes != ABSTAIN).mean(0)
     if posterior is not None:
         prior_rows = 1.0 if prior_rows is None else prior_rows
         table = estimate_conditionals(votes, posterior, prior, prior_rows + extra_rows, floor)
-        return VoteModel(table, class_balance)
+        return VoteModel(table, class_balance, coverage, config)
     rows = (default_prior_rows(votes) if prior_rows is None else prior_rows) + extra_rows
 
     def fit(abstentions: bool) -> Float[np.ndarray, "lf outcome cls"]:
@@ -124,5 +132,5 @@ def estimate_vote_model(
             verdict = "evidence" if independent else "ignored"
             logger.info("overlaps of LFs differ %.3g times as much as by chance: abstentions are %s", misfit, verdict)
         if independent:
-            return VoteModel(table, class_balance)
-    return VoteModel(fit(abstentions=False), class_balance)
+            return VoteModel(table, class_balance, coverage, config)
+    return VoteModel(fit(abstentions=False), class_balance, coverage, config)

@@ -11,6 +11,7 @@ from snorkel.labeling import LabelingFunction
 from snorkel.preprocess import BasePreprocessor
 
 from lol_lightning.exceptions import LabelingFunctionError
+from lol_lightning.functional.short_repr import short_repr
 from lol_lightning.lfs.record import InspectedFeature, LFRecord
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ class GradientLabelingFunction(LabelingFunction):  # type: ignore[misc]
         Example:
             >>> from snorkel.labeling import LabelingFunction
             >>> GradientLabelingFunction.wrap(LabelingFunction("long", lambda x: 1)).record
-            LFRecord(name='long', features=(), columns=(), notes=())
+            LFRecord('long', nothing on record)
         """
         if isinstance(lf, cls):
             return lf if features is None else cls(lf.name, lf._f, lf._resources, lf._pre, features, lf.record)
@@ -122,6 +123,8 @@ class gradient_labeling_function:
         >>> asks_to_subscribe
         GradientLabelingFunction asks_to_subscribe, Preprocessors: []
     """
+
+    __repr__ = short_repr
 
     def __init__(
         self,

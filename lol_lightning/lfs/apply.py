@@ -11,12 +11,13 @@ import pandas as pd
 from snorkel.labeling import LabelingFunction, LFApplier, PandasLFApplier
 from tqdm import tqdm  # type: ignore[import-untyped]
 
-from lol_lightning.exceptions import LabelingFunctionError
+from lol_lightning.exceptions import LabelingFunctionError, renamed_arguments
 from lol_lightning.functional.votes import ABSTAIN
 from lol_lightning.lfs._guard import Faults, each_own_row, timeout_reason
 from lol_lightning.lfs.lfs import as_lfs
 from lol_lightning.lfs.limits import CALL_SECONDS, CallLimit, CallTimeoutError, check_call_seconds, in_main_thread
 from lol_lightning.lfs.matrix import validate_votes
+from lol_lightning.lfs.rows import as_rows
 from lol_lightning.lfs.rules._corpus import TextBlock, text_blocks
 from lol_lightning.lfs.rules.rule_types import Rule, RuleFunction, read_text
 
@@ -25,10 +26,11 @@ __all__ = ["apply_counting_faults", "fast_apply", "validate_votes"]
 Votes = npt.NDArray[np.int64]
 
 
+@renamed_arguments(column="text_column")
 def fast_apply(
     lfs: Iterable[Any],
     data: pd.DataFrame | Sequence[Any],
-    column: str = "text",
+    text_column: str = "text",
     progress_bar: bool = False,
     fault_tolerant: bool = False,
     max_call_seconds: float | None = CALL_SECONDS,
@@ -44,7 +46,7 @@ def fast_apply(
         lfs: labeling functions with distinct names, Snorkel's or plain functions; see ``as_lfs``.
         data: a DataFrame, or a sequence of data points as ``LFApplier`` takes them. Plain texts stand for rows that
             have one column.
-        column: the name of that one column; else not used, as every LF knows what it reads.
+        text_column: the name of that one column; else not used, as every LF knows what it reads.
         progress_bar: whether to show one.
         fault_tolerant: whether an LF that fails on a row abstains there, as in Snorkel's appliers. How often each LF
             failed, and how first, is said in one line.
@@ -66,13 +68,13 @@ def fast_apply(
         >>> fast_apply(lfs, ["Please listen to my song"])
         array([[1, 0]])
     """
-    return apply_counting_faults(lfs, data, column, progress_bar, fault_tolerant, max_call_seconds)[0]
+    return apply_counting_faults(lfs, data, text_column, progress_bar, fault_tolerant, max_call_seconds)[0]
 
 
 def apply_counting_faults(
     lfs: Iterable[Any],
     data: pd.DataFrame | Sequence[Any],
-    column: str = "text",
+    text_column: str = "text",
     progress_bar: bool = False,
     fault_tolerant: bool = False,
     max_call_seconds: float | None = CALL_SECONDS,
@@ -80,8 +82,7 @@ def apply_counting_faults(
     """Return what ``fast_apply`` returns, and by the name of each LF that failed, how often and how first."""
     check_call_seconds(max_call_seconds)
     functions = as_lfs(lfs)
-    if not isinstance(data, pd.DataFrame) and len(data) and isinstance(next(iter(data)), str):
-        data = pd.DataFrame({column: list(data)}, dtype=object)
+    data = as_rows(data, text_column)
 
     def run() -> tuple[Votes, Faults, str]:
         faults = Faults(fault_tolerant)

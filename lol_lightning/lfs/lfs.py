@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import pandas as pd
@@ -11,8 +11,9 @@ from snorkel.labeling import LabelingFunction, labeling_function
 
 from lol_lightning.exceptions import LabelingFunctionError
 from lol_lightning.lfs.adapter import GradientLabelingFunction, gradient_labeling_function
+from lol_lightning.lfs.names import check_lf_names
 
-__all__ = ["as_lfs", "check_lf_names"]
+__all__ = ["as_lfs"]
 
 _CURE = "write LabelingFunction('a_name', f) with LabelingFunction from snorkel.labeling"
 
@@ -55,20 +56,6 @@ def as_lfs(lfs: Any) -> list[LabelingFunction]:
 
         rank_zero_info(f"Plain functions are used as labeling functions of their own names: {', '.join(wrapped)}.")
     return result
-
-
-def check_lf_names(names: Sequence[str]) -> None:
-    """Raise if two labeling functions have the same name.
-
-    Raises:
-        LabelingFunctionError: if so.
-
-    Example:
-        >>> check_lf_names(["asks", "music"])
-    """
-    if len(set(names)) < len(names):
-        twice = next(name for name in names if list(names).count(name) > 1)
-        raise LabelingFunctionError(f"two labeling functions are named {twice!r}; give each a name of its own.")
 
 
 def _as_lf(f: Any, place: str) -> LabelingFunction:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, TypeVar, get_args
 
 from lol_lightning.exceptions import LabelingFunctionError
+from lol_lightning.functional.short_repr import html_table
 
 __all__ = ["TRUST", "InspectedFeature", "Kind", "LFRecord", "Source", "most_trusted"]
 
@@ -115,6 +116,18 @@ class LFRecord:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "columns", tuple(map(str, self.columns)))
+
+    def __repr__(self) -> str:
+        terms = ", ".join(f"{feature.term:.20}: {feature.label}" for feature in self.features[:4])
+        more = f", ... {len(self.features)} in all" * (len(self.features) > 4)
+        notes = f", {len(self.notes)} notes" * bool(self.notes)
+        return f"LFRecord({self.name!r:.60}, {f'[{terms}{more}]' if terms else 'nothing on record'}{notes})"
+
+    def _repr_html_(self) -> str:
+        """Return a table of the findings, for notebooks."""
+        import pandas as pd
+
+        return html_table(pd.DataFrame([vars(feature) for feature in self.features]), repr(self))
 
     def merge(self, other: LFRecord) -> LFRecord:
         """Return one record with the findings, columns and notes of both; equal ones are kept once."""

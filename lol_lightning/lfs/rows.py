@@ -11,27 +11,67 @@ import pandas as pd
 from lol_lightning.exceptions import DataError
 from lol_lightning.lfs.points import read_field
 
-__all__ = ["Rows", "as_applied", "as_rows", "check_columns", "column_of", "labels_of", "take_rows", "texts_of"]
+__all__ = [
+    "Rows",
+    "as_applied",
+    "as_rows",
+    "check_columns",
+    "column_of",
+    "labels_of",
+    "read_rows",
+    "take_rows",
+    "texts_of",
+]
+from lol_lightning.lfs.frames import as_frame, as_values
 
 Rows: TypeAlias = pd.DataFrame | Sequence[Any]
 """A DataFrame, or a sequence of data points: objects with attributes, mappings or plain texts."""
 
 
-def as_rows(data: Rows, text_column: str) -> Rows:
-    """Return ``data`` as it is, except that plain texts become a frame with one text column.
+def as_rows(data: Any, text_column: str) -> Rows:
+    """Return rows of any container as a DataFrame or a sequence of data points; everything that takes rows calls this.
+
+    Args:
+        data: a DataFrame, or a table of polars, Arrow, Modin or Hugging Face; a sequence of data points; plain texts,
+            as a list, a Series or an array, which become a frame with one column.
+        text_column: name of that column.
+
+    Raises:
+        DataError: if the rows are not in memory (Dask, Spark, lazy frames), a single text, a mapping, an iterator or no
+            rows at all; the cure is named.
 
     Example:
         >>> as_rows(["good", "bad"], "text").columns.tolist()
         ['text']
     """
-    if isinstance(data, pd.DataFrame):
-        check_columns(data)
-        return data
-    if isinstance(data, str | Mapping) or not hasattr(data, "__len__") or not hasattr(data, "__getitem__"):
-        raise DataError(f"rows must be a pandas DataFrame or a sequence of data points, got {type(data).__name__}.")
-    if len(data) and isinstance(next(iter(data)), str):
-        return pd.DataFrame({text_column: list(data)})
-    return data
+    rows = read_rows(data)
+    if isinstance(rows, pd.DataFrame):
+        return rows
+    if isinstance(next((point for point in rows if not _is_missing(point)), None), str):
+        return pd.DataFrame({text_column: list(rows)}, dtype=object)
+    return rows
+
+
+def read_rows(data: Any) -> Rows:
+    """Return rows of any container as a DataFrame or a sequence, with plain texts as they are; see ``as_rows``.
+
+    Example:
+        >>> read_rows(np.array(["good", "bad"]))
+        ['good', 'bad']
+    """
+    if (frame := as_frame(data)) is not None:
+        check_columns(frame)
+        return frame
+    if isinstance(data, np.ndarray) and data.ndim != 1:
+        raise DataError(
+            f"the rows are an array of the shape {data.shape}. Give texts as (n,), a table as a pandas DataFrame, and "
+            "features that are ready to MatrixDataModule, or as X."
+        )
+    points: Sequence[Any] = as_values(data, "rows")
+    first = next((point for point in points if not _is_missing(point)), None)
+    if isinstance(first, bytes):
+        raise DataError(f"the rows hold bytes, {first!r:.60}, not texts; decode them: [row.decode() for row in rows].")
+    return points
 
 
 def check_columns(data: pd.DataFrame) -> None:
@@ -81,7 +121,9 @@ def texts_of(data: Rows, column: str) -> list[str]:
     """
     texts = column_of(as_rows(data, column), column)
     if texts is None:
-        raise DataError(f"the rows have no {column!r}{_only_columns(data)}. Name the column that holds the text.")
+        raise DataError(
+            f"the rows have no {column!r}{_only_columns(data)}. Name the column that holds the text: text_column=."
+        )
     bad = next((row for row, text in enumerate(texts) if not isinstance(text, str)), None)
     if bad is not None:
         raise DataError(
@@ -107,10 +149,10 @@ def labels_of(data: Rows, column: str, names: Sequence[str] | None = None) -> np
         array([1, 0])
     """
     values = column_of(data, column)
-    if values is None or all(pd.isna(value) for value in values):
+    if values is None or all(map(_is_missing, values)):
         return None
     classes = {name: i for i, name in enumerate(names or ())}
-    numbers = np.array([_number(classes.get(value, value) if isinstance(value, str) else value) for value in values])
+    numbers = np.array([_number(value, classes) for value in values])
     bad = np.flatnonzero(~np.isfinite(numbers) | (numbers < 0) | (numbers != np.floor(numbers)))
     if len(bad):
         among = f" or among {list(names)}" if names is not None else ""
@@ -131,8 +173,20 @@ def _only_columns(data: Rows) -> str:
     return f", only {list(map(str, data.columns))}" if isinstance(data, pd.DataFrame) else ""
 
 
-def _number(value: Any) -> float:
+def _number(value: Any, classes: Mapping[str, int]) -> float:
+    """Return the class that a label stands for, NaN where it stands for none; a text must be the name of one."""
+    if isinstance(value, str):
+        return classes.get(value, np.nan)
     try:
         return float(value)
     except (TypeError, ValueError):
         return np.nan
+
+
+def _is_missing(point: Any) -> bool:
+    return (
+        point is None
+        or point is pd.NA
+        or point is pd.NaT
+        or (isinstance(point, float | np.floating) and np.isnan(point))
+    )

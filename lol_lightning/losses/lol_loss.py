@@ -238,6 +238,9 @@ class LoLLoss(nn.Module):
     def set_extra_state(self, state: Tensor) -> None:
         """Accept what ``get_extra_state`` returned; ``make_room`` has taken it before the buffers were loaded."""
 
+    def __repr__(self) -> str:
+        return f"LoLLoss({', '.join(filter(None, (repr(self.penalty), self.extra_repr())))})"
+
     def extra_repr(self) -> str:
         """Return the weightings."""
         parts = {

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor
 
+from lol_lightning.functional.short_repr import short_repr
 from lol_lightning.losses.penalties import Measurement
 
 __all__ = ["LoLTerms"]
@@ -33,6 +34,8 @@ class LoLTerms:
     alpha: float = 0.0
     measurement: Measurement | None = None
     shares_loss: Float[Tensor, ""] | None = None
+
+    __repr__ = short_repr
 
     @property
     def penalty(self) -> Float[Tensor, ""] | None:

@@ -14,6 +14,7 @@ from torch.distributed import all_gather_object
 from lol_lightning._files.disk import make_directory_of, write_text
 from lol_lightning._lightning import BasePredictionWriter, LightningModule, Trainer
 from lol_lightning.exceptions import ConfigurationError, DataError
+from lol_lightning.functional.short_repr import short_repr
 
 __all__ = ["PredictionWriter"]
 
@@ -37,6 +38,8 @@ class PredictionWriter(BasePredictionWriter):
         >>> trainer = Trainer(callbacks=[PredictionWriter("predictions.csv")])  # doctest: +SKIP
         >>> trainer.predict(model, data, return_predictions=False)  # doctest: +SKIP
     """
+
+    __repr__ = short_repr
 
     def __init__(self, path: str | Path) -> None:
         super().__init__("batch")

@@ -162,6 +162,13 @@ class Predictor(LightningModule):
             raise DataError(f"the model's state is broken: {str(error).partition(chr(10))[0]}") from error
         return model.eval()
 
+    def __repr__(self) -> str:
+        sizes = {name: self.hparams.get(name) for name in ("num_classes", "num_features")}
+        parts = {name: "?" if size is None else size for name, size in sizes.items()}
+        parts["network"] = "open" if self.network is None else type(self.network).__name__
+        parts["reads"] = "features" if self.feature_space is None else repr(self.feature_space)
+        return f"{type(self).__name__}({', '.join(f'{name}={part}' for name, part in parts.items())})"
+
     @property
     def _network(self) -> nn.Module:
         if self.network is None:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from lol_lightning._lightning import rank_zero_warn
 from lol_lightning.data.batch import LoLBatch
+from lol_lightning.functional.short_repr import short_repr
 from lol_lightning.functional.votes import is_covered, soft_votes
 from lol_lightning.losses import LoLLoss, LoLTerms
 from lol_lightning.losses.penalties.second_derivative import second_derivative
@@ -62,6 +63,8 @@ class TrainingMonitor:
         saturation: below this ratio of the norms of the two gradients, with demands unmet, the penalty counts as
             saturated.
     """
+
+    __repr__ = short_repr
 
     def __init__(self, every: int = 100, saturation: float = 1e-4) -> None:
         self.every = every

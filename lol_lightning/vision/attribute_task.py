@@ -12,6 +12,7 @@ from torch import Tensor
 
 from lol_lightning.exceptions import ConfigurationError, check_choice
 from lol_lightning.functional.attributes import centred_probabilities
+from lol_lightning.functional.short_repr import short_repr
 from lol_lightning.functional.votes import ABSTAIN, voted_classes
 from lol_lightning.vision.matrices import ClassAttributeMatrix
 
@@ -48,6 +49,8 @@ class AttributeTask:
     columns: Int[Tensor, " lf"]
     has: Bool[Tensor, "cls lf"]
     polarity: Polarity = "bipolar"
+
+    __repr__ = short_repr
 
     @classmethod
     def between(

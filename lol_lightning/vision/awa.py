@@ -15,6 +15,7 @@ from lol_lightning._files.arrays import read_arrays
 from lol_lightning._files.disk import building, read_text, reading
 from lol_lightning._lightning import rank_zero_info
 from lol_lightning.exceptions import DataError
+from lol_lightning.functional.short_repr import short_repr
 from lol_lightning.vision.images import SIZE, ImageFiles, Inputs, OnCorrupt
 from lol_lightning.vision.matrices import ClassAttributeMatrix
 
@@ -59,6 +60,8 @@ class AttributeData:
     matrix: ClassAttributeMatrix
     is_seen: Bool[Tensor, " cls"]
     test: Bool[Tensor, " row"] | None = None
+
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         if isinstance(self.inputs, Tensor) and self.inputs.dtype == torch.half:

@@ -14,6 +14,7 @@ from jaxtyping import Float, Int, Shaped, UInt8
 from torch import Tensor
 
 from lol_lightning.exceptions import ConfigurationError, DataError, check_choice
+from lol_lightning.functional.short_repr import short_repr
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -119,6 +120,8 @@ class ImageFiles:
     Raises:
         ConfigurationError: if ``size`` or ``on_corrupt`` is out of range.
     """
+
+    __repr__ = short_repr
 
     def __init__(self, paths: Sequence[str | Path], size: int = SIZE, on_corrupt: OnCorrupt = "error") -> None:
         check_image_files(size, on_corrupt)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from lol_lightning._lightning import isolate_rng, pl, rank_zero_info
 from lol_lightning.exceptions import ConfigurationError, DataError
 from lol_lightning.functional.attributes import Calibration
+from lol_lightning.functional.short_repr import short_repr
 from lol_lightning.vision._labeler_files import load_labelers, save_labelers
 from lol_lightning.vision.awa import AttributeData
 from lol_lightning.vision.backbones import representation_size
@@ -57,6 +58,8 @@ class LabelerTraining:
     calibration: Calibration = "platt"
     augment: nn.Module | Callable[[Tensor], Tensor] | None = None
     path: str | Path | None = None
+
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         check_calibration(self.calibration)

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from lol_lightning._files.disk import read_text, reading
 from lol_lightning.exceptions import DataError
+from lol_lightning.functional.short_repr import short_repr
 
 __all__ = ["ClassAttributeMatrix"]
 
@@ -43,6 +44,8 @@ class ClassAttributeMatrix:
     values: Shaped[Tensor, "cls attribute"]
     is_known: Bool[Tensor, "cls attribute"] = field(init=False)
     """bool (C, A): whether the matrix says of a class that it has an attribute, or that it has not."""
+
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         for what, names in (("class", self.classes), ("attribute", self.attributes)):

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from lol_lightning.exceptions import ConfigurationError, check_choice
 from lol_lightning.functional.gradients import GradientUnit
+from lol_lightning.functional.short_repr import short_repr
 from lol_lightning.vision.images import SIZE, OnCorrupt, Standardise, check_image_files
 
 __all__ = ["TOP_K", "ImageOptions", "Level", "RowTargetOptions", "SplitOptions"]
@@ -110,6 +111,8 @@ class ImageOptions:
     size: int = SIZE
     on_corrupt: OnCorrupt = "error"
     transform: Standardise | Callable[[Tensor], Tensor] = field(default_factory=Standardise)
+
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         check_image_files(self.size, self.on_corrupt)

@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 from lol_lightning._lightning import LightningDataModule
 from lol_lightning.data.dataset import leaves_one_row
 from lol_lightning.exceptions import DataError
+from lol_lightning.functional.short_repr import short_repr
 from lol_lightning.vision.awa import AttributeData
 from lol_lightning.vision.images import Standardise, read_inputs
 
@@ -45,6 +46,8 @@ class SeenClasses(LightningDataModule):
     Raises:
         DataError: if there are no rows of seen classes.
     """
+
+    __repr__ = short_repr
 
     def __init__(
         self,

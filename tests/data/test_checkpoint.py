@@ -21,7 +21,7 @@ TEXTS = ["win a prize", "nice song", "a lovely song", "prize inside"] * 4
 NEW = ["a prize for you", "what a song", "zzz"]
 LFS = [
     LabelingFunction("prize", lambda x: 1 if "prize" in x.comment else -1),
-    keyword_lf("song", ["song"], 0, column="comment"),
+    keyword_lf("song", ["song"], 0, text_column="comment"),
 ]
 
 
@@ -30,7 +30,7 @@ def frame(texts=TEXTS):
 
 
 def data_module(texts=TEXTS, **options):
-    space = BagOfWords(TfidfVectorizer(), column="comment")
+    space = BagOfWords(TfidfVectorizer(), text_column="comment")
     options = {"text_column": "comment", "lfs": LFS, "classes": ["ham", "spam"], "feature_space": space} | options
     return LoLDataModule(frame(texts), frame(texts[:4]), progress_bar=False, batch_size=5, **options)
 
@@ -140,7 +140,7 @@ def test_a_space_of_ones_own_class_is_an_argument_of_the_rebuilt_module(tmp_path
         pass
 
     trainer = pl.Trainer(**trainer_options(max_epochs=1))
-    data = data_module(feature_space=Own(column="comment"))
+    data = data_module(feature_space=Own(text_column="comment"))
     trainer.fit(LoLClassifier(hidden_sizes=(4,)), data)
     trainer.save_checkpoint(tmp_path / "own.ckpt")
     with pytest.raises(DataError, match=r"holds no feature space: .*register_feature_space.* Give feature_space="):

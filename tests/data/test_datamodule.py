@@ -170,7 +170,7 @@ def test_rows_without_votes_stay_where_the_class_shares_are_known(shares, kept, 
 
 def test_number_of_classes_is_the_smallest_with_room_for_all():
     assert ready().num_classes == 2
-    assert ready(val=VAL.assign(label=[1, 3])).num_classes == 4
+    assert ready(val=VAL.assign(label=[1, 2])).num_classes == 3
     assert ready(lfs=[*LFS, keyword_lf("rare", ["absent"], 2)]).num_classes == 3
     assert ready(classes=["ham", "spam", "other"]).num_classes == 3
     assert data_module(classes=["ham", "spam"]).num_classes == 2
@@ -180,14 +180,26 @@ def test_number_of_classes_is_the_smallest_with_room_for_all():
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"classes": 2, "val": VAL.assign(label=[0, 2])}, DataError, "a gold label of the val rows is 2, but"),
-        ({"classes": 2, "lfs": [keyword_lf("x", ["song"], 2)]}, DataError, "a vote is 2, but .* only 2 classes"),
+        (
+            {"classes": 2, "val": VAL.assign(label=[0, 2])},
+            DataError,
+            r"label of the val rows is 2 \(row 1\), but",
+        ),
+        (
+            {"classes": 2, "lfs": [keyword_lf("x", ["song"], 2)]},
+            DataError,
+            r"vote on the train rows is 2 \(.*'x', row \d\), but",
+        ),
         (
             {"classes": 2, "lfs": [*LFS, keyword_lf("x", ["zzz"], 2)]},
             DataError,
-            "class of an inspected feature is 2",
+            r"class of an inspected feature is 2 \('zzz'\), but",
         ),
-        ({"votes": {"val": [[2, 0], [1, 0]]}}, DataError, "a vote on the val rows is 2, but there are only 2 classes"),
+        (
+            {"votes": {"val": [[2, 0], [1, 0]]}},
+            DataError,
+            r"vote on the val rows is 2 \(.*'subscribe', row 0\), but",
+        ),
         ({"votes": VOTES[:3]}, VotesError, "votes on 3 train rows, but 5 rows"),
         ({"votes": VOTES[:, :1]}, VotesError, "1 columns for 2 labeling functions"),
         ({"votes": np.where(VOTES == 0, -2, VOTES)}, VotesError, r"vote -2 of labeling function 1 \('song'\)"),

@@ -147,7 +147,7 @@ def test_rows_that_are_no_vectors_are_for_a_network_of_ones_own():
         ({"val": DENSE[:, :3]}, DataError, r"differ in their shape: \{'train': \(30,\), 'val': \(3,\)\}"),
         ({"votes": None}, ConfigurationError, "no votes on the training rows: give votes="),
         ({"votes": VOTES + 0.5}, VotesError, "vote"),
-        ({"classes": 2}, DataError, "a vote is 2, but there are only 2 classes"),
+        ({"classes": 2}, DataError, r"a vote on the train rows is 2 \(labeling function 'lf_2', row 2\), but"),
         ({"labels": {"val": LABELS}}, ConfigurationError, "no val rows to label"),
         ({"val": DENSE, "labels": {"train": LABELS}}, ConfigurationError, "no train rows to label"),
         ({"val": DENSE, "labels": {"val": LABELS[:3]}}, DataError, "there are 3 labels for 64 val rows"),

@@ -103,9 +103,7 @@ def test_missing_directory():
         WrenchDataModule("nowhere")
 
 
-@pytest.mark.parametrize(
-    ("label", "error"), [(2, "label of the val rows is 2, but"), ("eggs", r"among \['ham', 'spam'\]")]
-)
+@pytest.mark.parametrize(("label", "error"), [(2, "label of the val rows is 2"), ("eggs", r"among \['ham', 'spam'\]")])
 def test_labels_that_do_not_fit(tmp_path, label, error):
     data = WrenchDataModule(write(tmp_path, valid=changed(label=label)))
     with pytest.raises(DataError, match=error):

@@ -119,7 +119,7 @@ def test_missing_text_names_row_and_cure():
     with pytest.raises(DataError, match=r"row 1 holds nan in 'text'.*fillna"):
         BagOfWords().fit(pd.DataFrame({"text": ["a", np.nan]}))
     with pytest.raises(DataError, match=r"no 'body', only \['text'\]"):
-        BagOfWords(column="body").fit(pd.DataFrame({"text": ["a"]}))
+        BagOfWords(text_column="body").fit(pd.DataFrame({"text": ["a"]}))
 
 
 def test_bag_of_words_is_a_feature_space():

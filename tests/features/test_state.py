@@ -116,7 +116,7 @@ def test_a_space_of_the_pattern_of_version_0_1_0_cuts_texts_as_it_did():
 
 def test_reload_does_not_warn_again():
     with pytest.warns(UserWarning, match="Upper case"):
-        space = BagOfWords(CountVectorizer(vocabulary=["Song", "my"]), column="comment").fit(TEXTS)
+        space = BagOfWords(CountVectorizer(vocabulary=["Song", "my"]), text_column="comment").fit(TEXTS)
     again = reloaded(space)
     assert again.column == "comment"
     assert again.feature_names == ["Song", "my"]

@@ -177,8 +177,8 @@ def test_a_text_in_another_column(points):
         return 1 if "prize" in (x["comment"] if isinstance(x, dict) else x.comment) else -1
 
     lfs = [
-        keyword_lf("prize", ["prize", "award"], 1, column="comment"),
-        keyword_lf("song", ["song"], 0, column="comment"),
+        keyword_lf("prize", ["prize", "award"], 1, text_column="comment"),
+        keyword_lf("song", ["song"], 0, text_column="comment"),
     ]
     model = fitted(points(frame), lfs=lfs, text_column="comment")
     np.testing.assert_allclose(answers(model), answers(fitted(lfs=LFS)), atol=1e-6)

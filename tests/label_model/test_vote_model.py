@@ -1,5 +1,6 @@
 import json
 import logging
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from lol_lightning.exceptions import VotesError
 from lol_lightning.label_model.conditionals import fit_conditionals
 from lol_lightning.label_model.prior import default_prior_rows
 from lol_lightning.label_model.settings import train_config
-from lol_lightning.label_model.vote_model import VoteModel, estimate_vote_model
+from lol_lightning.label_model.vote_model import estimate_vote_model
 
 BALANCE = np.array([0.5, 0.5])
 VOTES = np.array([[1, 1, -1], [0, 0, -1], [1, 1, 0], [0, -1, 0], [1, -1, 1]])
@@ -85,7 +86,7 @@ def test_lfs_of_real_sets_are_dependent(wrench_root, name, caplog):
 
 
 def test_votes_are_checked_against_the_model():
-    model = VoteModel(estimate(None).conditionals, BALANCE)
+    model = replace(estimate(None), class_balance=BALANCE)
     assert model.predict_proba(VOTES).shape == (5, 2)
     with pytest.raises(VotesError, match="L has 1 columns and the model was fitted on 3 LFs"):
         model.predict_proba(VOTES[:, :1])

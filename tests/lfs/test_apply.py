@@ -155,7 +155,7 @@ def test_rules_preprocessors_resources_and_columns_are_mixed_in_order():
         long_title,
         keyword_lf("text", ["free"], 1),
         keyword_lf("reversed", ["free"], 1, pre=[reverse]),
-        keyword_lf("title", ["free"], 0, column="title"),
+        keyword_lf("title", ["free"], 0, text_column="title"),
     ]
     assert fast_apply(lfs, frame).tolist() == [[2, 1, -1, -1], [2, -1, 1, 0]]
     assert np.array_equal(fast_apply(lfs, frame), votes_of(lfs, frame))

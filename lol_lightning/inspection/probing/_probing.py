@@ -10,24 +10,27 @@ from jaxtyping import Int
 from joblib import Parallel, delayed
 from tqdm import tqdm  # type: ignore[import-untyped]
 
+from lol_lightning.exceptions import renamed_arguments
 from lol_lightning.inspection.probing._points import points_of
 from lol_lightning.inspection.probing._probe_settings import ProbeSettings
 from lol_lightning.inspection.probing._text_probe import probe_lf
 from lol_lightning.inspection.probing._units import TOKEN_PATTERN, TextUnits
 from lol_lightning.lfs.isolated import isolated_copy
 from lol_lightning.lfs.lfs import as_lfs
+from lol_lightning.lfs.matrix import validate_votes
 from lol_lightning.lfs.record import Kind, LFRecord
-from lol_lightning.lfs.rows import column_of
+from lol_lightning.lfs.rows import column_of, read_rows
 
 __all__ = ["probe_lfs"]
 
 
+@renamed_arguments(column="text_column")
 def probe_lfs(
     lfs: Iterable[Any],
     data: Any,
     feature_space: Any = None,
     *,
-    column: str = "text",
+    text_column: str = "text",
     votes: Int[np.ndarray, "row lf"] | None = None,
     ngram_range: tuple[int, int] = (1, 1),
     token_pattern: str = TOKEN_PATTERN,
@@ -47,7 +50,7 @@ def probe_lfs(
         lfs: labeling functions of any make, see ``as_lfs``; those with ``rules`` are applied in batches.
         data: a DataFrame or a sequence of data points. They are never changed: an LF gets a shallow copy.
         feature_space: a fitted ``BagOfWords`` or vectorizer whose entries are the units; else tokens are.
-        column: column or attribute of the text, or of tokens: lists, tuples, sets, arrays, or the keys of dicts.
+        text_column: column or attribute of the text, or of tokens: lists, tuples, sets, arrays, or the keys of dicts.
         votes: int64 (n, m), the votes on ``data``, if you have them.
         ngram_range: lengths of the n-grams that are units, without a feature space.
         token_pattern: what a token is, without a feature space.
@@ -78,14 +81,15 @@ def probe_lfs(
         [('http', 1, 1.0, 2)]
     """
     functions = as_lfs(lfs)
-    values = column_of(data, column)
-    points = points_of(data, column, () if values is None else values)
+    data = read_rows(data)
+    values = column_of(data, text_column)
+    points = points_of(data, text_column, () if values is None else values)
     chosen = ProbeSettings(candidates=tuple(candidates), **settings)
     units = points.units or TextUnits(token_pattern, ngram_range=ngram_range)
     kind: Kind = "token"
     if feature_space is not None and points.units is None:
         units, kind = TextUnits.of_feature_space(feature_space), "entry"
-    by_lf = [None] * len(functions) if votes is None else list(votes.T)
+    by_lf = [None] * len(functions) if votes is None else list(validate_votes(votes).T)
     jobs = (
         delayed(probe_lf)(isolated_copy(lf), points, units, kind, chosen, own)
         for lf, own in zip(functions, by_lf, strict=True)

@@ -14,6 +14,7 @@ from lol_lightning.inspection._budget import Budget
 from lol_lightning.inspection._votes import OnError
 from lol_lightning.inspection.probing._columns import categories_of, column_kinds, numbers_of
 from lol_lightning.inspection.probing._table_probe import TableOptions, TableProbe
+from lol_lightning.lfs.frames import as_frame, kind_of
 from lol_lightning.lfs.lfs import as_lfs
 from lol_lightning.lfs.limits import CALL_SECONDS
 from lol_lightning.lfs.record import LFRecord
@@ -94,6 +95,10 @@ def probe_table(
             f"sigma = {sigma}, num_pairs = {num_pairs}, max_rows = {max_rows} and min_support = {min_support} "
             "must all be positive."
         )
+    table = as_frame(data)
+    if table is None:
+        raise DataError(f"probe_table reads DataFrames, got {kind_of(data)}; pass pandas.DataFrame(rows).")
+    data = table
     if missing := [n for n in [*(columns or ()), *(numeric or ()), *(categorical or ())] if n not in data.columns]:
         raise DataError(f"the table has no column {missing[0]!r}; it has {list(data.columns)}.")
     check_columns(data)

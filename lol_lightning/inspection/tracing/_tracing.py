@@ -30,10 +30,11 @@ from lol_lightning.inspection.tracing._traced_text import TracedStr
 from lol_lightning.lfs.isolated import isolated_copy
 from lol_lightning.lfs.lfs import as_lfs
 from lol_lightning.lfs.limits import CallTimeoutError
+from lol_lightning.lfs.matrix import validate_votes
 from lol_lightning.lfs.point_copies import private_copy
 from lol_lightning.lfs.points import field_names
 from lol_lightning.lfs.record import LFRecord
-from lol_lightning.lfs.rows import as_applied
+from lol_lightning.lfs.rows import as_applied, read_rows
 
 __all__ = ["Tracer", "run_traced", "trace_lf", "trace_lfs"]
 
@@ -59,13 +60,13 @@ def trace_lfs(
     Raises:
         DataError: if the votes do not fit the data and the LFs.
     """
-    functions = as_lfs(lfs)
+    functions, data = as_lfs(lfs), read_rows(data)
     if votes is not None and np.shape(votes) != (len(data), len(functions)):
         raise DataError(
             f"votes have shape {np.shape(votes)}, but there are {len(data)} data points and {len(functions)} LFs; "
             "pass the matrix that the applier returned for this data."
         )
-    by_lf = [None] * len(functions) if votes is None else list(np.asarray(votes).T)
+    by_lf = [None] * len(functions) if votes is None else list(validate_votes(votes).T)
     return [trace_lf(lf, data, column, max_rows, own, max_runs) for lf, own in zip(functions, by_lf, strict=True)]
 
 
@@ -112,6 +113,7 @@ def trace_lf(
         >>> [(feature.term, feature.label, feature.kind) for feature in record.features]
         [('please', 1, 'substring')]
     """
+    data = read_rows(data)
     if votes is not None and len(votes) != len(data):
         raise DataError(f"{len(votes)} votes of LF {lf.name!r} do not fit {len(data)} data points.")
     tracer = Tracer(lf, column, budget, on_error)

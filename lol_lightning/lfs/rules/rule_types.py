@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from lol_lightning.exceptions import LabelingFunctionError
+from lol_lightning.functional.short_repr import short_repr
 from lol_lightning.functional.votes import ABSTAIN
 from lol_lightning.lfs.adapter import check_label
 from lol_lightning.lfs.points import field_names, read_field
@@ -74,6 +75,8 @@ class SubstringRule(_WordsRule):
         True
     """
 
+    __repr__ = short_repr
+
     def matches(self, text: str) -> bool:  # noqa: D102
         lowered = text.lower()
         return any(word in lowered for word in self.words)
@@ -93,6 +96,8 @@ class TokenRule(_WordsRule):
         >>> TokenRule(0, ["bad"]).matches("not badly done"), TokenRule(0, ["bad"]).matches("so bad")
         (False, True)
     """
+
+    __repr__ = short_repr
 
     def matches(self, text: str) -> bool:  # noqa: D102
         tokens = text.lower().split(" ")
@@ -120,6 +125,8 @@ class RegexRule(Rule):
     pattern: str
     flags: int | str = 0
     compiled: re.Pattern[str] = field(init=False, repr=False, compare=False)
+
+    __repr__ = short_repr
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -188,6 +195,8 @@ class RuleFunction:
     rules: tuple[Rule, ...]
     column: str = "text"
 
+    __repr__ = short_repr
+
     def __call__(self, x: Any) -> int:
         """Vote on a data point."""
         text = read_text(x, self.column)
@@ -224,7 +233,7 @@ def read_text(x: Any, column: str) -> str:
         names = list(map(str, field_names(x)))
         raise LabelingFunctionError(
             f"a data point of type {type(x).__name__} has no {column!r}, only {names}; name the text's attribute with "
-            "column=."
+            "text_column=."
         ) from error
     if not isinstance(text, str):
         raise LabelingFunctionError(

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from snorkel.preprocess import BasePreprocessor
 
-from lol_lightning.exceptions import LabelingFunctionError
+from lol_lightning.exceptions import LabelingFunctionError, renamed_arguments
 from lol_lightning.lfs.adapter import GradientLabelingFunction
 from lol_lightning.lfs.record import InspectedFeature, LFRecord
 from lol_lightning.lfs.rules.rule_types import (
@@ -25,12 +25,13 @@ from lol_lightning.lfs.rules.rule_types import (
 __all__ = ["keyword_lf", "regex_lf", "rules_lf"]
 
 
+@renamed_arguments(column="text_column")
 def keyword_lf(
     name: str,
     words: str | Iterable[str],
     label: int,
     match: Literal["substring", "token"] = "substring",
-    column: str = "text",
+    text_column: str = "text",
     pre: Sequence[BasePreprocessor] | None = None,
 ) -> GradientLabelingFunction:
     """Make an LF that votes where any of the words occurs, whatever its case.
@@ -40,7 +41,7 @@ def keyword_lf(
         words: the words; they are lowered, as the text is.
         label: the class voted for.
         match: "substring" looks anywhere in ``text.lower()``, "token" in ``text.lower().split(" ")``.
-        column: the attribute, column or key of a data point that holds the text.
+        text_column: the attribute, column or key of a data point that holds the text.
         pre: preprocessors that run before.
 
     Raises:
@@ -57,15 +58,16 @@ def keyword_lf(
     lowered = tuple(word.lower() for word in check_words(words))
     if not lowered:
         raise LabelingFunctionError(f"LF {name!r} has no words, so that it would never vote.")
-    return rules_lf(name, [kinds[match](label, lowered)], column, pre)
+    return rules_lf(name, [kinds[match](label, lowered)], text_column, pre)
 
 
+@renamed_arguments(column="text_column")
 def regex_lf(
     name: str,
     pattern: str | re.Pattern[str],
     label: int,
     flags: int | str = 0,
-    column: str = "text",
+    text_column: str = "text",
     pre: Sequence[BasePreprocessor] | None = None,
 ) -> GradientLabelingFunction:
     """Make an LF that votes where ``re.search`` finds the pattern.
@@ -75,7 +77,7 @@ def regex_lf(
         pattern: a regular expression, compiled or not; a compiled one brings its own flags.
         label: the class voted for.
         flags: flags of ``re``, or their letters, such as "i".
-        column: the attribute, column or key of a data point that holds the text.
+        text_column: the attribute, column or key of a data point that holds the text.
         pre: preprocessors that run before.
 
     Raises:
@@ -87,13 +89,14 @@ def regex_lf(
         ['check', 'out']
     """
     text, flags = (pattern.pattern, pattern.flags) if isinstance(pattern, re.Pattern) else (pattern, flags)
-    return rules_lf(name, [RegexRule(label, text, flags)], column, pre)
+    return rules_lf(name, [RegexRule(label, text, flags)], text_column, pre)
 
 
+@renamed_arguments(column="text_column")
 def rules_lf(
     name: str,
     rules: Iterable[Rule | Mapping[str, Any]],
-    column: str = "text",
+    text_column: str = "text",
     pre: Sequence[BasePreprocessor] | None = None,
 ) -> GradientLabelingFunction:
     """Make an LF from ordered rules; the first one that hits votes.
@@ -105,7 +108,7 @@ def rules_lf(
         name: name of the LF.
         rules: rules, or dicts with a ``label`` and one of ``substring``, ``token``, ``regex`` (with ``flags``) and
             ``max_words``, as in an ``lfs.json``.
-        column: the attribute, column or key of a data point that holds the text.
+        text_column: the attribute, column or key of a data point that holds the text.
         pre: preprocessors that run before.
 
     Raises:
@@ -122,6 +125,6 @@ def rules_lf(
     features: list[InspectedFeature] = []
     for rule in parsed:
         clause = features[-1].clause + 1 if features else 0
-        features += [replace(feature, column=column) for feature in rule.features(clause)]
-    record = LFRecord(name, tuple(features), columns=(column,))
-    return GradientLabelingFunction(name, RuleFunction(tuple(parsed), column), pre=pre, record=record)
+        features += [replace(feature, column=text_column) for feature in rule.features(clause)]
+    record = LFRecord(name, tuple(features), columns=(text_column,))
+    return GradientLabelingFunction(name, RuleFunction(tuple(parsed), text_column), pre=pre, record=record)

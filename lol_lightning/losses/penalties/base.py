@@ -14,6 +14,7 @@ from lol_lightning.data.batch import LoLBatch
 from lol_lightning.exceptions import ConfigurationError, TargetsError, check_choice
 from lol_lightning.functional.gradients import GradientUnit
 from lol_lightning.functional.losses import HINGES, Hinge, Reduction
+from lol_lightning.functional.short_repr import short_repr
 from lol_lightning.functional.votes import LF_FACTORS, Factors
 from lol_lightning.losses.weights.lf_weights import LFWeighting
 
@@ -34,6 +35,9 @@ class Measurement(NamedTuple):
     """Returns the fraction of the demands that the network meets, in [0, 1]; computed when it is called."""
     per_lf: Callable[[], Float[Tensor, " lf"]]
     """Returns the penalty of each LF without its factor, float (m,), without a graph; computed when it is called."""
+
+    def __repr__(self) -> str:
+        return short_repr(self)
 
 
 class Penalty(nn.Module, ABC):

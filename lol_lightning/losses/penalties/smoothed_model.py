@@ -13,6 +13,7 @@ from lol_lightning.data.batch import SparseRows
 from lol_lightning.exceptions import ConfigurationError, TargetsError
 from lol_lightning.functional.gradient_targets import GradientTargets
 from lol_lightning.functional.gradients import GradientUnit, input_gradient_and_logits
+from lol_lightning.functional.short_repr import short_repr
 from lol_lightning.functional.smoothing import SAMPLERS
 from lol_lightning.networks import SparseMLP, SplitNetwork, evaluation_mode, logits_of
 
@@ -35,6 +36,9 @@ class Smoothed(NamedTuple):
     probabilities: Float[Tensor, "sample cls"]
     """float (t, K) at the samples, without a graph."""
 
+    def __repr__(self) -> str:
+        return short_repr(self)
+
 
 class SmoothedModel:
     r"""Draws smoothing samples and differentiates a network at them.
@@ -54,6 +58,8 @@ class SmoothedModel:
     Raises:
         ConfigurationError: if an argument lies outside its range.
     """
+
+    __repr__ = short_repr
 
     def __init__(
         self,

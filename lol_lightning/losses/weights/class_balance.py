@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from lol_lightning.data.options import in_order_of_classes
 from lol_lightning.exceptions import ConfigurationError, DataError
 
 __all__ = ["balancing_weights", "checked_shares", "checked_weights", "class_balance_of", "shrunken_shares"]
@@ -29,7 +30,23 @@ def class_balance_of(class_balance: Any, labels: Any, num_classes: int) -> Float
         array([0.75, 0.25])
     """
     if class_balance is not None:
-        shares = np.asarray(class_balance, dtype=float)
+        ordered = in_order_of_classes(class_balance, num_classes)
+        try:
+            shares = np.asarray(ordered, dtype=float)
+        except (TypeError, ValueError) as error:
+            raise ConfigurationError(
+                f"class_balance = {class_balance!r:.80}; it must be {num_classes} positive numbers, one for each class."
+            ) from error
+        if shares.ndim == 1 and len(shares) != num_classes:
+            raise ConfigurationError(
+                f"class_balance has {len(shares)} entries. Does not match LabelModel cardinality {num_classes}. "
+                f"It must be {num_classes} positive numbers, one for each class."
+            )
+        if shares.ndim == 1 and (shares == 0).any():
+            raise ConfigurationError(
+                f"Class balance prior is 0 for class(es) {np.flatnonzero(shares == 0).tolist()}; class_balance must be "
+                f"{num_classes} positive numbers, one for each class."
+            )
         if shares.shape != (num_classes,) or not (np.isfinite(shares) & (shares > 0)).all():
             raise ConfigurationError(
                 f"class_balance = {class_balance!r}; it must be {num_classes} positive numbers, one for each class."
@@ -38,6 +55,10 @@ def class_balance_of(class_balance: Any, labels: Any, num_classes: int) -> Float
     if labels is None:
         return np.full(num_classes, 1 / num_classes)
     labels = np.asarray(labels).ravel()
+    if labels.dtype.kind not in "iufbO" or any(isinstance(label, str) for label in labels.tolist()):
+        raise DataError(
+            f"Y_dev has {labels.tolist()[0]!r:.60} in row 0; labels must be 0 .. {num_classes - 1}, not names."
+        )
     outside = ~np.isin(labels, np.arange(num_classes))
     if outside.any():
         row = int(outside.argmax())
@@ -45,7 +66,8 @@ def class_balance_of(class_balance: Any, labels: Any, num_classes: int) -> Float
     counts = np.bincount(labels.astype(np.int64), minlength=num_classes)
     if not counts.all():
         raise DataError(
-            f"Y_dev has no row of class {int(counts.argmin())}, so its share would be 0. Give class_balance instead."
+            f"Y_dev has {np.count_nonzero(counts)} class(es). Does not match LabelModel cardinality {num_classes}. It "
+            f"has no row of class {int(counts.argmin())}, so its share would be 0. Give class_balance instead."
         )
     return counts / counts.sum()
 

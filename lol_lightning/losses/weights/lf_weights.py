@@ -15,6 +15,7 @@ from lol_lightning._lightning import isolate_rng
 from lol_lightning.data.base import BaseDataModule, ClassShares
 from lol_lightning.exceptions import ConfigurationError
 from lol_lightning.functional import votes as functional
+from lol_lightning.functional.short_repr import short_repr
 from lol_lightning.losses.weights.class_balance import checked_weights
 
 __all__ = ["LF_WEIGHTS", "LFWeighting", "LabeledVotes", "lf_weights", "needs_votes", "snorkel_label_model"]
@@ -43,6 +44,8 @@ class LabeledVotes:
     drawn_by_class: bool = False
     class_shares: ClassShares | None = None
     num_uncovered_rows: int = 0
+
+    __repr__ = short_repr
 
     @classmethod
     def of(cls, data: BaseDataModule) -> LabeledVotes:

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from lol_lightning.functional.short_repr import short_repr
 from lol_lightning.losses.weights.class_balance import checked_weights
 from lol_lightning.losses.weights.class_weights import class_weights
 from lol_lightning.losses.weights.lf_weights import LabeledVotes, lf_weights, needs_votes
@@ -24,6 +25,9 @@ class Weights(NamedTuple):
     """float (K,), or ``None``."""
     are_balanced: bool
     """Whether the weights of the classes come from the data."""
+
+    def __repr__(self) -> str:
+        return short_repr(self)
 
 
 def resolve_weights(lfs: Any, penalties: Any, classes: Any, votes: LabeledVotes | None) -> Weights:

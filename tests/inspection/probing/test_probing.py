@@ -176,7 +176,7 @@ def test_known_rules_give_the_same_record():
 
 def test_rules_on_another_column_are_not_read_from_the_probed_one():
     data = pd.DataFrame({"title": ["win", "win", "lose"], "text": ["a win", "b", "win"]})
-    [record] = probe_lfs([keyword_lf("lf", ["win"], 1, column="title")], data)
+    [record] = probe_lfs([keyword_lf("lf", ["win"], 1, text_column="title")], data)
     assert record.features == ()
 
 
@@ -370,4 +370,4 @@ def test_bad_settings_name_the_value(setting, match):
 
 def test_a_missing_text_column_is_named():
     with pytest.raises(DataError, match="'comment'"):
-        probe_lfs([], corpus(2), column="comment")
+        probe_lfs([], corpus(2), text_column="comment")

@@ -50,7 +50,7 @@ def test_the_first_rule_that_hits_votes():
 
 @pytest.mark.parametrize("point", [SimpleNamespace(body="PLZ"), {"body": "PLZ"}, pd.Series({"body": "PLZ"})], ids=str)
 def test_text_is_read_from_any_data_point(point):
-    assert keyword_lf("asks", ["plz"], 1, column="body")(point) == 1
+    assert keyword_lf("asks", ["plz"], 1, text_column="body")(point) == 1
 
 
 def test_a_column_named_like_an_attribute_of_a_series_is_read():
@@ -96,7 +96,7 @@ def test_the_record_says_what_the_rules_inspect():
         {"label": 1, "regex": "a.*b|c.*d", "flags": ""},
         {"label": 2, "max_words": 5},
     ]
-    found = rules_lf("lf", rules, column="body").record
+    found = rules_lf("lf", rules, text_column="body").record
     assert found.columns == ("body",)
     assert [(f.term, f.label, f.kind, f.clause, f.group, f.value) for f in found.features] == [
         ("war", 0, "token", 0, 0, 1.0),
