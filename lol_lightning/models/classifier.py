@@ -31,7 +31,7 @@ from lol_lightning.models.model_file import check_room
 from lol_lightning.models.predictor import Predictor
 from lol_lightning.models.rank_state import own_state, random_state, restore_random_state, states_of_ranks
 from lol_lightning.models.training_monitor import TrainingMonitor
-from lol_lightning.networks import SparseMLP
+from lol_lightning.networks import SparseMLP, evaluation_mode
 
 __all__ = ["LoLClassifier"]
 
@@ -120,6 +120,7 @@ class LoLClassifier(Predictor):
         self.network = network
         self._monitor = TrainingMonitor()
         self._epoch_means = EpochMeans(self._TERMS)
+        self._outputs_are_checked = False
         self._rank_states: list[dict[str, Tensor]] | None = None
         self.register_load_state_dict_pre_hook(_build_from)  # type: ignore[no-untyped-call]
         self.register_load_state_dict_post_hook(_note_loaded)  # type: ignore[no-untyped-call]
@@ -150,6 +151,8 @@ class LoLClassifier(Predictor):
 
     def training_step(self, batch: LoLBatch, batch_idx: int) -> Tensor:
         """Return the loss of Eq. 4 for one batch, and log its terms."""
+        if not self._outputs_are_checked:
+            self._check_outputs(batch)
         terms = self.lol(self._network, batch, self.global_step)
         self._log_step(terms.logs(), len(batch))
         self._monitor.observe(terms, batch, self.lol, self.global_step, self._lf_names)
@@ -198,6 +201,7 @@ class LoLClassifier(Predictor):
     def on_fit_start(self) -> None:
         """Use row-sparse gradients where the optimizer takes them, also in an overridden ``configure_optimizers``."""
         self._monitor.start()
+        self._outputs_are_checked = False
         if not self.training:
             # A loaded model is; without dropout and, above all, without the penalty it would be another training.
             rank_zero_info("The model was in evaluation mode, as one that was loaded; it goes to training mode.")
@@ -338,6 +342,21 @@ class LoLClassifier(Predictor):
         data = data_module_of(trainer_of(self))
         return [] if data is None else data.lf_names
 
+    def _check_outputs(self, batch: LoLBatch) -> None:
+        """Send a batch through the network once in a fit, before a loss or a penalty fails on what comes out."""
+        with torch.no_grad(), evaluation_mode(self._network):
+            self._check_classes(self(batch.features))
+        self._outputs_are_checked = True
+
+    def _check_classes(self, logits: Tensor) -> None:
+        num_classes = self.hparams["num_classes"]
+        if logits.ndim == 2 and logits.shape[1] == num_classes:
+            return
+        raise ConfigurationError(
+            f"the network returns {tuple(logits.shape)} for a batch; it must return logits (B, {num_classes}), one "
+            f"column for each class, also for two classes: end it with Linear(..., {num_classes}), without softmax or sigmoid."
+        )
+
     def _metrics_of(self, stage: str, dataloader_idx: int) -> MetricCollection:
         name = f"{stage}_metrics" + (f"_{dataloader_idx}" if dataloader_idx else "")
         if not hasattr(self, name):
@@ -349,6 +368,7 @@ class LoLClassifier(Predictor):
 
     def _evaluate(self, batch: LoLBatch, stage: str, dataloader_idx: int) -> None:
         logits = self(batch.features)
+        self._check_classes(logits)
         log_loss = partial(self.log, f"{stage}_loss", batch_size=len(batch), prog_bar=True, sync_dist=True)
         if batch.labels is None:
             log_loss(self.lol.vote_loss(logits, batch))

@@ -10,6 +10,7 @@ import pytorch_lightning as pl
 import torch
 from own_module import data
 from pytorch_lightning.callbacks import Callback
+from torch import nn
 from toy import trainer_options
 
 from lol_lightning import LoLClassifier
@@ -93,3 +94,13 @@ def test_two_ranks_log_the_same_losses_and_so_schedule_alike(tmp_path):
     assert one["logged"]["val_loss"] == pytest.approx(one["val_loss"], rel=1e-5)
     for name, weight in one["weights"].items():
         assert weight.equal(two["weights"][name]), name
+
+
+@pytest.mark.parametrize("outputs", [1, 3])
+@pytest.mark.parametrize("validated", [True, False])
+@pytest.mark.parametrize("method", ["lol", "lol-simple"])
+def test_a_network_with_another_number_of_outputs_is_named(outputs, validated, method):
+    limit = {} if validated else {"limit_val_batches": 0}
+    model = LoLClassifier(nn.Linear(16, outputs), num_classes=2, method=method)
+    with pytest.raises(ConfigurationError, match=rf"returns \(\d+, {outputs}\) .* end it with Linear\(..., 2\)"):
+        pl.Trainer(**trainer_options(max_epochs=1, **limit)).fit(model, data())
