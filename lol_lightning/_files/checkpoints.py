@@ -47,6 +47,8 @@ def check_weights(state_dict: Mapping[str, Any], hparams: Mapping[str, Any]) -> 
     for name, value in state_dict.items():
         if not isinstance(value, Tensor) or value.layout != torch.strided or value.is_complex():
             raise DataError(f"its state_dict has {name!r:.80}, which is no tensor of plain numbers")
+        if value.nbytes > value.untyped_storage().nbytes():
+            raise DataError(f"{name} would need {value.nbytes} bytes that are not in the file")
         if value.is_floating_point() and not value.isfinite().all():
             raise DataError(f"{name} holds a number that is not finite")
     for name, value in hparams.items():

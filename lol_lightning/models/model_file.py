@@ -57,8 +57,11 @@ def _check_sizes(hparams: Mapping[str, Any], weights: Mapping[str, Any]) -> None
     """Check that the weights have the sizes of the network, before one of these sizes takes memory."""
     sizes = _layers(hparams)
     if not sizes:
-        named = {name: hparams.get(name) for name in ("num_features", "hidden_sizes", "num_classes")}
-        raise DataError(f"its layers have the sizes {named!s:.160}")
+        hidden = hparams.get("hidden_sizes")
+        if not isinstance(hidden, list):
+            raise DataError(f"its hidden_sizes are {hidden!r:.80}, no list")
+        held_sizes = [hparams.get("num_features"), *hidden, hparams.get("num_classes")]
+        raise DataError(f"its layers have the sizes {held_sizes!s:.80}")
     needed = _num_weights(sizes)
     held = sum(
         value.numel() for name, value in weights.items() if name.startswith("network.") and torch.is_tensor(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, get_args
@@ -10,9 +11,10 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
-from lol_lightning._files.disk import reading
-from lol_lightning._files.state import read_tensors
-from lol_lightning.exceptions import ConfigurationError, check_choice
+from lol_lightning._files.checkpoints import check_weights
+from lol_lightning._files.disk import reading, regular_size
+from lol_lightning._files.state import load_checked
+from lol_lightning.exceptions import ConfigurationError, DataError, check_choice
 
 __all__ = [
     "ResNet18Backbone",
@@ -181,8 +183,18 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     """
     if not path.is_file():
         raise ConfigurationError(f"there is no file of weights {str(path)!r}; give the path to a saved state dict.")
-    with reading(path, "a state dict", "Give the path to one.", ConfigurationError):
-        return read_tensors(path, "a state dict")
+    try:
+        # torchvision has files of before PyTorch 1.6, which are no zip and have no checksums.
+        with reading(path, "a state dict", "Give the path to one."):
+            regular_size(path)
+            is_zip = zipfile.is_zipfile(path)
+            state = load_checked(path) if is_zip else torch.load(path, map_location="cpu", weights_only=True)
+            if not isinstance(state, dict):
+                raise DataError(f"it holds a {type(state).__name__}")
+            check_weights(state, {})
+            return state
+    except DataError as error:
+        raise ConfigurationError(str(error)) from error
 
 
 def _load(body: nn.Module, state: dict[str, Tensor], weights: str | Path, stem: str) -> None:
