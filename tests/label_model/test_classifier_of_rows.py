@@ -204,7 +204,7 @@ TARGETS = GradientTargets.from_entries([(0, 1, 0, 1.0)], num_lfs=3, num_classes=
         ({"X": np.ones((120, 2, 2))}, DataError, "X has the shape (120, 2, 2)"),
         ({"X": np.full((120, 4), np.nan)}, DataError, "row 0 holds a feature that is not finite"),
         ({"X": [""] * 120}, FeatureSpaceError, "no vocabulary"),
-        ({"optimizer": "sgd"}, ConfigurationError, "optimizer = 'sgd'"),
+        ({"optimizer": "rprop"}, ConfigurationError, "optimizer = 'rprop'"),
         ({"alpha": -1.0}, ConfigurationError, "alpha = -1.0"),
         ({"num_classes": 3}, ConfigurationError, "unknown arguments ['num_classes']"),
     ],
