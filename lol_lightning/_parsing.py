@@ -33,8 +33,18 @@ _LONGEST = 300
 class BriefParser(ArgumentParser):
     """A parser whose errors are ``ConfigurationError`` with one line."""
 
+    _configs: tuple[str, ...] = ()
+
+    def parse_args(self, args: Any = None, *positional: Any, **options: Any) -> Any:
+        """Parse options, and remember the files that they name, for errors."""
+        words = list(args or ())
+        self._configs = tuple(words[i + 1] for i, name in enumerate(words[:-1]) if name in ("--config", "-c"))
+        return super().parse_args(args, *positional, **options)
+
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Raise what is wrong."""
+        if self._configs and "config" in message.lower():
+            message = f"{message.strip()} (in {', '.join(self._configs)})"
         prog = self.prog.replace("[options] ", "")
         raise ConfigurationError(f"{brief(message, _options(self))} See {prog} --help.") from ex
 

@@ -74,9 +74,9 @@ def building(path: str | os.PathLike[str], what: str, cure: str = "") -> Iterato
         raise
 
 
-def first_cause(error: BaseException | None) -> BaseException | None:
-    """Find the package's own error, which jsonargparse wraps, or that of a file which is missing or closed to us."""
-    while error is not None and not isinstance(error, (LoLError, FileNotFoundError, PermissionError)):
+def first_cause(error: BaseException | None) -> LoLError | None:
+    """Find the package's own error: jsonargparse wraps what a constructor raises."""
+    while error is not None and not isinstance(error, LoLError):
         error = error.__cause__
     return error
 

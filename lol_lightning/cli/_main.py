@@ -70,7 +70,7 @@ def main(args: list[str] | None = None) -> None:
             check_configs(options)
             _command(name)(options)
     except (ValueError, OSError) as error:
-        cause = first_cause(error)
+        cause = first_cause(error) or (error if isinstance(error, FileNotFoundError | PermissionError) else None)
         if cause is None:
             raise
         print(f"lol-lightning {name}: {cause}", file=sys.stderr)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from lol_lightning._files.disk import read_text
+
 __all__ = ["configurations", "named_configurations", "print_configurations"]
 
 
@@ -45,7 +47,7 @@ def print_configurations(options: list[str]) -> None:
             from lol_lightning.exceptions import ConfigurationError
 
             raise ConfigurationError(f"there is no configuration {name!r}{did_you_mean(name, shipped)}")
-        print(shipped[name].read_text(encoding="utf-8"), end="")
+        print(read_text(shipped[name], "a configuration"), end="")
     if not options:
         for name, path in shipped.items():
-            print(f"{name:<16}{path.read_text(encoding='utf-8').splitlines()[0].lstrip('# ')}")
+            print(f"{name:<16}{read_text(path, 'a configuration').splitlines()[0].lstrip('# ')}")

@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, RandomSampler
 
 from lol_lightning.data.batch import LoLBatch
 from lol_lightning.data.dataset import LoLDataset
+from lol_lightning.functional.short_repr import short_repr
 
 __all__ = ["EpochSampler", "LoLDataLoader"]
 
@@ -38,6 +39,8 @@ class EpochSampler(RandomSampler):
         >>> list(sampler) == first != second
         True
     """
+
+    __repr__ = short_repr
 
     def __init__(self, data_source: Any, seed: int) -> None:
         super().__init__(data_source)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -83,11 +83,11 @@ class WrenchDataModule(LoLDataModule):
         if not root.is_dir():
             raise DataError(f"there is no WRENCH directory {str(root)!r}; it would hold train.json, valid.json, ...")
         label_names = _read_label_names(root / "label.json")
-        splits = {name: read_wrench_split(root / f"{name}.json") for name in ("train", "valid", "test")}
+        names, with_rules = read_wrench_lfs(path) if (path := root / "lfs.json").exists() else (None, [])
+        splits = {name: read_wrench_split(root / f"{name}.json", names) for name in ("train", "valid", "test")}
         num_lfs = splits["train"].votes.shape[1]
         lfs: list[Any] = [f"lf_{i}" for i in range(num_lfs)]
-        if (path := root / "lfs.json").exists():
-            names, with_rules = read_wrench_lfs(path)
+        if names is not None:
             if len(names) != num_lfs:
                 raise DataError(f"{path} describes {len(names)} LFs, but train.json has {num_lfs} votes per row.")
             by_name = {lf.name: lf for lf in with_rules}
@@ -134,8 +134,12 @@ class WrenchDataModule(LoLDataModule):
             raise type(error)(f"{self.root}: {error}") from error
 
 
-def read_wrench_split(path: str | Path) -> WrenchSplit:
+def read_wrench_split(path: str | Path, lf_names: Sequence[str] | None = None) -> WrenchSplit:
     """Read ``{id: {"label": int, "weak_labels": [int, ...], "data": {"text": str, ...}}}``.
+
+    Args:
+        path: of the file.
+        lf_names: of the vote columns, for messages.
 
     Raises:
         DataError: if the file is missing, is not JSON, or a row lacks one of the three or differs in its votes' number.
@@ -161,7 +165,8 @@ def read_wrench_split(path: str | Path) -> WrenchSplit:
             )
     rows = pd.DataFrame({"text": texts, "label": labels}, index=list(content))
     with reading(path, "a file of a WRENCH directory", _CURE):
-        return WrenchSplit(rows, validate_votes(votes))
+        names = lf_names if lf_names is not None and len(lf_names) == len(votes[0]) else None
+        return WrenchSplit(rows, validate_votes(votes, lf_names=names))
 
 
 def read_wrench_lfs(path: str | Path) -> tuple[list[str], list[GradientLabelingFunction]]:

@@ -63,10 +63,10 @@ def probe_stage(
         data: the rows.
         feature_space: its entries are taken away from the texts of the column that it reads.
         budget: of all LFs together, divided equally among the pairs of an LF and a column of words, or its table.
-        text_settings: arguments of ``probe_lfs``; ``column`` is that of the text.
+        text_settings: arguments of ``probe_lfs``; ``text_column`` is that of the text.
         table_settings: arguments of ``probe_table``.
     """
-    main = text_settings["column"]
+    main = text_settings["text_column"]
     columns = _columns_of(data)
     has_main = column_of(data, main) is not None
     kinds = {name: "words" if name == str(main) else _kind(data, column) for name, column in columns.items()}
@@ -93,7 +93,7 @@ def probe_stage(
             budget.limit.seconds,
         )
         parts_left -= len(one_column)
-        settings = {**text_settings, "column": columns[name]}
+        settings = {**text_settings, "text_column": columns[name]}
         yield from _probed_words(one_column, data, feature_space if name == str(main) else None, part, settings)
     if isinstance(data, pd.DataFrame):
         yield from _probed_table(table, data, budget, num_parts, table_settings)

@@ -9,6 +9,7 @@ from typing import Any
 from snorkel.labeling import LabelingFunction
 
 from lol_lightning.exceptions import LabelingFunctionError
+from lol_lightning.functional.short_repr import short_repr
 from lol_lightning.functional.votes import ABSTAIN
 from lol_lightning.lfs.limits import CallLimit, CallTimeoutError
 from lol_lightning.lfs.point_copies import private_copy, quick_mark, same_mark, same_point
@@ -32,6 +33,8 @@ class Faults:
     Args:
         tolerant: whether a failure counts as an abstention.
     """
+
+    __repr__ = short_repr
 
     def __init__(self, tolerant: bool) -> None:
         self.tolerant = tolerant

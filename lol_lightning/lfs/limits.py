@@ -18,6 +18,7 @@ from types import FrameType, TracebackType
 from typing import Any, TypeVar
 
 from lol_lightning.exceptions import ConfigurationError, LabelingFunctionError, LoLError
+from lol_lightning.functional.short_repr import short_repr
 
 __all__ = ["CALL_SECONDS", "CallLimit", "CallTimeoutError", "check_call_seconds", "in_main_thread"]
 
@@ -57,6 +58,8 @@ class CallLimit:
         ...
         lol_lightning.lfs.limits.CallTimeoutError: the call took longer than 0.05 seconds
     """
+
+    __repr__ = short_repr
 
     def __init__(self, seconds: float | None = CALL_SECONDS) -> None:
         check_call_seconds(seconds)

@@ -39,7 +39,7 @@ def record_from_state(value: Any, where: str) -> LFRecord:
 
     Example:
         >>> record_from_state(LFRecord("spam").to_dict(), "LF 0")
-        LFRecord(name='spam', features=(), columns=(), notes=())
+        LFRecord('spam', nothing on record)
     """
     if isinstance(value, dict):  # A pickle keeps the tuples that JSON turns into lists.
         value = {name: list(part) if isinstance(part, tuple) else part for name, part in value.items()}

@@ -10,6 +10,7 @@ import torch
 from lol_lightning._files.checkpoints import is_local, read_checkpoint
 from lol_lightning._files.disk import make_directory_of, replacing
 from lol_lightning._lightning import TorchCheckpointIO, Trainer
+from lol_lightning.functional.short_repr import short_repr
 
 __all__ = ["CarefulCheckpointIO", "use_careful_checkpoints"]
 
@@ -25,6 +26,8 @@ class CarefulCheckpointIO(TorchCheckpointIO):
         >>> from lol_lightning._lightning import Trainer
         >>> trainer = Trainer(plugins=[CarefulCheckpointIO()], accelerator="cpu", logger=False)
     """
+
+    __repr__ = short_repr
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
         """Write a checkpoint as a whole.

@@ -354,7 +354,8 @@ class LoLClassifier(Predictor):
             return
         raise ConfigurationError(
             f"the network returns {tuple(logits.shape)} for a batch; it must return logits (B, {num_classes}), one "
-            f"column for each class, also for two classes: end it with Linear(..., {num_classes}), without softmax or sigmoid."
+            f"column for each class, also for two classes: end it with Linear(..., {num_classes}), without softmax or "
+            "sigmoid."
         )
 
     def _metrics_of(self, stage: str, dataloader_idx: int) -> MetricCollection:

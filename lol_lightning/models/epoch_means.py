@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from lol_lightning.functional.short_repr import short_repr
+
 __all__ = ["EpochMeans"]
 
 
@@ -24,6 +26,8 @@ class EpochMeans:
         >>> means.pop()
         {'loss': tensor(2.), 'penalty': tensor(0.5000)}
     """
+
+    __repr__ = short_repr
 
     def __init__(self, names: Sequence[str]) -> None:
         self.names = tuple(names)

@@ -188,7 +188,7 @@ def test_number_of_classes_is_the_smallest_with_room_for_all():
         (
             {"classes": 2, "lfs": [keyword_lf("x", ["song"], 2)]},
             DataError,
-            r"vote on the train rows is 2 \(.*'x', row \d\), but",
+            r"class of an inspected feature is 2 \('song'\), but",
         ),
         (
             {"classes": 2, "lfs": [*LFS, keyword_lf("x", ["zzz"], 2)]},

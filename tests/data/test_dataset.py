@@ -5,8 +5,8 @@ import torch
 from torch.utils.data import DataLoader
 
 from lol_lightning.data.batch import SparseRows
-from lol_lightning.data.dataset import LoLDataset, identity
-from lol_lightning.data.loader import LoLDataLoader
+from lol_lightning.data.dataset import LoLDataset
+from lol_lightning.data.loader import LoLDataLoader, identity
 from lol_lightning.exceptions import DataError
 from lol_lightning.functional.gradient_targets import GradientTargets
 

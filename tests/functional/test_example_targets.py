@@ -62,12 +62,13 @@ def many_targets(seed):
     return ExampleTargets(torch.randint(D, (1000, M, TOP)), torch.randn(1000, M, TOP), D, torch.rand(1000, M))
 
 
-def test_loading_reads_the_values_of_a_few_rows_only(tmp_path):
+def test_loading_refuses_values_that_are_not_finite_wherever_they_stand(tmp_path):
     save_targets(many_targets(0), tmp_path)
     value = np.lib.format.open_memmap(tmp_path / "value.npy", "r+")
     value[1:5] = np.nan
     value.flush()
-    assert load_targets(tmp_path).demands()[1:5].isnan().all()
+    with pytest.raises(TargetsError, match="that is not finite"):
+        load_targets(tmp_path)
 
 
 def test_saving_leaves_what_others_have_mapped_as_it_was(targets, tmp_path):

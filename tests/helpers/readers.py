@@ -252,9 +252,9 @@ def _write_yaml(root):
 
 @reader(_write_yaml, {".yaml": "yaml"})
 def read_yaml_of_data(root):
-    from lol_lightning.cli.inspect_command import load_data
+    from lol_lightning.cli.inspect_command import data_of_config
 
-    return load_data(str(root / "a.yaml"))
+    return data_of_config(str(root / "a.yaml"))
 
 
 def _write_options(root):

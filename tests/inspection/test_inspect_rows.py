@@ -105,7 +105,7 @@ def test_points_of_every_kind_are_traced_and_probed(kind):
 def test_plain_tuples_are_read_by_position():
     rows = list(zip(TEXTS, range(12), strict=True))
     lf = LabelingFunction("lf", lambda x: 1 if "cheap" in x[0] else -1)
-    found = inspect_lfs([lf], rows, column=0, progress_bar=False)
+    found = inspect_lfs([lf], rows, text_column=0, progress_bar=False)
     assert {(f.term, f.source, f.column) for f in found.records[0].features} == {
         ("cheap", "traced", "0"),
         ("cheap", "probed", "0"),
@@ -117,13 +117,13 @@ def test_columns_of_every_name_are_inspected(name):
     columns = pd.MultiIndex.from_tuples([name, ("meta", "n")]) if isinstance(name, tuple) else [name, 7]
     frame = pd.DataFrame([[text, i % 2] for i, text in enumerate(TEXTS)], columns=columns)
     lf = LabelingFunction("lf", lambda x: 1 if "cheap" in x[name] else -1)
-    record = inspect_lfs([lf], frame, column=name, progress_bar=False).records[0]
+    record = inspect_lfs([lf], frame, text_column=name, progress_bar=False).records[0]
     assert terms(record) == [
         ("cheap", "substring", "traced", str(name)),
         ("cheap", "token", "probed", str(name)),
     ]
     assert record.columns == (str(name),)
-    space = BagOfWords(column=name).fit(frame)
+    space = BagOfWords(text_column=name).fit(frame)
     [entry] = space.map_feature(record.features[1]).entries
     assert space.feature_names[entry] == "cheap"
     again = BagOfWords.from_state(space.state())
@@ -368,8 +368,8 @@ def test_what_is_neither_text_nor_column_is_named():
 def test_rules_on_columns_of_every_name(name, tmp_path):
     columns = pd.MultiIndex.from_tuples([name]) if isinstance(name, tuple) else [name]
     frame = pd.DataFrame({"text": TEXTS}).set_axis(columns, axis=1)
-    lf = keyword_lf("cheap", ["cheap"], label=1, column=name)
-    found = inspect_lfs([lf], frame, column=name, progress_bar=False)
+    lf = keyword_lf("cheap", ["cheap"], label=1, text_column=name)
+    found = inspect_lfs([lf], frame, text_column=name, progress_bar=False)
     assert found.votes.ravel().tolist() == VOTES
     assert {(f.term, f.source, f.column) for f in found.records[0].features} == {
         ("cheap", source, str(name)) for source in ("declared", "traced", "probed")

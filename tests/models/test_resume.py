@@ -71,7 +71,7 @@ def fit(case, directory, ckpt=None, seed=0, **changes):
     with warnings.catch_warnings():
         # The checkpoints of both fits lie in different directories, on purpose.
         warnings.filterwarnings("ignore", "The dirpath has changed")
-        pl.Trainer(**trainer_options(**changes, **options)).fit(model, make_data(), ckpt_path=ckpt, weights_only=True)
+        pl.Trainer(**trainer_options(**options)).fit(model, make_data(), ckpt_path=ckpt, weights_only=True)
     return model.state_dict()
 
 
