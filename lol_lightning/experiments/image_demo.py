@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
+import pandas as pd
 import torch
 from rich.console import Console
 from rich.table import Table
@@ -94,9 +95,34 @@ def image_demo(
     print_labelers(console, data)
     methods = as_methods(list(VARIANTS), VARIANTS)
     print_results(results, console, knows={method.name: method.knows for method in methods})
+    console.print(what_it_shows(results, f"test_{select_by}"), soft_wrap=True)
     write_text(f"{output}.csv", results.to_csv(index=False))
     draw(data, f"{output}.png")
     console.print(f"All results: {output}.csv, gradients before and after training: {output}.png")
+
+
+def what_it_shows(results: pd.DataFrame, metric: str) -> str:
+    """Say what gradients and weights of votes change here, whichever way it is.
+
+    Args:
+        results: tidy results of the demo.
+        metric: which one.
+
+    Example:
+        >>> values = {"lol": 0.9, "lol-simple": 0.91, "lol-uniform": 0.8, "lol-simple-uniform": 0.75}
+        >>> lines = [{"method": name, "metric": "test_mcc", "value": value} for name, value in values.items()]
+        >>> print(what_it_shows(pd.DataFrame(lines), "test_mcc"))
+        Gradients change the mean by -1.0 points where votes are weighted by how good their labelers are, by +5.0 where
+        all count alike; the weights alone by +16.0. docs/images.md tells when gradients help.
+    """
+    mean = 100 * results[results["metric"] == metric].groupby("method")["value"].mean()
+    weighted, alike = mean["lol"] - mean["lol-simple"], mean["lol-uniform"] - mean["lol-simple-uniform"]
+    weights = mean["lol-simple"] - mean["lol-simple-uniform"]
+    return (
+        f"Gradients change the mean by {weighted:+.1f} points where votes are weighted by how good their labelers are, "
+        f"by {alike:+.1f} where all count alike; the weights alone by {weights:+.1f}. "
+        "docs/images.md tells when gradients help."
+    )
 
 
 def digit_rows(digits: tuple[int, int], rows: int, seed: int) -> LoLImageDataModule:

@@ -16,6 +16,7 @@ def test_the_demo_compares_methods_on_digits_and_draws_gradients(tmp_path, monke
     assert "chosen on macro F1 of 30 labeled rows" in printed
     assert "Test macro F1 %" in printed
     assert "closed loop" in printed
+    assert "Gradients change the mean by " in printed
     frame = pd.read_csv("demo-images.csv")
     accuracies = frame[frame["metric"] == "test_accuracy"]
     assert set(accuracies["method"]) == set(VARIANTS)
