@@ -43,10 +43,11 @@ class BriefParser(ArgumentParser):
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Raise what is wrong."""
-        if self._configs and "config" in message.lower():
-            message = f"{message.strip()} (in {', '.join(self._configs)})"
         prog = self.prog.replace("[options] ", "")
-        raise ConfigurationError(f"{brief(message, _options(self))} See {prog} --help.") from ex
+        said = f"{brief(message, _options(self))} See {prog} --help."
+        if others := [name for name in self._configs if name not in said]:
+            said += f" Options were read from {', '.join(others)}, too."
+        raise ConfigurationError(said) from ex
 
 
 def call(function: Callable[..., None], options: Iterable[str], name: str, as_positional: bool = False) -> None:
