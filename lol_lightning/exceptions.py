@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
+import warnings
 from collections.abc import Callable, Sequence
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 __all__ = [
     "ConfigurationError",
@@ -62,7 +63,7 @@ def check_choice(name: str, value: str, choices: Sequence[str]) -> None:
 
 
 def renamed_arguments(**new_names: str) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
-    """Make a function say how an argument is called now where it gets the old name; a decorator.
+    """Let a function take an argument by its old name, too, and warn of the new one; a decorator.
 
     Args:
         **new_names: the new name by the old one.
@@ -71,19 +72,23 @@ def renamed_arguments(**new_names: str) -> Callable[[Callable[_P, _R]], Callable
         >>> @renamed_arguments(column="text_column")
         ... def read(text_column="text"):
         ...     return text_column
-        >>> read(column="body")
-        Traceback (most recent call last):
-        ...
-        lol_lightning.exceptions.ConfigurationError: read: column= is now called text_column=.
+        >>> with warnings.catch_warnings():
+        ...     warnings.simplefilter("ignore")
+        ...     read(column="body")
+        'body'
     """
 
     def decorate(function: Callable[_P, _R]) -> Callable[_P, _R]:
         @functools.wraps(function)
         def call(*args: _P.args, **kwargs: _P.kwargs) -> _R:
-            if old := [name for name in new_names if name in kwargs]:
-                name = function.__qualname__.removesuffix(".__init__")
-                raise ConfigurationError(f"{name}: {old[0]}= is now called {new_names[old[0]]}=.")
-            return function(*args, **kwargs)
+            renamed: dict[str, Any] = dict(kwargs)
+            for old in new_names.keys() & kwargs.keys():
+                name, new = function.__qualname__.removesuffix(".__init__"), new_names[old]
+                if new in kwargs:
+                    raise ConfigurationError(f"{name}: {old}= is now called {new}=; give it once.")
+                warnings.warn(f"{name}: {old}= is now called {new}=.", FutureWarning, stacklevel=2)
+                renamed[new] = renamed.pop(old)
+            return function(*args, **renamed)
 
         return call
 

@@ -61,8 +61,10 @@ def test_label_models_check_first():
 )
 def test_a_text_column_has_one_name_and_the_old_one_is_told(call):
     assert call(text_column="body") is not None
-    with pytest.raises(ConfigurationError, match="column= is now called text_column="):
-        call(column="body")
+    with pytest.warns(FutureWarning, match="column= is now called text_column="):
+        assert call(column="body") is not None
+    with pytest.raises(ConfigurationError, match="give it once"):
+        call(column="body", text_column="body")
 
 
 @pytest.mark.parametrize("balance", [{"spam": 1, "ham": 3}, {1: 1, 0: 3}, pd.Series({1: 0.25, 0: 0.75}), [3, 1]])
