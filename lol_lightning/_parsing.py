@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from difflib import get_close_matches
 from importlib import import_module
 from typing import Any, NoReturn
@@ -14,7 +14,7 @@ from jsonargparse import ArgumentParser
 
 from lol_lightning.exceptions import ConfigurationError
 
-__all__ = ["BriefParser", "brief", "call", "did_you_mean", "underscored"]
+__all__ = ["BriefParser", "brief", "call", "config_values", "did_you_mean", "underscored"]
 
 _UNKNOWN = re.compile(
     r"Option '([\w.]+)' is not accepted|does not accept option '([\w.]+)'|[Uu]nrecognized arguments: (\S+)"
@@ -37,8 +37,7 @@ class BriefParser(ArgumentParser):
 
     def parse_args(self, args: Any = None, *positional: Any, **options: Any) -> Any:
         """Parse options, and remember the files that they name, for errors."""
-        words = list(args or ())
-        self._configs = tuple(words[i + 1] for i, name in enumerate(words[:-1]) if name in ("--config", "-c"))
+        self._configs = tuple(value for _, _, value in config_values(args or ()))
         return super().parse_args(args, *positional, **options)
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
@@ -66,6 +65,23 @@ def call(function: Callable[..., None], options: Iterable[str], name: str, as_po
     parser.add_function_arguments(function, as_positional=as_positional)
     arguments = parser.parse_args([underscored(option) for option in options])
     function(**arguments.as_dict())
+
+
+def config_values(options: Sequence[str]) -> Iterator[tuple[int, str, str]]:
+    """Yield the word in which each value of ``--config`` stands, what precedes the value in that word, and the value.
+
+    Example:
+        >>> list(config_values(["--config=a.yaml", "--seeds", "3", "-c", "b.yaml"]))
+        [(0, '--config=', 'a.yaml'), (4, '', 'b.yaml')]
+    """
+    for place, option in enumerate(options):
+        name, equals, value = option.partition("=")
+        if name not in ("--config", "-c"):
+            continue
+        if equals:
+            yield place, name + equals, value
+        elif place + 1 < len(options):
+            yield place + 1, "", options[place + 1]
 
 
 def underscored(option: str) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from lol_lightning._files.disk import read_text
+from lol_lightning._parsing import config_values, did_you_mean
+from lol_lightning.exceptions import ConfigurationError
 
 __all__ = ["configurations", "named_configurations", "print_configurations"]
 
@@ -27,14 +29,9 @@ def named_configurations(options: list[str]) -> list[str]:
     """
     shipped = configurations()
     result = list(options)
-    for position, option in enumerate(options):
-        name, equals, value = option.partition("=")
-        if name not in ("--config", "-c"):
-            continue
-        if not equals and position + 1 < len(options):
-            value = options[position + 1]
+    for place, before, value in config_values(options):
         if value in shipped and not Path(value).is_file():
-            result[position + (not equals)] = f"{name}={shipped[value]}" if equals else str(shipped[value])
+            result[place] = f"{before}{shipped[value]}"
     return result
 
 
@@ -43,9 +40,6 @@ def print_configurations(options: list[str]) -> None:
     shipped = configurations()
     for name in options:
         if name not in shipped:
-            from lol_lightning._parsing import did_you_mean
-            from lol_lightning.exceptions import ConfigurationError
-
             raise ConfigurationError(f"there is no configuration {name!r}{did_you_mean(name, shipped)}")
         print(read_text(shipped[name], "a configuration"), end="")
     if not options:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from lol_lightning._files.yaml_files import read_yaml
+from lol_lightning._parsing import config_values
 
 __all__ = ["check_configs"]
-
-_NAMES = ("--config", "-c")
 
 
 def check_configs(options: Sequence[str]) -> None:
@@ -18,16 +17,7 @@ def check_configs(options: Sequence[str]) -> None:
     Raises:
         DataError: if one is missing, no YAML, nested too deeply or multiplies itself.
     """
-    for value in _values(options):
+    for _, _, value in config_values(options):
         # jsonargparse also takes YAML itself in place of a file.
         if "\n" not in value and ":" not in value.partition(".")[0]:
             read_yaml(Path(value), "a YAML file of options", "See configs/ for some.")
-
-
-def _values(options: Sequence[str]) -> Iterator[str]:
-    for place, option in enumerate(options):
-        name, equals, value = option.partition("=")
-        if name in _NAMES and equals:
-            yield value
-        elif name in _NAMES and place + 1 < len(options):
-            yield options[place + 1]
