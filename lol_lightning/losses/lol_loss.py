@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -177,8 +178,7 @@ class LoLLoss(nn.Module):
         """
         if self.penalty is None or not self.penalty.has_demands(batch) or self.penalty.alpha_ == 0:
             return None
-        with twice_differentiable(network):
-            measurement = self.penalty.measure(network, batch, step)
+        measurement = _measure(self.penalty, network, batch, step)
         voted = self.scaled(self.vote_loss(measurement.logits, batch))
         loss = voted + self.penalty.alpha_ * measurement.penalty
         return LoLTerms(loss, voted, measurement.logits, self.penalty.alpha_, measurement)
@@ -253,15 +253,11 @@ class LoLLoss(nn.Module):
     @torch.compiler.disable  # type: ignore[untyped-decorator]
     def _penalized(self, network: nn.Module, batch: LoLBatch, step: int, alpha: float) -> LoLTerms:
         penalty = cast(Penalty, self.penalty)
-        if not penalty.needs_second_derivative:
-            measurement = penalty.measure(network, batch, step)
-        else:
-            with twice_differentiable(network):
-                measurement = penalty.measure(network, batch, step)
-            if not self._kernels_are_told:
-                self._kernels_are_told = True
-                if slower := slower_kernels(network):
-                    self._say(f"The penalty is differentiated twice, for which the network runs {slower}.")
+        measurement = _measure(penalty, network, batch, step)
+        if penalty.needs_second_derivative and not self._kernels_are_told:
+            self._kernels_are_told = True
+            if slower := slower_kernels(network):
+                self._say(f"The penalty is differentiated twice, for which the network runs {slower}.")
         if not measurement.penalty.requires_grad and torch.is_grad_enabled() and _trains(network):
             raise TargetsError(
                 "the gradients in the penalty are detached from the network's weights, so that it would train nothing. "
@@ -358,6 +354,11 @@ class LoLLoss(nn.Module):
         if message not in self._messages:
             self._messages.add(message)
             rank_zero_info(message)
+
+
+def _measure(penalty: Penalty, network: nn.Module, batch: LoLBatch, step: int) -> Measurement:
+    with twice_differentiable(network) if penalty.needs_second_derivative else nullcontext():
+        return penalty.measure(network, batch, step)
 
 
 def _mean_over_ranks(mean: Float[Tensor, " cls"]) -> Float[Tensor, " cls"]:
