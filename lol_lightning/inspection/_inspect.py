@@ -25,6 +25,7 @@ from lol_lightning.lfs.matrix import validate_votes
 from lol_lightning.lfs.names import check_lf_names
 from lol_lightning.lfs.record import LFRecord
 from lol_lightning.lfs.rows import Rows, as_rows
+from lol_lightning.lfs.saying import say
 
 __all__ = ["inspect_lfs"]
 
@@ -149,11 +150,8 @@ def inspect_lfs(
 
 
 def _fit(feature_space: FeatureSpace, data: Rows) -> None:
-    # Lightning takes seconds to import, and few programs come here.
-    from lol_lightning._lightning import rank_zero_info
-
     feature_space.fit(data)
-    rank_zero_info(f"The feature space was not fitted; it is now, on these {len(data)} rows: {feature_space!r}.")
+    say(f"The feature space was not fitted; it is now, on these {len(data)} rows: {feature_space!r}.")
 
 
 def _split(lfs: Any) -> tuple[list[LabelingFunction], list[str], list[int]]:

@@ -20,6 +20,7 @@ from lol_lightning.lfs.matrix import validate_votes
 from lol_lightning.lfs.rows import as_rows
 from lol_lightning.lfs.rules._corpus import TextBlock, text_blocks
 from lol_lightning.lfs.rules.rule_types import Rule, RuleFunction, read_text
+from lol_lightning.lfs.saying import say
 
 __all__ = ["apply_counting_faults", "fast_apply", "validate_votes"]
 
@@ -92,11 +93,8 @@ def apply_counting_faults(
 
     votes, faults, writers = in_main_thread(run, max_call_seconds)
     if lines := [line for line in (faults.describe(len(data)), writers) if line]:
-        # Lightning takes seconds to import, and few programs come here.
-        from lol_lightning._lightning import rank_zero_info
-
         for line in lines:
-            rank_zero_info(line)
+            say(line)
     return votes, faults.notes(len(data))
 
 

@@ -12,6 +12,7 @@ from snorkel.labeling import LabelingFunction, labeling_function
 from lol_lightning.exceptions import LabelingFunctionError
 from lol_lightning.lfs.adapter import GradientLabelingFunction, gradient_labeling_function
 from lol_lightning.lfs.names import check_lf_names
+from lol_lightning.lfs.saying import say
 
 __all__ = ["as_lfs"]
 
@@ -51,10 +52,7 @@ def as_lfs(lfs: Any) -> list[LabelingFunction]:
     result = [_as_lf(f, f"lfs[{i}]") for i, f in enumerate(functions)]
     check_lf_names([lf.name for lf in result])
     if wrapped := [lf.name for lf, f in zip(result, functions, strict=True) if lf is not f]:
-        # Lightning takes seconds to import, and few programs come here.
-        from lol_lightning._lightning import rank_zero_info
-
-        rank_zero_info(f"Plain functions are used as labeling functions of their own names: {', '.join(wrapped)}.")
+        say(f"Plain functions are used as labeling functions of their own names: {', '.join(wrapped)}.")
     return result
 
 

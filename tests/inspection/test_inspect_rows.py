@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from snorkel.labeling import LabelingFunction, labeling_function
 from snorkel.preprocess import preprocessor
+from spark_rows import spark_row
 
 from lol_lightning.exceptions import DataError, LabelingFunctionError
 from lol_lightning.features import BagOfWords
@@ -22,24 +23,6 @@ from lol_lightning.lfs.rules import keyword_lf, regex_lf
 TEXTS = ["cheap pills", "nice song", "cheap", "hello"] * 3
 VOTES = [1, -1, 1, -1] * 3
 Named = namedtuple("Named", "text likes")
-
-
-class SparkRow(tuple):
-    """What pyspark.sql.Row is: a tuple that keeps the names of its fields beside its values."""
-
-    def __getattr__(self, name):
-        if name.startswith("__"):
-            raise AttributeError(name)
-        try:
-            return self[self.__fields__.index(name)]
-        except ValueError:
-            raise AttributeError(name) from None
-
-
-def spark_row(text, likes):
-    row = SparkRow((text, likes))
-    row.__fields__ = ["text", "likes"]
-    return row
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,7 +61,7 @@ POINTS = {
     "slots": (Slots, by_attribute),
     "strict": (Strict, by_attribute),
     "named tuple": (Named, by_attribute),
-    "spark": (spark_row, by_attribute),
+    "spark": (lambda text, likes: spark_row(text=text, likes=likes), by_attribute),
     "namespace": (lambda text, likes: SimpleNamespace(text=text, likes=likes), by_attribute),
     "proxy": (lambda text, likes: MappingProxyType({"text": text, "likes": likes}), by_key),
     "dict": (lambda text, likes: {"text": text, "likes": likes}, by_key),

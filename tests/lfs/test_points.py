@@ -8,28 +8,11 @@ import attrs
 import numpy as np
 import pandas as pd
 import pytest
+from spark_rows import spark_row
 
 from lol_lightning.exceptions import DataError
 from lol_lightning.lfs.point_copies import private_copy, same_point
 from lol_lightning.lfs.points import field_names, read_field, with_fields
-
-
-class SparkRow(tuple):
-    """What pyspark.sql.Row is: a tuple that keeps the names of its fields beside its values."""
-
-    def __getattr__(self, name):
-        if name.startswith("__"):
-            raise AttributeError(name)
-        try:
-            return self[self.__fields__.index(name)]
-        except ValueError:
-            raise AttributeError(name) from None
-
-
-def spark_row(**values):
-    row = SparkRow(values.values())
-    row.__fields__ = list(values)
-    return row
 
 
 @dataclasses.dataclass(frozen=True)
