@@ -142,7 +142,9 @@ class Insertions:
         lf: int64 (I,), the LF that inspects the term.
         cls: int64 (I,), the class that it speaks for.
         value: float (I,), the derivative of the smoothed LF, in [-1, 1].
-        weight: float (I,), at least 0, how much each insertion counts.
+        weight: float (I,), at least 0: the part of its LF's insertions that each stands for, over the chance that it was
+            drawn. With all insertions of an LF at hand, 1 over their number.
+        num_terms: int64 (I,), number of terms of each one's LF; needed by ``reduction="sum"`` only.
 
     Raises:
         DataError: if the parts differ in length.
@@ -154,11 +156,13 @@ class Insertions:
     cls: Int[Tensor, " insertion"]
     value: Float[Tensor, " insertion"]
     weight: Float[Tensor, " insertion"]
+    num_terms: Int[Tensor, " insertion"] | None = None
 
     __repr__ = short_repr
 
     def __post_init__(self) -> None:
-        lengths = {item.name: _num_rows(getattr(self, item.name)) for item in fields(self)}
+        parts = {item.name: getattr(self, item.name) for item in fields(self)}
+        lengths = {name: _num_rows(part) for name, part in parts.items() if part is not None}
         if len(set(lengths.values())) != 1:
             raise DataError(f"the parts of insertions must have one row for each insertion, got {lengths}.")
 
