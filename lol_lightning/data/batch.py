@@ -142,8 +142,10 @@ class Insertions:
         lf: int64 (I,), the LF that inspects the term.
         cls: int64 (I,), the class that it speaks for.
         value: float (I,), the derivative of the smoothed LF, in [-1, 1].
-        weight: float (I,), at least 0: the part of its LF's insertions that each stands for, over the chance that it was
-            drawn. With all insertions of an LF at hand, 1 over their number.
+        weight: float (I,), at least 0. The weights of a term's insertions add up to the part of its LF's terms that it
+            stands for, over the chance that it was drawn: 1 over the number of terms, where all are at hand.
+        group: int64 (I,) in [0, I), equal for insertions of the same term for the same LF: what it adds is their mean.
+            ``None`` makes each insertion a term of its own.
         num_terms: int64 (I,), number of terms of each one's LF; needed by ``reduction="sum"`` only.
 
     Raises:
@@ -156,6 +158,7 @@ class Insertions:
     cls: Int[Tensor, " insertion"]
     value: Float[Tensor, " insertion"]
     weight: Float[Tensor, " insertion"]
+    group: Int[Tensor, " insertion"] | None = None
     num_terms: Int[Tensor, " insertion"] | None = None
 
     __repr__ = short_repr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int
@@ -11,7 +12,14 @@ from torch import Tensor
 from lol_lightning.functional.gradients import GradientUnit
 from lol_lightning.functional.losses import HINGES, Hinge
 
-__all__ = ["added_by_term", "insertion_margins", "insertion_penalty", "rise_within_reach"]
+__all__ = [
+    "TermMeans",
+    "added_by_term",
+    "insertion_margins",
+    "insertion_penalty",
+    "means_of_terms",
+    "rise_within_reach",
+]
 
 _NODES = (0.5 - 15**0.5 / 10, 0.5, 0.5 + 15**0.5 / 10)
 _WEIGHTS = (5 / 18, 8 / 18, 5 / 18)
@@ -93,39 +101,71 @@ def rise_within_reach(
     return (2 * room / 3).clamp(min=0, max=c)
 
 
-def insertion_margins(
-    added: Float[Tensor, " insertion"], value: Float[Tensor, " insertion"], c: float | Float[Tensor, " insertion"]
-) -> Float[Tensor, " insertion"]:
-    r"""By how much each insertion misses its demand, :math:`c|v| - \mathrm{sign}(v)\, \Delta_k`; at most 0 where met.
+class TermMeans(NamedTuple):
+    """Means over the insertions of each term; G terms, of which those beyond the last group have the weight 0."""
+
+    added: Float[Tensor, " term"]
+    """float (G,), what the term adds to the model's probability."""
+    demanded: Float[Tensor, " term"]
+    """float (G,), what it is to add, with the sign of its value."""
+    lf: Int[Tensor, " term"]
+    """int64 (G,), the LF that inspects it."""
+    weight: Float[Tensor, " term"]
+    """float (G,), at least 0."""
+
+
+def means_of_terms(
+    added: Float[Tensor, " insertion"],
+    demanded: Float[Tensor, " insertion"],
+    lf: Int[Tensor, " insertion"],
+    weight: Float[Tensor, " insertion"],
+    group: Int[Tensor, " insertion"] | None,
+) -> TermMeans:
+    """Take the mean over the rows into which a term was inserted, as the smoothed model is a mean over random rows.
 
     Args:
         added: float (I,), see ``added_by_term``.
-        value: float (I,), what the term adds to the smoothed LF, in [-1, 1].
-        c: the fraction of it that the model must add, a number or float (I,).
+        demanded: float (I,), not negative where the term is to add.
+        lf: int64 (I,), the LF of each insertion, the same within a group.
+        weight: float (I,), not negative; the weights of a term's insertions add up to that of the term.
+        group: int64 (I,) in [0, I), equal for insertions of one term; ``None`` makes each a group of its own.
+
+    Example:
+        >>> means_of_terms(torch.tensor([0.1, 0.3]), torch.tensor([0.2, 0.4]), torch.tensor([1, 1]),
+        ...     torch.tensor([0.5, 0.5]), torch.tensor([0, 0])).added
+        tensor([0.2000, 0.0000])
     """
-    return c * value.abs() - value.sign() * added
+    weight = weight.to(added.dtype)
+    if group is None:
+        return TermMeans(added, demanded, lf, weight)
+    zeros = torch.zeros_like(added)
+    total = zeros.index_add(0, group, weight)
+    scale = 1 / total.where(total > 0, 1.0)
+    means = (zeros.index_add(0, group, weight * part) * scale for part in (added, demanded))
+    return TermMeans(*means, torch.zeros_like(lf).scatter(0, group, lf), total)
 
 
-def insertion_penalty(
-    margins: Float[Tensor, " insertion"],
-    lf: Int[Tensor, " insertion"],
-    weight: Float[Tensor, " insertion"],
-    num_lfs: int,
-    hinge: Hinge = "square",
-) -> Float[Tensor, " lf"]:
-    r"""Gradient penalty of each LF (Eq. 3) on differences: the mean of the squared hinges over its insertions.
+def insertion_margins(terms: TermMeans) -> Float[Tensor, " term"]:
+    r"""By how much each term misses its demand, float (G,); at most 0 where it is met or nothing is demanded.
 
-    .. math:: p_i = E_{(j, x) \in i} \big[\, c|v_j| - \mathrm{sign}(v_j)\, \Delta_k(x, j) \,\big]_+^2
+    .. math:: |D_j| - \mathrm{sign}(D_j)\, \bar\Delta_j
+    """
+    return terms.demanded.abs() - terms.demanded.sign() * terms.added
 
-    The mean stands outside the square, so that a sample of insertions with inverse-probability weights is unbiased.
-    By Jensen's inequality it is at least the penalty of the mean difference over the rows, which is Eq. 3's reading:
-    each row is to react by c, not their mean alone.
+
+def insertion_penalty(terms: TermMeans, num_lfs: int, hinge: Hinge = "square") -> Float[Tensor, " lf"]:
+    r"""Gradient penalty of each LF (Eq. 3) on differences: hinges of what its terms add in the mean over rows.
+
+    .. math:: p_i = \sum_{j \in i} w_j \Big[\, c|v_j| - \mathrm{sign}(v_j) \, E_x\big[ h_k(x \text{ with } j) -
+              h_k(x \text{ without } j) \big] \,\Big]_+^2
+
+    The mean over rows stands inside the square, as in Eq. 3. A demand on each row by itself,
+    :math:`E_x [\ldots]_+^2`, is at least as large (Jensen) and asks a word to outweigh whatever else stands in a
+    row; it was worth less in trials (``docs/notes.md``). A sample of terms with inverse-probability weights is
+    unbiased; the mean over R sampled rows of a term makes each square larger by its variance over R.
 
     Args:
-        margins: float (I,), see ``insertion_margins``.
-        lf: int64 (I,), the LF of each insertion.
-        weight: float (I,), not negative: how many insertions of its LF each stands for, divided by their number, over
-            the chance that it was drawn.
+        terms: see ``means_of_terms``.
         num_lfs: m.
         hinge: shape of the hinge, a key of ``HINGES``.
 
@@ -133,11 +173,13 @@ def insertion_penalty(
         float (m,), not negative; 0 for LFs without insertions.
 
     Example:
-        >>> insertion_penalty(torch.tensor([0.2, -0.1, 0.4]), torch.tensor([0, 0, 1]), torch.tensor([0.5, 0.5, 1.0]), 2)
-        tensor([0.0200, 0.1600])
+        >>> added, demanded = torch.tensor([0.1, 0.5]), torch.tensor([0.3, 0.3])
+        >>> terms = TermMeans(added, demanded, torch.tensor([0, 0]), torch.tensor([0.5, 0.5]))
+        >>> insertion_penalty(terms, num_lfs=2)
+        tensor([0.0200, 0.0000])
     """
-    misses = HINGES[hinge](margins) * weight.to(margins.dtype)
-    return misses.new_zeros(num_lfs).index_add(0, lf, misses)
+    misses = HINGES[hinge](insertion_margins(terms)) * terms.weight
+    return misses.new_zeros(num_lfs).index_add(0, terms.lf, misses)
 
 
 def _probability(logits: Tensor, cls: Tensor) -> Tensor:

@@ -1,8 +1,8 @@
-"""InsertionPenalty: demands on what inserting an inspected term adds, for any network that reads (Eq. 3 as a difference)."""
+"""InsertionPenalty: Eq. 3 as a difference, what a term adds where it is inserted; for any network that reads."""
 
 from __future__ import annotations
 
-from typing import ClassVar, cast
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
@@ -11,9 +11,11 @@ from torch import Tensor, nn
 from lol_lightning.data.batch import Insertions, LoLBatch
 from lol_lightning.exceptions import TargetsError
 from lol_lightning.functional.insertions import (
+    TermMeans,
     added_by_term,
     insertion_margins,
     insertion_penalty,
+    means_of_terms,
     rise_within_reach,
 )
 from lol_lightning.functional.votes import LF_FACTORS
@@ -29,8 +31,8 @@ INSERTION_C = 0.7
 class InsertionPenalty(Penalty):
     r"""The gradient penalty of Eq. 3 on differences: a term that an LF inspects, inserted, must move the model.
 
-    .. math:: p_i = E_{(j, x) \in i} \big[\, c|v_j| - \mathrm{sign}(v_j)\,
-              \big(h_k(x \text{ with } j) - h_k(x \text{ without } j)\big) \,\big]_+^2
+    .. math:: p_i = E_{j \in i} \Big[\, c|v_j| - \mathrm{sign}(v_j)\, E_x\big[
+              h_k(x \text{ with } j) - h_k(x \text{ without } j) \big] \,\Big]_+^2
 
     It reads ``batch.insertions`` and needs first derivatives only, so it works for any network, tokenizer, encoder and
     strategy: transformers trained on tokens, heads on frozen embeddings, bags of words, ``torch.compile``, flash
@@ -48,8 +50,8 @@ class InsertionPenalty(Penalty):
 
     Notes:
         ``hold_factor`` holds the mean softmax Jacobian between the two logits (``added_by_term``) and keeps demands
-        within reach (``rise_within_reach``). ``reduction="mean"`` is the mean over the insertions of an LF;
-        ``"sum"`` multiplies it by the number of its terms, as Eq. 3 adds up its features.
+        within reach (``rise_within_reach``). ``reduction="mean"`` is the mean over the terms of an LF, ``"sum"`` their
+        sum as in Eq. 3. The mean over rows stands inside the square (``functional.insertions.insertion_penalty``).
     """
 
     needs_second_derivative: ClassVar[bool] = False
@@ -79,21 +81,20 @@ class InsertionPenalty(Penalty):
             raise TargetsError("the batch has no insertions; give the data module insertions=True.")
         num_lfs = batch.votes.shape[1]
         logits = logits_of(network, batch.features)
-        margins = self._margins(network, insertions)
-        weight = self._weight(insertions)
+        terms = self._terms(network, insertions)
         factors = LF_FACTORS[self.factors](batch.votes, self.lf_weights)
+        each = insertion_penalty(terms, num_lfs, self.hinge)
 
         def met() -> Float[Tensor, ""]:
-            demanded = (factors[insertions.lf] > 0) & (weight > 0)
-            return 1 - unmet_fraction(margins.detach() <= 0, demanded)
+            demanded = (factors[terms.lf] > 0) & (terms.weight > 0)
+            return 1 - unmet_fraction(insertion_margins(terms).detach() <= 0, demanded)
 
         def per_lf() -> Float[Tensor, " lf"]:
-            return insertion_penalty(margins.detach(), insertions.lf, weight, num_lfs, self.hinge)
+            return each.detach()
 
-        each = insertion_penalty(margins, insertions.lf, weight, num_lfs, self.hinge)
         return Measurement(logits, torch.dot(factors.to(each.dtype), each), met, per_lf)
 
-    def _margins(self, network: nn.Module, insertions: Insertions) -> Float[Tensor, " insertion"]:
+    def _terms(self, network: nn.Module, insertions: Insertions) -> TermMeans:
         with evaluation_mode(network):
             with_term = logits_of(network, insertions.with_term)
             without_term = logits_of(network, insertions.without_term)
@@ -103,14 +104,14 @@ class InsertionPenalty(Penalty):
         if self._stays_within_reach:
             before = without_term.detach().to(added.dtype).softmax(-1)
             c = rise_within_reach(before.gather(-1, insertions.cls.unsqueeze(-1)).squeeze(-1), self.c_, value.sign())
-        return insertion_margins(added, value, c)
+        return means_of_terms(added, c * value, insertions.lf, self._weight(insertions), insertions.group)
 
     def _weight(self, insertions: Insertions) -> Float[Tensor, " insertion"]:
         if self.reduction == "mean":
             return insertions.weight
         if insertions.num_terms is None:
             raise TargetsError("reduction='sum' needs insertions with num_terms, the number of terms of each one's LF.")
-        return insertions.weight * cast(Tensor, insertions.num_terms)
+        return insertions.weight * insertions.num_terms
 
     @property
     def _stays_within_reach(self) -> bool:
