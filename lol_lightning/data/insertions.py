@@ -20,11 +20,11 @@ class InsertionBank:
 
     LFs take turns: in a cycle each LF with insertions is drawn once, in a random order, and each LF goes through its
     own terms in a random order before one comes again. Over the steps every term of an LF is drawn equally often, so
-    that the sampled penalty is an unbiased estimate of that over all terms. Of a term, ``rows_per_term`` rows are drawn.
-    What a draw holds depends on the seed and the step alone, and is the same on all ranks.
+    that the sampled penalty is an unbiased estimate of that over all terms. Of a term, ``rows_per_term`` rows are
+    drawn. What a draw holds depends on the seed and the step alone, and is the same on all ranks.
 
     Args:
-        with_term: features of P rows that hold the term: a tensor (P, ...), ``SparseRows``, or rows with ``rows(index)``.
+        with_term: features of P rows that hold the term: a tensor (P, ...), or a container with ``rows(index)``.
         without_term: features of the same rows without it.
         lf: int64 (P,), the LF that inspects the term.
         cls: int64 (P,), the class that it speaks for.
