@@ -126,6 +126,11 @@ class BaseDataModule(SharedSetup):
         return False
 
     @property
+    def has_insertions(self) -> bool:
+        """Whether the LFs make their demands by terms that are inserted into rows, instead of by gradient targets."""
+        return False
+
+    @property
     def gradient_targets(self) -> GradientTargets | None:
         """What the LFs demand of the model's input gradient on all rows alike; ``None`` with ``example_targets``."""
         return self.dataset("train").gradient_targets

@@ -15,6 +15,7 @@ from lol_lightning._files.disk import building
 from lol_lightning.data.checkpoint import arguments_of, read_data_state, restored_space, state_of
 from lol_lightning.data.class_numbers import check_largest_vote, infer_num_classes
 from lol_lightning.data.dataset import LoLDataset
+from lol_lightning.data.inserting import inserted_rows, insertion_audit, insertion_bank, insertion_options
 from lol_lightning.data.inspecting import InspectMode, InspectOptions, inspect_bare_lfs
 from lol_lightning.data.options import Classes, LoaderOptions
 from lol_lightning.data.rows_module import RowsDataModule
@@ -26,6 +27,7 @@ from lol_lightning.features.mapping import records_to_targets
 from lol_lightning.functional.gradient_targets import GradientTargets
 from lol_lightning.functional.short_repr import html_table
 from lol_lightning.functional.votes import ABSTAIN
+from lol_lightning.inspection.insertion import InsertionOptions
 from lol_lightning.inspection.summary import lf_summary
 from lol_lightning.lfs.abstentions import warn_of_abstentions_as_class
 from lol_lightning.lfs.limits import CALL_SECONDS
@@ -60,6 +62,9 @@ class LoLDataModule(RowsDataModule):
             of at most 500 training rows each, "all" probes them, too, "declared" leaves them without gradients, and
             runs no LF of which there are ``votes``. See ``InspectOptions`` for the budget, and for which findings
             count. The log says in one line what came of it; an LF that cannot be traced trains with its votes alone.
+        insertions: whether the LFs' demands are made by inserting what they inspect into rows (``InsertionPenalty``)
+            instead of on input gradients (``GradientPenalty``), and how (``InsertionOptions``). ``None``: where the
+            features of the space have no meaning by themselves, as those of encoders and tokens.
         feature_space: what the model reads; a ``BagOfWords`` of ``text_column`` by default. A fitted one is kept.
         text_column: column, attribute or key that holds the text.
         label_column: the one that holds gold classes 0 .. K - 1, or the names of the classes.
@@ -100,6 +105,7 @@ class LoLDataModule(RowsDataModule):
         votes: Any | None = None,
         records: Records | GradientTargets | None = None,
         inspect: InspectMode | InspectOptions = "traced",
+        insertions: bool | InsertionOptions | None = None,
         feature_space: FeatureSpace | None = None,
         text_column: str = "text",
         label_column: str = "label",
@@ -118,6 +124,7 @@ class LoLDataModule(RowsDataModule):
         if train is not None and not len(self._voters):
             raise ConfigurationError("there are no labeling functions: give lfs=, or their votes as votes=.")
         self._inspect = InspectOptions.of(inspect)
+        self._insert = insertion_options(insertions, self._feature_space)
         self.progress_bar = progress_bar
         self._audit = pd.DataFrame()
         self._kept = np.arange(0)
@@ -140,7 +147,7 @@ class LoLDataModule(RowsDataModule):
 
     @property
     def audit(self) -> pd.DataFrame:
-        """How each inspected feature was mapped; empty where ``records`` are gradient targets."""
+        """How each inspected feature was mapped, or which terms were inserted; empty where ``records`` are targets."""
         self.dataset("train")
         return self._audit
 
@@ -158,6 +165,11 @@ class LoLDataModule(RowsDataModule):
         """Return the summary of the LFs once the training rows are ready, as a table for notebooks."""
         ready = "train" in self._datasets
         return html_table(self.lf_summary(), repr(self)) if ready else super()._repr_html_()
+
+    @property
+    def has_insertions(self) -> bool:
+        """Whether LFs make their demands by terms that are inserted."""
+        return self._insert is not None
 
     def targets_from(self, records: Sequence[LFRecord], sources: Sequence[Source] | None = None) -> GradientTargets:
         """Map other records to gradient targets as ``setup`` does; ``sources`` replaces those of ``inspect``."""
@@ -196,7 +208,9 @@ class LoLDataModule(RowsDataModule):
 
     def __getstate__(self) -> dict[str, Any]:
         splits = [split for split in VOTING if split in self._rows]
-        needed = {*splits, "records"} if "train" in splits else set(splits)
+        needed = set(splits)
+        if "train" in splits:
+            needed |= {"records"} if self._insert is None else {"records", "insertions"}
         if not needed <= set(self._once) and not self._voters.can_travel():
             for split in splits:
                 self._compute(split)
@@ -220,6 +234,15 @@ class LoLDataModule(RowsDataModule):
                     self._voters, rows, votes, self._inspect, self.text_column, self.progress_bar
                 )
             self._once["records"] = records
+        if split == "train" and self._insert is not None and "insertions" not in self._once:
+            self._once["insertions"] = inserted_rows(
+                self._voters,
+                self._once["records"],
+                self._without_labels("train"),
+                self._once["train"],
+                self.feature_space,
+                self._insert,
+            )
 
     def _check_before_voting(self) -> None:
         """Refuse what cannot work before LFs run on all rows, perhaps for minutes."""
@@ -242,7 +265,7 @@ class LoLDataModule(RowsDataModule):
         return LoLDataset(features, votes, targets, labels)
 
     def _make_train(self) -> LoLDataset:
-        rows, votes = self._rows["train"], self._once["train"]
+        votes = self._once["train"]
         self._voters.records = self._once["records"]
         labels = self._gold_labels()
         self._num_classes = infer_num_classes(
@@ -255,14 +278,22 @@ class LoLDataModule(RowsDataModule):
             features = self.feature_space.transform(self._without_labels("train"))
         else:
             features = self.feature_space.fit_transform(self._without_labels("train"), self._voters.inspected)
+        if self._insert is not None:
+            made = self._once["insertions"]
+            self._audit = insertion_audit(made, self.records)
+            bank = insertion_bank(made, self.feature_space, self.num_lfs, self._insert)
+            return LoLDataset(*self._of_kept(features, votes), insertions=bank)
         # Rows on which every LF abstains tell, too, which words bring no vote.
         self._evidence = {"votes": votes, "features": features} if self._inspect.vote_rates else {}
         mapping = {**self._inspect.mapping(), **self._evidence}
         mapped = map_records(self._ready_targets, self.records, self.feature_space, self.num_classes, mapping)
         targets, self._audit = mapped
-        if len(self._kept) < len(rows):
-            features, votes = features[self._kept], votes[self._kept]
-        return LoLDataset(features, votes, targets)
+        return LoLDataset(*self._of_kept(features, votes), targets)
+
+    def _of_kept(self, features: Any, votes: np.ndarray) -> tuple[Any, np.ndarray]:
+        if len(self._kept) == len(votes):
+            return features, votes
+        return features[self._kept], votes[self._kept]
 
     def _draw_train_rows(self, max_train_rows: int, seed: int) -> None:
         rows = self._rows["train"]
@@ -271,9 +302,11 @@ class LoLDataModule(RowsDataModule):
         for votes in (self._voters.votes, self._once):
             if "train" in votes:
                 votes["train"] = votes["train"][index]
+        self._once.pop("insertions", None)
 
     def _use_records(self, records: Records | GradientTargets) -> None:
         self._ready_targets = records if isinstance(records, GradientTargets) else None
         if not isinstance(records, GradientTargets):
             self._voters.use_records(records)
             self._once.pop("records", None)
+            self._once.pop("insertions", None)

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.utils.data import Dataset, get_worker_info
 
 from lol_lightning.data.batch import LoLBatch, SparseRows
+from lol_lightning.data.insertions import InsertionBank
 from lol_lightning.exceptions import DataError
 from lol_lightning.features.feature_space import Matrix
 from lol_lightning.functional.example_targets import ExampleTargets
@@ -35,6 +36,7 @@ class LoLDataset(Dataset[LoLBatch]):
         labels: int (n,), gold classes; leave them out of what a model is trained on.
         example_targets: what labelers demand of the model's gradient at each row, instead of ``gradient_targets``.
         transform: applied to the features of every batch, such as images of bytes that become float.
+        insertions: rows with and without inspected terms, of which ``LoLDataLoader`` gives each batch a few.
 
     Raises:
         DataError: if features, votes, labels and targets differ in length, or a feature is not finite.
@@ -58,13 +60,14 @@ class LoLDataset(Dataset[LoLBatch]):
         labels: np.ndarray | Int[Tensor, " row"] | None = None,
         example_targets: ExampleTargets | None = None,
         transform: Callable[[Tensor], Tensor] | None = None,
+        insertions: InsertionBank | None = None,
     ) -> None:
-        self.features = _as_tensors(features)
+        self.features = as_features(features)
         self._row_lengths = self.features.offsets.diff() if isinstance(self.features, SparseRows) else None
         self.votes = _compact(as_tensor(votes))
         self.gradient_targets = gradient_targets
         self.labels = None if labels is None else as_tensor(labels).long()
-        self.example_targets, self.transform = example_targets, transform
+        self.example_targets, self.transform, self.insertions = example_targets, transform, insertions
         self._check()
 
     def __len__(self) -> int:
@@ -105,6 +108,7 @@ class LoLDataset(Dataset[LoLBatch]):
         moved.labels = None if self.labels is None else self.labels.to(device)
         moved.gradient_targets = None if self.gradient_targets is None else self.gradient_targets.to(device)
         moved.example_targets = None if self.example_targets is None else self.example_targets.to(device)
+        moved.insertions = None if self.insertions is None else self.insertions.to(device)
         return moved
 
     def _check(self) -> None:
@@ -133,7 +137,7 @@ def leaves_one_row(num_rows: int, batch_size: int) -> bool:
     return num_rows > batch_size and num_rows % batch_size == 1
 
 
-def _as_tensors(features: Any) -> SparseRows | Tensor:
+def as_features(features: Any) -> SparseRows | Tensor:
     if isinstance(features, SparseRows):
         return features
     return SparseRows.from_csr(sp.csr_matrix(features)) if sp.issparse(features) else as_tensor(features)

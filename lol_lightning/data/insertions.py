@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -72,6 +73,7 @@ class InsertionBank:
         self.num_lfs, self.terms_per_step, self.rows_per_term, self.seed = num_lfs, terms_per_step, rows_per_term, seed
         self.lf_scale = torch.ones(num_lfs) if lf_scale is None else lf_scale
         self._check()
+        self._lf_on_host = lf
         order = np.argsort(term.numpy(), kind="stable")
         numbers, starts = np.unique(term.numpy()[order], return_index=True)
         self._pairs = np.split(order, starts[1:]) if len(order) else []
@@ -94,6 +96,13 @@ class InsertionBank:
             f"{self.num_lfs} LFs, {step})"
         )
 
+    def to(self, device: torch.device | str) -> InsertionBank:
+        """Return this bank with all of its rows on ``device``."""
+        moved = copy.copy(self)
+        for name in ("with_term", "without_term", "lf", "cls", "value"):
+            setattr(moved, name, getattr(self, name).to(device))
+        return moved
+
     def draw(self, step: int) -> Insertions:
         """Return the insertions of a step, with float32 weights; see ``Insertions``.
 
@@ -102,23 +111,29 @@ class InsertionBank:
         """
         if self.terms_per_step is None or not len(self):
             index, group = torch.arange(len(self)), self._place
-            of_term = 1 / self._num_terms[self.lf].clamp(min=1).float()
+            of_term = 1 / self._num_terms[self._lf_on_host].clamp(min=1).float()
         else:
             pairs = self._drawn(step, self.terms_per_step)
             index = torch.from_numpy(np.concatenate(pairs))
             group = torch.repeat_interleave(torch.arange(len(pairs)), torch.tensor([len(one) for one in pairs]))
             # Each of the terms drawn is of a certain LF with the chance 1 / number of LFs that have terms.
             of_term = torch.full((len(index),), len(self._voices) / len(pairs))
-        lf = self.lf[index]
+        weight = 1 / torch.bincount(group, minlength=1)[group].float()
+        lf = self._lf_on_host[index]
+        weight = of_term * self.lf_scale[lf] * weight
+        device = self.lf.device
+        index, lf, weight, group, num_terms = (
+            part.to(device, non_blocking=True) for part in (index, lf, weight, group, self._num_terms[lf])
+        )
         return Insertions(
             rows_at(self.with_term, index),
             rows_at(self.without_term, index),
             lf,
             self.cls[index],
             self.value[index],
-            of_term * self.lf_scale[lf] / torch.bincount(group, minlength=1)[group],
+            weight,
             group,
-            self._num_terms[lf],
+            num_terms,
         )
 
     def _drawn(self, step: int, number: int) -> list[Int[np.ndarray, " drawn"]]:

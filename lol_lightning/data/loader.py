@@ -61,7 +61,7 @@ class EpochSampler(RandomSampler):
 
 
 class LoLDataLoader(_Loader):
-    """A ``DataLoader`` of ``LoLDataset`` whose batches all hold the dataset's own gradient targets.
+    """A ``DataLoader`` of ``LoLDataset`` whose batches hold its gradient targets and a draw of its insertions.
 
     Its state is the number of batches that were handed out in this pass, so that Lightning resumes in mid-epoch with
     the next one. It draws no number from the global generator.
@@ -85,10 +85,14 @@ class LoLDataLoader(_Loader):
     def __iter__(self) -> Iterator[LoLBatch]:  # type: ignore[override]
         """Yield the batches; after ``load_state_dict``, those that are left."""
         self._num_batches, self._num_to_skip = self._num_to_skip, 0
+        dataset: LoLDataset = self.dataset  # type: ignore[assignment]
+        epoch = int(getattr(self.sampler, "epoch", 0))
         batches = super().__iter__() if not self._num_batches else self._rest(self._num_batches)
         for batch in batches:
+            bank, step = dataset.insertions, epoch * len(self) + self._num_batches
             self._num_batches += 1
-            yield replace(batch, gradient_targets=self.dataset.gradient_targets)  # type: ignore[attr-defined]
+            insertions = batch.insertions if bank is None else bank.draw(step)
+            yield replace(batch, gradient_targets=dataset.gradient_targets, insertions=insertions)
         self._num_batches = 0
 
     def state_dict(self) -> dict[str, int]:

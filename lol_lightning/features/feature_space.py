@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
@@ -84,6 +84,15 @@ class FeatureSpace(ABC):
     @abstractmethod
     def transform(self, data: Rows) -> Matrix:
         """Return the features of rows, float32 (n, d), sparse or dense."""
+
+    def transform_keeping(self, data: Rows, spans: Sequence[tuple[int, int]]) -> Any:
+        """Return the features of rows; a space that shortens long texts keeps a span of each.
+
+        Args:
+            data: n rows.
+            spans: first character and end of what must stay in each row's text.
+        """
+        return self.transform(data)
 
     @abstractmethod
     def map_feature(self, feature: InspectedFeature) -> FeatureMatch:

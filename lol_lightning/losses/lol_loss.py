@@ -17,7 +17,8 @@ from lol_lightning.functional.losses import vote_loss
 from lol_lightning.losses._loss_state import make_room, packed_state
 from lol_lightning.losses._trainers import refuse_sharding, trainer_of
 from lol_lightning.losses.class_shares import SHARES_WEIGHT, ClassSharesLoss, plain_numbers
-from lol_lightning.losses.penalties import ExamplePenalty, GradientPenalty, Measurement, Penalty, as_penalty
+from lol_lightning.losses.penalties import GradientPenalty, Measurement, Penalty, as_penalty
+from lol_lightning.losses.penalties.choice import penalty_for
 from lol_lightning.losses.penalties.measuring import check_reaches_weights, measured
 from lol_lightning.losses.penalties.second_derivative import slower_kernels
 from lol_lightning.losses.terms import LoLTerms
@@ -109,9 +110,10 @@ class LoLLoss(ClassSharesLoss):
             trainer = trainer_of(source)
             if trainer is None or trainer.state.fn != "fit":
                 return
+            source = data_module_of(trainer)
+            self._choose_penalty(source)
             if self.penalty is not None and self.penalty.needs_second_derivative:
                 refuse_sharding(trainer.strategy)
-            source = data_module_of(trainer)
             if source is None and self.shares_source == "validation" and not self.is_configured:
                 self._say("Without a data module of lol_lightning no class shares are known (class_shares).")
         if source is None and self.is_configured:
@@ -120,10 +122,7 @@ class LoLLoss(ClassSharesLoss):
         defaults = ModelDefaults()
         if isinstance(source, BaseDataModule):
             defaults = source.model_defaults
-            if self._kind_is_open and self.penalty is not None and source.has_example_targets:
-                self.penalty, left_out = ExamplePenalty.in_place_of(self.penalty)
-                if left_out:
-                    self._say(f"Targets at the rows are not smoothed: {', '.join(left_out)} of penalty= has no effect.")
+            self._choose_penalty(source)
             source = LabeledVotes.of(source)
         self._set_alpha_and_c(defaults)
         self._resolve_weights(source, defaults)
@@ -235,6 +234,16 @@ class LoLLoss(ClassSharesLoss):
         if self.penalty is None or not self.training or not self.penalty.has_demands(batch):
             return 0.0
         return self.penalty.alpha_at(step)
+
+    def _choose_penalty(self, data: BaseDataModule | None) -> None:
+        """Take the kind of penalty that reads the data's demands, unless the user named one."""
+        if data is None or self.penalty is None or not self._kind_is_open:
+            return
+        kind = penalty_for(data)
+        if type(self.penalty) is not kind:
+            self.penalty, left_out = kind.in_place_of(self.penalty)
+            if left_out:
+                self._say(f"{kind.__name__} has no smoothing samples: {', '.join(left_out)} of penalty= has no effect.")
 
     def _set_alpha_and_c(self, defaults: ModelDefaults) -> None:
         if self.penalty is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, NamedTuple, get_args
+from typing import Any, ClassVar, NamedTuple, TypeVar, get_args
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -22,6 +22,9 @@ __all__ = ["DEFAULT_ALPHA", "DEFAULT_C", "Measurement", "Penalty", "as_penalty",
 
 DEFAULT_ALPHA, DEFAULT_C = 1.0, 0.2
 """alpha and c where neither the user nor the data module sets them; ``GradientPenalty`` has another c of its own."""
+
+
+PenaltyT = TypeVar("PenaltyT", bound="Penalty")
 
 
 class Measurement(NamedTuple):
@@ -151,6 +154,24 @@ class Penalty(nn.Module, ABC):
             "every": self.every,
             "warmup": self.warmup,
         }
+
+    @classmethod
+    def in_place_of(cls: type[PenaltyT], penalty: Penalty) -> tuple[PenaltyT, list[str]]:
+        """Return a penalty of this class with the arguments that it shares with another one, and those left out.
+
+        Example:
+            >>> from lol_lightning.losses.penalties import ExamplePenalty, GradientPenalty
+            >>> ExamplePenalty.in_place_of(GradientPenalty(alpha=0.5, num_samples=7))
+            (ExamplePenalty(alpha=0.5, c=0.2), ['num_samples=7'])
+        """
+        arguments, shared = penalty.init_args(), Penalty.init_args(penalty)
+        defaults = type(penalty)().init_args()
+        left_out = [
+            f"{name}={value}"
+            for name, value in arguments.items()
+            if name not in {*shared, "seed"} and value != defaults[name]
+        ]
+        return cls(**shared), left_out
 
     def plain(self, in_force: bool = False) -> dict[str, Any]:
         """Return class path and arguments, from which ``as_penalty`` builds an equal penalty.

@@ -1,0 +1,106 @@
+"""From texts with inspected terms to the insertions of a data module, with what its log and its audit say of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Int
+
+from lol_lightning._lightning import rank_zero_info
+from lol_lightning.data.dataset import as_features
+from lol_lightning.data.insertions import InsertionBank
+from lol_lightning.data.voters import Voters
+from lol_lightning.exceptions import ConfigurationError
+from lol_lightning.features.feature_space import FeatureSpace
+from lol_lightning.inspection.insertion import InsertedRows, InsertionOptions, insert_terms
+from lol_lightning.lfs.record import LFRecord
+from lol_lightning.lfs.rows import Rows
+
+__all__ = ["inserted_rows", "insertion_audit", "insertion_bank", "insertion_options"]
+
+
+def insertion_options(insertions: bool | InsertionOptions | None, space: FeatureSpace) -> InsertionOptions | None:
+    """Return how terms are inserted, ``None`` where LFs make their demands on input gradients.
+
+    Args:
+        insertions: what the user wants; ``None`` leaves it to the space: single features of encoders and tokens stand
+            for no word.
+        space: what the model reads.
+
+    Raises:
+        ConfigurationError: if the space reads no texts.
+    """
+    wanted = not space.interpretable and bool(space.text_columns) if insertions is None else insertions
+    if wanted is False:
+        return None
+    if not space.text_columns:
+        raise ConfigurationError(
+            f"terms cannot be inserted for {type(space).__name__}, which names no columns of texts (text_columns)."
+        )
+    return InsertionOptions() if wanted is True else wanted
+
+
+def inserted_rows(
+    voters: Voters,
+    records: Sequence[LFRecord],
+    rows: Rows,
+    votes: Int[np.ndarray, "row lf"],
+    space: FeatureSpace,
+    options: InsertionOptions,
+) -> InsertedRows:
+    """Insert what the LFs inspect into training rows, and say in one line what came of it; see ``insert_terms``."""
+    code = {lf.name: lf for lf in voters.lfs}
+    made = insert_terms(
+        rows, records, votes, space.text_columns, code, options, voters.fault_tolerant, voters.max_call_seconds
+    )
+    heard = np.unique(made.lf)
+    without = [record.name for i, record in enumerate(records) if i not in set(heard.tolist())]
+    line = (
+        f"{len(made)} pairs of rows with and without {len(np.unique(made.term))} inspected terms make the demands of "
+        f"{len(heard)} of {len(records)} LFs"
+    )
+    rank_zero_info(f"{line}; these train with their votes alone: {without}." if without else f"{line}.")
+    return made
+
+
+def insertion_bank(
+    made: InsertedRows, space: FeatureSpace, num_lfs: int, options: InsertionOptions
+) -> InsertionBank | None:
+    """Read rows with and without their terms by a fitted feature space; ``None`` where there are no such rows."""
+    if not len(made):
+        return None
+    with_term = as_features(space.transform_keeping(made.with_term, [(int(a), int(b)) for a, b in made.spans]))
+    without_term = as_features(space.transform(made.without_term))
+    return InsertionBank(
+        with_term,
+        without_term,
+        torch.from_numpy(made.lf),
+        torch.from_numpy(made.cls),
+        torch.from_numpy(made.value).float(),
+        torch.from_numpy(made.term),
+        num_lfs,
+        torch.from_numpy(made.lf_scale).float(),
+        options.terms_per_step,
+        options.rows_per_term,
+        options.seed,
+    )
+
+
+def insertion_audit(made: InsertedRows, records: Sequence[LFRecord]) -> pd.DataFrame:
+    """Return one row for each term that was inserted: LF, term, class, number of pairs, and the mean value of them."""
+    frame = pd.DataFrame(
+        {
+            "lf": [records[lf].name for lf in made.lf],
+            "inserted": [made.terms[term] for term in made.term],
+            "label": made.cls,
+            "value": made.value,
+        }
+    )
+    audit = frame.groupby(["lf", "inserted", "label"], sort=False).agg(pairs=("value", "size"), value=("value", "mean"))
+    scale = {record.name: made.lf_scale[i] for i, record in enumerate(records)}
+    audit = audit.reset_index()
+    audit["brings_vote"] = audit.lf.map(scale).astype(float)
+    return audit
