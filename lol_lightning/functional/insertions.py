@@ -141,8 +141,8 @@ def means_of_terms(
     zeros = torch.zeros_like(added)
     total = zeros.index_add(0, group, weight)
     scale = 1 / total.where(total > 0, 1.0)
-    means = (zeros.index_add(0, group, weight * part) * scale for part in (added, demanded))
-    return TermMeans(*means, torch.zeros_like(lf).scatter(0, group, lf), total)
+    mean_added, mean_demanded = (zeros.index_add(0, group, weight * part) * scale for part in (added, demanded))
+    return TermMeans(mean_added, mean_demanded, torch.zeros_like(lf).scatter(0, group, lf), total)
 
 
 def insertion_margins(terms: TermMeans) -> Float[Tensor, " term"]:
