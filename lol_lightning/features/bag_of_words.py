@@ -114,6 +114,11 @@ class BagOfWords(FeatureSpace):
         self._check_fitted()
         return self._feature_scale
 
+    @property
+    def text_columns(self) -> list[str]:
+        """The text column."""
+        return [str(self.column)]
+
     def fit_transform(self, data: Rows, inspected: Iterable[InspectedFeature] = ()) -> sp.csr_matrix:
         """Learn vocabulary and frequencies from training rows and return their features.
 

@@ -67,6 +67,16 @@ class FeatureSpace(ABC):
     def feature_scale(self) -> Float[Tensor, " feature"]:
         """float32 (d,): value that each feature has where it is present, the unit of its gradient targets."""
 
+    @property
+    def interpretable(self) -> bool:
+        """Whether single features stand for words or columns, so that gradient targets can be asked of them."""
+        return True
+
+    @property
+    def text_columns(self) -> list[str]:
+        """Columns whose text this space reads; a penalty that inserts words puts them there."""
+        return []
+
     @abstractmethod
     def fit_transform(self, data: Rows, inspected: Iterable[InspectedFeature] = ()) -> Matrix:
         """Learn the space from training rows (and make room for what the LFs inspect); return their features."""
