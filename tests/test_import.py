@@ -25,6 +25,8 @@ PUBLIC = [
     "regex_lf",
     "rules_lf",
 ]
+TEXT = {"transformers", "tokenizers", "sentence_transformers", "huggingface_hub", "safetensors", "peft"}
+"""Packages of the extra "text"."""
 PACKAGE = Path(lol_lightning.__file__).parent
 
 
@@ -44,14 +46,25 @@ def test_import_is_fast_because_it_is_lazy():
     start = time.perf_counter()
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout
     assert time.perf_counter() - start < 2
-    heavy = {"torch", "torchvision", "snorkel", "pytorch_lightning", "sklearn", "pandas", "matplotlib", "optuna"}
+    heavy = {"torch", "torchvision", "snorkel", "pytorch_lightning", "sklearn", "pandas", "matplotlib", "optuna", *TEXT}
     assert not heavy & set(json.loads(loaded))
+
+
+def test_a_space_of_embeddings_imports_no_model_library_before_it_encodes():
+    code = (
+        "import json, sys; from lol_lightning.features import TextEmbeddings;"
+        "space = TextEmbeddings('sentence-transformers/all-MiniLM-L6-v2'); print(space, file=sys.stderr);"
+        "print(json.dumps(sorted(sys.modules)))"
+    )
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout
+    assert not TEXT & set(json.loads(loaded))
 
 
 @pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_optional_packages_are_imported_where_they_are_used(path):
     # Looked at in the source: torchmetrics imports torchvision and matplotlib by itself where they are installed.
     optional = {"matplotlib", "optuna"} if "vision" in path.parts else {"torchvision", "matplotlib", "optuna"}
+    optional |= TEXT
     imported = set()
     for node in ast.parse(path.read_text()).body:
         if isinstance(node, ast.Import):
