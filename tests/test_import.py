@@ -50,16 +50,6 @@ def test_import_is_fast_because_it_is_lazy():
     assert not heavy & set(json.loads(loaded))
 
 
-def test_a_space_of_embeddings_imports_no_model_library_before_it_encodes():
-    code = (
-        "import json, sys; from lol_lightning.features import TextEmbeddings;"
-        "space = TextEmbeddings('sentence-transformers/all-MiniLM-L6-v2'); print(space, file=sys.stderr);"
-        "print(json.dumps(sorted(sys.modules)))"
-    )
-    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout
-    assert not TEXT & set(json.loads(loaded))
-
-
 @pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_optional_packages_are_imported_where_they_are_used(path):
     # Looked at in the source: torchmetrics imports torchvision and matplotlib by itself where they are installed.
