@@ -15,7 +15,7 @@ from torch import Tensor
 from lol_lightning._files.plain import check_fields, check_list
 from lol_lightning.exceptions import ConfigurationError, DataError
 from lol_lightning.features.feature_space import FeatureSpace, Matrix
-from lol_lightning.features.vocabulary import FOREIGN, MAPPED, FeatureMatch
+from lol_lightning.features.vocabulary import FOREIGN, MAPPED, SPLIT, FeatureMatch
 from lol_lightning.lfs.record import InspectedFeature
 from lol_lightning.lfs.rows import Rows, read_rows
 
@@ -149,25 +149,25 @@ class ColumnFeatures(FeatureSpace):
         A phrase that one part holds whole and another one split is looked for where it is whole.
         """
         self._check_fitted()
-        if feature.kind == "entry" and len(self.parts) > 1 and (own := self._own_entry(feature.term)) is not None:
-            return own
+        if feature.kind == "entry" and len(self.parts) > 1 and (entry := self._own_entry(feature.term)) is not None:
+            return entry
         matches = {
             name: (start, space.map_feature(feature))
             for start, (name, space) in zip(self._starts(), self.parts.items(), strict=True)
         }
-        in_parts = {name: match for name, (start, match) in matches.items() if match.parts}
+        in_parts = {name: match for name, (_, match) in matches.items() if match.parts}
         if not in_parts:
-            remarks = dict.fromkeys(match.remark for _, match in matches.values() if match.remark != FOREIGN)
-            return FeatureMatch((), "; ".join(remarks) or FOREIGN)
-        fewest = min(len(match.parts) for match in in_parts.values())
-        whole = {name: match for name, match in in_parts.items() if len(match.parts) == fewest}
+            remarks = dict.fromkeys(match.remark for _, match in matches.values())
+            return FeatureMatch((), "; ".join(r for r in remarks if not r.startswith(FOREIGN)) or FOREIGN)
+        best = min(map(_pieces, in_parts.values()))
+        whole = {name: match for name, match in in_parts.items() if _pieces(match) == best}
         parts = tuple(
             tuple(matches[name][0] + entry for name, match in whole.items() for entry in match.parts[place])
-            for place in range(fewest)
+            for place in range(best[1])
         )
-        remarks = {match.remark for match in whole.values()}
-        described = remarks.pop() if len(remarks) == 1 else "; ".join(f"{n}: {m.remark}" for n, m in whole.items())
-        return FeatureMatch(parts, described)
+        if len({match.remark for match in whole.values()}) == 1:
+            return FeatureMatch(parts, next(iter(whole.values())).remark)
+        return FeatureMatch(parts, "; ".join(f"{name}: {match.remark}" for name, match in whole.items()))
 
     def state(self) -> dict[str, Any]:
         """Return the states of the parts.
@@ -224,6 +224,11 @@ class ColumnFeatures(FeatureSpace):
                 f"the rows are plain texts, and these features are of the columns {', '.join(map(repr, columns))}; "
                 "give a DataFrame, or data points with these fields."
             )
+
+
+def _pieces(match: FeatureMatch) -> tuple[bool, int]:
+    """Tell whether a term was split, and into how many parts."""
+    return match.remark.startswith(SPLIT), len(match.parts)
 
 
 def _side_by_side(blocks: Sequence[Matrix]) -> Matrix:
