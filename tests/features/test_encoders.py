@@ -123,12 +123,12 @@ def test_no_tokens_at_all_are_zeros(folder):
 
 def test_length_limits(folder):
     model, tokenizer = load_tiny_encoder(folder)
-    assert length_limit(model.config, tokenizer, None, "it") == 64
+    assert length_limit(model.config, tokenizer, None, "it") == 128
     tokenizer.model_max_length = int(1e30)
-    assert length_limit(model.config, tokenizer, None, "it") == 64
+    assert length_limit(model.config, tokenizer, None, "it") == 128
     assert length_limit(None, tokenizer, None, "it") == 512
-    with pytest.raises(ConfigurationError, match="max_length = 65; it reads between 1 and 64 tokens"):
-        length_limit(model.config, tokenizer, 65, "it")
+    with pytest.raises(ConfigurationError, match="max_length = 129; it reads between 1 and 128 tokens"):
+        length_limit(model.config, tokenizer, 129, "it")
 
 
 @pytest.mark.parametrize(

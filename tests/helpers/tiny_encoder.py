@@ -21,20 +21,25 @@ def save_tiny_encoder(
     seed=0,
     hidden=32,
     layers=2,
-    characters=False,
+    by_byte=False,
 ):
-    """Write a BERT of two layers with random weights, and a tokenizer of whole words or of characters, to a folder."""
+    """Write a BERT of two layers with random weights, and a tokenizer of whole words or of bytes, to a folder."""
     import torch
-    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+    from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
     from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
+    if by_byte:
+        words = sorted(pre_tokenizers.ByteLevel.alphabet())
     vocabulary = {word: i for i, word in enumerate([*special, *dict.fromkeys(words)])}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
-    if characters:
-        tokenizer.pre_tokenizer = pre_tokenizers.Split("", "isolated")
+    if by_byte:
+        single = pre_tokenizers.Split(Regex("."), "isolated")
+        tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+            [pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False), single]
+        )
     else:
         tokenizer.normalizer = normalizers.Lowercase()
         tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
@@ -47,7 +52,7 @@ def save_tiny_encoder(
         unk_token="[UNK]",
         cls_token="[CLS]",
         sep_token="[SEP]",
-        model_max_length=64,
+        model_max_length=128,
     )
     fast.save_pretrained(folder)
     config = BertConfig(
@@ -56,7 +61,7 @@ def save_tiny_encoder(
         num_hidden_layers=layers,
         num_attention_heads=2,
         intermediate_size=2 * hidden,
-        max_position_embeddings=64,
+        max_position_embeddings=128,
     )
     with torch.random.fork_rng():
         torch.manual_seed(seed)
