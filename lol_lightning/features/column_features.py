@@ -7,6 +7,7 @@ from itertools import accumulate
 from typing import Any, TypeVar
 
 import numpy as np
+import pandas as pd
 import scipy.sparse as sp
 import torch
 from jaxtyping import Float
@@ -38,7 +39,6 @@ class ColumnFeatures(FeatureSpace):
         ConfigurationError: if there is no part, two have the same name, or one is no feature space.
 
     Example:
-        >>> import pandas as pd
         >>> from lol_lightning.features import BagOfWords
         >>> rows = pd.DataFrame({"title": ["great buy", "meh"], "body": ["works", "it broke"]})
         >>> space = ColumnFeatures({"title": BagOfWords(text_column="title"), "body": BagOfWords(text_column="body")})
@@ -218,8 +218,8 @@ class ColumnFeatures(FeatureSpace):
 
     def _refuse_plain_texts(self, data: Rows) -> None:
         """Raise where one text would be read as each of several columns."""
-        columns = self.text_columns
-        if len(columns) > 1 and isinstance(next(iter(read_rows(data)), None), str) and not hasattr(data, "columns"):
+        columns, rows = self.text_columns, read_rows(data)
+        if len(columns) > 1 and not isinstance(rows, pd.DataFrame) and isinstance(next(iter(rows), None), str):
             raise DataError(
                 f"the rows are plain texts, and these features are of the columns {', '.join(map(repr, columns))}; "
                 "give a DataFrame, or data points with these fields."

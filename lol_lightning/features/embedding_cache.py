@@ -51,6 +51,12 @@ class MemoryCache:
                 self._rows.move_to_end(key)
         return rows
 
+    def clear(self) -> None:
+        """Forget all embeddings."""
+        with self._lock:
+            self._rows.clear()
+            self._bytes = 0
+
     def put(self, rows: EmbeddingsByKey) -> None:
         """Keep embeddings."""
         with self._lock:
@@ -118,7 +124,7 @@ class EmbeddingCache:
             rows |= self._files.read(text_of.keys() - rows.keys())
         missing = sorted(text_of.keys() - rows.keys(), key=lambda key: (len(text_of[key]), key))
         chunks = [missing[start : start + CHUNK] for start in range(0, len(missing), CHUNK)]
-        with tqdm(total=len(missing), desc="Encoding texts", disable=not progress_bar or not missing) as bar:
+        with tqdm(total=len(missing), desc="Encoding texts", disable=not progress_bar, delay=1.0) as bar:
             for chunk in self._encoded(chunks, lambda part: encode([text_of[key] for key in part])):
                 rows |= chunk
                 bar.update(len(chunk))

@@ -13,7 +13,7 @@ from snorkel.labeling import LabelingFunction
 from lol_lightning.exceptions import VotesError, renamed_arguments
 from lol_lightning.features.bag_of_words import BagOfWords
 from lol_lightning.features.feature_space import FeatureSpace
-from lol_lightning.features.parts import interpretable_part
+from lol_lightning.features.parts import in_own_words, interpretable_part
 from lol_lightning.inspection._budget import Budget
 from lol_lightning.inspection._stages import probe_stage, trace_stage
 from lol_lightning.inspection._votes import OnError
@@ -145,7 +145,8 @@ def inspect_lfs(
         without_code = [i for i in range(len(names)) if i not in with_code]
         if surrogate and without_code:
             space = interpretable_part(feature_space) or BagOfWords(text_column=text_column).fit(data)
-            _merge(records, surrogate_records(known[:, without_code], data, space, [names[i] for i in without_code]))
+            own = surrogate_records(known[:, without_code], data, space, [names[i] for i in without_code])
+            _merge(records, (in_own_words(record, space) for record in own))
         return LFInspection(list(records.values()), known)
 
     return in_main_thread(run, max_call_seconds)

@@ -245,6 +245,36 @@ def test_surrogates_are_made_of_words_and_not_of_embeddings():
     assert all(len(entry) == 1 for entry in entries)
 
 
+def test_surrogates_of_several_columns_name_word_and_column():
+    votes = np.where(ROWS.body.str.contains("broke"), 0, -1)[:, None]
+    space = three_columns()
+    record = inspect_lfs(["crowd"], ROWS, space, votes=votes, progress_bar=False).records[0]
+    assert ("broke", "body") in {(f.term, f.column) for f in record.features}
+    for feature in record.features:
+        [entry] = space.map_feature(feature).entries
+        assert space.feature_names[entry] in (f"{feature.column}: {feature.term}", feature.term)
+
+
+def test_rows_of_other_libraries():
+    expected = three_columns().fit_transform(ROWS).toarray()
+    points = ROWS.to_dict("records")
+    space = ColumnFeatures({"title": BagOfWords(text_column="title"), "body": BagOfWords(text_column="body")})
+    np.testing.assert_array_equal(space.fit_transform(points).toarray(), expected[:, : space.num_features])
+
+    class Table:
+        """A table with names of columns and no attribute ``columns``, as data sets of Hugging Face have them."""
+
+        column_names = list(ROWS)
+
+        def __len__(self):
+            return len(ROWS)
+
+        def __getitem__(self, name):
+            return ROWS[name].tolist()
+
+    np.testing.assert_array_equal(three_columns().fit_transform(Table()).toarray(), expected)
+
+
 @pytest.mark.parametrize("with_embeddings", [False, True])
 def test_training_saving_and_predicting(tmp_path, with_embeddings):
     space = three_columns()

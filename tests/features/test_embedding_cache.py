@@ -114,6 +114,8 @@ def test_memory_is_bounded_and_forgets_what_was_used_longest_ago():
     memory.put({b"\3": rows[b"\3"]})
     assert set(memory.get(rows)) == {b"\0", b"\2", b"\3"}
     assert repr(memory) == "MemoryCache(3 embeddings, 24 of 24 bytes)"
+    memory.clear()
+    assert (len(memory), memory.get(rows)) == (0, {})
 
 
 def test_more_texts_than_memory_holds_are_embedded_all_the_same():
