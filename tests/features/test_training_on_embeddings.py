@@ -1,6 +1,11 @@
 """From texts through a frozen encoder to a trained model, its file, and answers for new rows."""
 
+import json
+import os
 import pickle
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -120,3 +125,17 @@ def test_the_label_model_takes_it(folder):
 class _Point:
     def __init__(self, text):
         self.text = text
+
+
+@pytest.mark.ddp
+@pytest.mark.slow
+def test_spawned_processes_train_on_embeddings(folder, tmp_path):
+    script = Path(__file__).parents[1] / "helpers" / "spawn_embeddings.py"
+    environment = {**os.environ, "PYTHONPATH": f"{Path(__file__).parents[2]}{os.pathsep}{script.parent}"}
+    command = [sys.executable, str(script), str(folder), str(tmp_path / "cache")]
+    output = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=280).stdout
+    result = json.loads(output.rpartition("RESULT ")[2])
+    assert result["accuracy"] == 1
+    assert result["finite"]
+    assert np.argmax(result["proba"], 1).tolist() == [1, 0]
+    assert len(list((tmp_path / "cache").rglob("*.npz"))) >= 1
