@@ -1,6 +1,7 @@
 """From texts through a frozen encoder to a trained model, its file, and answers for new rows."""
 
 import json
+import logging
 import os
 import pickle
 import subprocess
@@ -51,8 +52,11 @@ def fitted(space, **arguments):
 
 
 @pytest.mark.parametrize("method", ["lol-simple", "lol"])
-def test_a_head_learns_on_embeddings_alone(folder, method):
-    trainer, model, data = fitted(embeddings(folder), method=method)
+def test_a_head_learns_on_embeddings_alone(folder, method, caplog):
+    with caplog.at_level(logging.INFO):
+        trainer, model, data = fitted(embeddings(folder), method=method)
+    assert "in a bag of words beside the embedding (ColumnFeatures)" in caplog.text
+    assert "train with their votes alone" not in caplog.text
     assert trainer.callback_metrics["val_accuracy"] == 1
     assert data.num_features == 32
     assert len(data.gradient_targets) == 0
