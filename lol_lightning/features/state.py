@@ -7,12 +7,14 @@ from typing import Any
 
 from lol_lightning.exceptions import DataError, LoLError
 from lol_lightning.features.bag_of_words import BagOfWords
+from lol_lightning.features.column_features import ColumnFeatures
+from lol_lightning.features.embeddings import TextEmbeddings
 from lol_lightning.features.feature_space import REGISTERED, FeatureSpace, register_feature_space
 from lol_lightning.features.table import TableFeatures
 
 __all__ = ["feature_space_from_state"]
 
-for _cls in (BagOfWords, TableFeatures):
+for _cls in (BagOfWords, ColumnFeatures, TableFeatures, TextEmbeddings):
     register_feature_space(_cls)
 
 
