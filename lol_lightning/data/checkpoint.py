@@ -12,7 +12,7 @@ import numpy as np
 from torch import Tensor
 
 from lol_lightning._files.checkpoints import CHECKPOINT, CHECKPOINT_CURE, read_checkpoint
-from lol_lightning._files.disk import reading
+from lol_lightning._files.disk import building, reading
 from lol_lightning._files.packed import unpack
 from lol_lightning._files.plain import check_fields, check_list
 from lol_lightning._lightning import rank_zero_info
@@ -24,7 +24,7 @@ from lol_lightning.lfs.record_state import record_from_state
 if TYPE_CHECKING:
     from lol_lightning.data.datamodule import LoLDataModule
 
-__all__ = ["KIND", "arguments_of", "class_to_rebuild", "read_data_state", "restored_space", "state_of"]
+__all__ = ["KIND", "arguments_of", "read_data_state", "rebuilt", "restored_space", "state_of"]
 
 KIND = "lol_lightning data module"
 """Value of the entry "kind" by which the state of a data module is recognised, whatever its class is called."""
@@ -101,22 +101,33 @@ def arguments_of(state: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict
     return {**arguments, **overrides}
 
 
-def class_to_rebuild(
-    cls: type[LoLDataModule], base: type[LoLDataModule], arguments: Mapping[str, Any]
-) -> type[LoLDataModule]:
-    """Return the class of which a data module is rebuilt: ``cls``, or ``base`` where ``cls`` takes other arguments.
+def rebuilt(
+    cls: type[LoLDataModule], base: type[LoLDataModule], path: str | os.PathLike[str], overrides: Mapping[str, Any]
+) -> LoLDataModule:
+    """Rebuild a data module from a Lightning checkpoint; see ``LoLDataModule.load_from_checkpoint``.
 
-    A subclass that reads a directory, say, has no use for the feature space and the names of a checkpoint.
+    Args:
+        cls: class of the data module. A subclass that reads a directory, say, has no use for the feature space and the
+            names of a checkpoint; then it is ``base``, which is said.
+        base: ``LoLDataModule``.
+        path: of the checkpoint.
+        overrides: arguments beside and in place of those of the checkpoint.
+
+    Raises:
+        DataError: if the file is no checkpoint, or holds no feature space.
     """
-    try:
-        signature(cls).bind(**arguments)
-    except TypeError as error:
-        rank_zero_info(
-            f"{cls.__name__} does not take the arguments of {base.__name__} ({error}): the checkpoint gives a plain "
-            f"{base.__name__}."
-        )
-        return base
-    return cls
+    state = read_data_state(path)
+    with building(path, CHECKPOINT, CHECKPOINT_CURE):
+        arguments = arguments_of(state, overrides)
+        try:
+            signature(cls).bind(**arguments)
+        except TypeError as error:
+            rank_zero_info(
+                f"{cls.__name__} does not take the arguments of {base.__name__} ({error}): the checkpoint gives a "
+                f"plain {base.__name__}."
+            )
+            cls = base
+        return cls(**arguments)
 
 
 def read_data_state(path: str | os.PathLike[str]) -> dict[str, Any]:

@@ -10,9 +10,7 @@ import numpy as np
 import pandas as pd
 from snorkel.labeling import LabelingFunction
 
-from lol_lightning._files.checkpoints import CHECKPOINT, CHECKPOINT_CURE
-from lol_lightning._files.disk import building
-from lol_lightning.data.checkpoint import arguments_of, class_to_rebuild, read_data_state, restored_space, state_of
+from lol_lightning.data.checkpoint import rebuilt, restored_space, state_of
 from lol_lightning.data.class_numbers import check_largest_vote, infer_num_classes
 from lol_lightning.data.dataset import LoLDataset
 from lol_lightning.data.inspecting import InspectMode, InspectOptions, inspect_bare_lfs
@@ -193,10 +191,7 @@ class LoLDataModule(RowsDataModule):
         Raises:
             DataError: if the file is no checkpoint, or holds no feature space.
         """
-        state = read_data_state(checkpoint_path)
-        with building(checkpoint_path, CHECKPOINT, CHECKPOINT_CURE):
-            arguments = {"predict": predict, **arguments_of(state, overrides)}
-            return class_to_rebuild(cls, LoLDataModule, arguments)(**arguments)
+        return rebuilt(cls, LoLDataModule, checkpoint_path, {"predict": predict, **overrides})
 
     def __copy__(self) -> LoLDataModule:
         twin = super().__copy__()
