@@ -10,15 +10,8 @@ import numpy as np
 import pandas as pd
 from snorkel.labeling import LabelingFunction
 
-from lol_lightning._files.checkpoints import CHECKPOINT, CHECKPOINT_CURE
-from lol_lightning._files.disk import building
-<<<<<<< HEAD
-from lol_lightning.data.checkpoint import arguments_of, read_data_state, restored_space, state_of
-=======
 from lol_lightning._lightning import rank_zero_info
-from lol_lightning.data.base import BaseDataModule
-from lol_lightning.data.checkpoint import KIND, arguments_of, read_data_state, restored_space, state_of_space
->>>>>>> hC
+from lol_lightning.data.checkpoint import rebuilt, restored_space, state_of
 from lol_lightning.data.class_numbers import check_largest_vote, infer_num_classes
 from lol_lightning.data.dataset import LoLDataset
 from lol_lightning.data.inserting import inserted_rows, insertion_audit, insertion_bank, insertion_options
@@ -27,12 +20,8 @@ from lol_lightning.data.options import Classes, LoaderOptions
 from lol_lightning.data.rows_module import RowsDataModule
 from lol_lightning.data.targets import map_records
 from lol_lightning.data.voters import VOTING, Records, Voters, rows_to_train_on
-<<<<<<< HEAD
 from lol_lightning.exceptions import ConfigurationError, DataError
 from lol_lightning.features import FeatureSpace
-=======
-from lol_lightning.exceptions import ConfigurationError, DataError, NotFittedError
-from lol_lightning.features import BagOfWords, FeatureSpace
 from lol_lightning.features.feature_space import Matrix
 from lol_lightning.features.joined_columns import (
     JoinedColumns,
@@ -41,7 +30,6 @@ from lol_lightning.features.joined_columns import (
     joined_columns,
     joined_features,
 )
->>>>>>> hC
 from lol_lightning.features.mapping import records_to_targets
 from lol_lightning.functional.gradient_targets import GradientTargets
 from lol_lightning.functional.short_repr import html_table
@@ -220,12 +208,18 @@ class LoLDataModule(RowsDataModule):
             predict: rows for prediction.
             **overrides: other arguments of ``LoLDataModule``, such as ``test=`` with labels.
 
+        Returns:
+            A data module of this class; a plain ``LoLDataModule`` where a subclass takes other arguments.
+
         Raises:
             DataError: if the file is no checkpoint, or holds no feature space.
         """
-        state = read_data_state(checkpoint_path)
-        with building(checkpoint_path, CHECKPOINT, CHECKPOINT_CURE):
-            return LoLDataModule(predict=predict, **arguments_of(state, overrides))
+        return rebuilt(cls, LoLDataModule, checkpoint_path, {"predict": predict, **overrides})
+
+    def __copy__(self) -> LoLDataModule:
+        twin = super().__copy__()
+        twin._voters = self._voters.copy()
+        return twin
 
     def __getstate__(self) -> dict[str, Any]:
         splits = [split for split in VOTING if split in self._rows]
@@ -295,19 +289,12 @@ class LoLDataModule(RowsDataModule):
         warn_of_abstentions_as_class(votes, self.lf_names)
         knows_shares = self.classes.balance is not None or labels.get("val") is not None
         self._kept = rows_to_train_on(votes, knows_shares)
-<<<<<<< HEAD
-        if self.feature_space.is_fitted:
-            features = self.feature_space.transform(self._without_labels("train"))
-        else:
-            features = self.feature_space.fit_transform(self._without_labels("train"), self._voters.inspected)
+        features = self._train_features()
         if self._insert is not None:
             made = self._once["insertions"]
             self._audit = insertion_audit(made, self.records)
             bank = insertion_bank(made, self.feature_space, self.num_lfs, self._insert)
             return LoLDataset(*self._of_kept(features, votes), insertions=bank)
-=======
-        features = self._train_features()
->>>>>>> hC
         # Rows on which every LF abstains tell, too, which words bring no vote.
         self._evidence = {"votes": votes, "features": features} if self._inspect.vote_rates else {}
         mapping = {**self._inspect.mapping(), **self._evidence}
