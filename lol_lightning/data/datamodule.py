@@ -177,9 +177,9 @@ class LoLDataModule(BaseDataModule):
         return self._feature_space
 
     @property
-    def num_features(self) -> int:
-        """Number of features, d."""
-        return self._feature_space.num_features
+    def num_features(self) -> int | None:
+        """Number of features, d; ``None`` where rows are sequences of tokens."""
+        return self._feature_space.num_features or None
 
     @property
     def audit(self) -> pd.DataFrame:
@@ -333,7 +333,8 @@ class LoLDataModule(BaseDataModule):
         else:
             features = self.feature_space.fit_transform(self._without_labels("train"), self._voters.inspected)
         # Rows on which every LF abstains tell, too, which words bring no vote.
-        self._evidence = {"votes": votes, "features": features} if self._inspect.vote_rates else {}
+        measures = self._inspect.vote_rates and self.feature_space.interpretable
+        self._evidence = {"votes": votes, "features": features} if measures else {}
         mapping = {**self._inspect.mapping(), **self._evidence}
         mapped = map_records(self._ready_targets, self.records, self.feature_space, self.num_classes, mapping)
         targets, self._audit = mapped

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
+import torch
 
 from lol_lightning._lightning import rank_zero_info
 from lol_lightning.exceptions import TargetsError
@@ -30,18 +31,25 @@ def map_records(
     """Return gradient targets and their audit, and log what the LFs inspect.
 
     Args:
-        ready: targets that are used as they are; the audit is empty then.
+        ready: targets that are used as they are; the audit is empty then, and where single features of the space have
+            no meaning, so that there are no targets.
         records: what each of the m LFs inspects.
         space: fitted.
         num_classes: K.
         mapping: further arguments of ``records_to_targets``, such as the votes and features of the training rows.
 
     Raises:
-        TargetsError: if ``ready`` targets have other sizes than the LFs, the classes and the space.
+        TargetsError: if ``ready`` targets have other sizes than the LFs, the classes and the space, or the space has no
+            features that could have targets.
     """
     if ready is not None:
+        _refuse_without_meaning(ready, space)
         check_targets(ready, len(records), num_classes, space.num_features)
         return ready, pd.DataFrame()
+    if not space.interpretable:
+        rank_zero_info(describe_records(records))
+        sizes = len(records), num_classes, space.num_features
+        return GradientTargets.from_entries([], *sizes, torch.zeros(space.num_features)), pd.DataFrame()
     targets, audit = records_to_targets(records, space, num_classes, **mapping)
     rank_zero_info(describe_records(records))
     if line := _describe_vote_rates(audit):
@@ -83,6 +91,16 @@ def _describe_opaque(audit: pd.DataFrame) -> str:
         f"What was found about {len(lowest)} LFs explains a part of their votes, by which their targets are scaled "
         f"(see audit): {examples}{', ...' if len(lowest) > _MAX_EXAMPLES else ''}."
     )
+
+
+def _refuse_without_meaning(targets: GradientTargets, space: FeatureSpace) -> None:
+    if not space.interpretable:
+        raise TargetsError(
+            f"the gradient targets are of {targets.num_features} features, such as the words of a bag, but the network "
+            f"reads {space!r}, in which no single feature has a meaning. Give what the LFs inspect as records, and "
+            "penalty=InsertionPenalty() (lol_lightning.losses), which puts words into texts; or give "
+            "feature_space=BagOfWords()."
+        )
 
 
 def check_targets(targets: GradientTargets, num_lfs: int, num_classes: int, num_features: int | None) -> None:

@@ -4,5 +4,15 @@ from lol_lightning.features.bag_of_words import BagOfWords
 from lol_lightning.features.feature_space import FeatureSpace, register_feature_space
 from lol_lightning.features.state import feature_space_from_state
 from lol_lightning.features.table import TableFeatures
+from lol_lightning.features.token_rows import TokenRows
+from lol_lightning.features.token_sequences import TokenSequences
 
-__all__ = ["BagOfWords", "FeatureSpace", "TableFeatures", "feature_space_from_state", "register_feature_space"]
+__all__ = [
+    "BagOfWords",
+    "FeatureSpace",
+    "TableFeatures",
+    "TokenRows",
+    "TokenSequences",
+    "feature_space_from_state",
+    "register_feature_space",
+]

@@ -9,10 +9,11 @@ from lol_lightning.exceptions import DataError, LoLError
 from lol_lightning.features.bag_of_words import BagOfWords
 from lol_lightning.features.feature_space import REGISTERED, FeatureSpace, register_feature_space
 from lol_lightning.features.table import TableFeatures
+from lol_lightning.features.token_sequences import TokenSequences
 
 __all__ = ["feature_space_from_state"]
 
-for _cls in (BagOfWords, TableFeatures):
+for _cls in (BagOfWords, TableFeatures, TokenSequences):
     register_feature_space(_cls)
 
 

@@ -15,7 +15,7 @@ from lol_lightning._files.checkpoints import CHECKPOINT, CHECKPOINT_CURE, is_loc
 from lol_lightning._files.disk import building, reading
 from lol_lightning._files.state import write_archive
 from lol_lightning._lightning import LightningModule, rank_zero_info
-from lol_lightning.data.batch import Features, LoLBatch
+from lol_lightning.data.batch import Features, LoLBatch, features_to
 from lol_lightning.data.feature_batches import feature_batches
 from lol_lightning.exceptions import ConfigurationError, DataError, LoLError
 from lol_lightning.features import FeatureSpace
@@ -78,7 +78,7 @@ class Predictor(LightningModule):
         self.eval()
         try:
             batches = feature_batches(rows, self.feature_space, batch_size)
-            found = [self(features.to(self.device)).softmax(-1).cpu() for features in batches]
+            found = [self(features_to(features, self.device)).softmax(-1).cpu() for features in batches]
         finally:
             self.train(training)
         return torch.cat(found).double().numpy() if found else np.empty((0, self.hparams["num_classes"]))
