@@ -20,13 +20,17 @@ from lol_lightning.lfs.rows import read_rows
 __all__ = ["feature_batches", "features_of", "is_matrix"]
 
 
-def feature_batches(rows: Any, space: FeatureSpace | None, batch_size: int) -> Iterator[Features]:
+BATCH_ROWS, BATCH_TEXTS = 4096, 64
+"""Rows of a batch to predict; texts as tokens take some megabytes each in a transformer."""
+
+
+def feature_batches(rows: Any, space: FeatureSpace | None, batch_size: int | None = None) -> Iterator[Features]:
     """Cut the features of rows into batches.
 
     Args:
         rows: see ``features_of``.
         space: turns rows into features; ``None`` where only features are accepted.
-        batch_size: rows of a batch, the last one may be smaller.
+        batch_size: rows of a batch, the last one may be smaller; by default 4096, and 64 of texts as tokens.
 
     Yields:
         float (B, ...), ``SparseRows`` (B, d) or a token dictionary.
@@ -41,9 +45,11 @@ def feature_batches(rows: Any, space: FeatureSpace | None, batch_size: int) -> I
     """
     features = features_of(rows, space)
     if isinstance(features, TokenRows):
+        batch_size = BATCH_TEXTS if batch_size is None else batch_size
         for start in range(0, len(features), batch_size):
             yield features[slice(start, start + batch_size)].batch()
         return
+    batch_size = BATCH_ROWS if batch_size is None else batch_size
     whole = SparseRows.from_csr(features) if sp.issparse(features) else as_tensor(features)
     for start in range(0, len(whole), batch_size):
         index = torch.arange(start, min(start + batch_size, len(whole)))

@@ -59,13 +59,13 @@ class Predictor(LightningModule):
         return self(batch.features).softmax(-1)
 
     @torch.no_grad()
-    def predict_proba(self, rows: Any, batch_size: int = 4096) -> Float[np.ndarray, "row cls"]:
+    def predict_proba(self, rows: Any, batch_size: int | None = None) -> Float[np.ndarray, "row cls"]:
         """Return class probabilities of new rows; neither LFs nor training rows are needed.
 
         Args:
             rows: texts, a DataFrame or data points, as the feature space reads them; or features float (n, ...), dense
-                or sparse, in the form that the network was trained on.
-            batch_size: rows of a forward pass.
+                or sparse, or ``TokenRows``, in the form that the network was trained on.
+            batch_size: rows of a forward pass; by default 4096, and 64 of texts as tokens.
 
         Returns:
             float64 (n, K), rows sum to 1.
@@ -83,7 +83,7 @@ class Predictor(LightningModule):
             self.train(training)
         return torch.cat(found).double().numpy() if found else np.empty((0, self.hparams["num_classes"]))
 
-    def predict(self, rows: Any, batch_size: int = 4096) -> np.ndarray:
+    def predict(self, rows: Any, batch_size: int | None = None) -> np.ndarray:
         """Return the most probable class of each row, int64 (n,); see ``predict_proba``."""
         return self.predict_proba(rows, batch_size).argmax(1)
 
