@@ -21,6 +21,7 @@ from lol_lightning.exceptions import ConfigurationError, DataError, LoLError
 from lol_lightning.features import FeatureSpace
 from lol_lightning.models.model_file import MODEL, MODEL_CURE, check_checkpoint, model_state, read_model
 from lol_lightning.networks import SparseMLP, logits_of
+from lol_lightning.networks.pretrained import state_of_network
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -90,6 +91,8 @@ class Predictor(LightningModule):
     def save(self, path: str | Path) -> None:
         """Write the trained model with its feature space to one file of plain arrays and JSON.
 
+        A Hugging Face classifier is kept with its configuration, so that the file alone answers for new texts.
+
         Raises:
             ConfigurationError: if the network or the feature space is of a class of the user's own, which only its
                 code can build; keep a Lightning checkpoint then, and give ``load_from_checkpoint`` the network.
@@ -102,7 +105,7 @@ class Predictor(LightningModule):
         Raises:
             ConfigurationError: as ``save``.
         """
-        if type(self._network) is not SparseMLP:
+        if type(self._network) is not SparseMLP and state_of_network(self._network) is None:
             raise ConfigurationError(
                 f"a network of the class {type(self._network).__name__} cannot be saved without its code. Save a "
                 "Lightning checkpoint (Trainer.save_checkpoint), and reload it with "

@@ -1,0 +1,47 @@
+"""What a network of the user's own is told before it trains on something else than is meant."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from lol_lightning._lightning import rank_zero_warn
+from lol_lightning.data.batch import Features
+from lol_lightning.exceptions import ConfigurationError
+from lol_lightning.features.token_rows import TokenRows
+from lol_lightning.losses.penalties import Penalty
+from lol_lightning.models.training_monitor import TrainingWarning
+
+__all__ = ["ProbabilitiesWarning", "refuse_penalty_on_tokens", "warn_of_probabilities"]
+
+_TOLERANCE = 1e-3
+
+
+class ProbabilitiesWarning(TrainingWarning):
+    """A network returns probabilities where logits are meant."""
+
+
+def warn_of_probabilities(logits: Float[Tensor, "batch cls"]) -> None:
+    """Warn if a network's outputs float (B, K) are not negative and sum to 1 in each row, as after a softmax."""
+    sums = logits.detach().float().sum(1)
+    if len(logits) and bool((logits >= 0).all()) and torch.allclose(sums, torch.ones_like(sums), atol=_TOLERANCE):
+        rank_zero_warn(
+            "The network's outputs are probabilities: they are not negative and sum to 1 in each row. It must return "
+            "logits: the loss takes a softmax itself, after which no class would be likelier than "
+            f"{math.e / (math.e + logits.shape[1] - 1):.2f}. Leave out its last softmax.",
+            category=ProbabilitiesWarning,
+        )
+
+
+def refuse_penalty_on_tokens(penalty: Penalty | None, features: Features) -> None:
+    """Raise ``ConfigurationError`` if a penalty needs gradients in the input, and the input is token ids."""
+    if penalty is not None and penalty.needs_second_derivative and isinstance(features, Mapping | TokenRows):
+        raise ConfigurationError(
+            f"{type(penalty).__name__} needs features that have a gradient, such as the words of a bag, and the batches "
+            "hold token ids. Give penalty=InsertionPenalty() (lol_lightning.losses), which puts words into texts, or "
+            "method='lol-simple'."
+        )
