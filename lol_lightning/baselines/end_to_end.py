@@ -173,6 +173,7 @@ class EndToEndClassifier(LoLClassifier):
 
     def training_step(self, batch: LoLBatch, batch_idx: int) -> Tensor:
         """Return the symmetric loss for one batch, and log its parts."""
+        self._check_outputs(batch)
         covered = is_covered(batch.votes).unsqueeze(1)
         predicted, label = self(batch.features), self._label_logits(batch)
         end_loss = soft_vote_loss(predicted, covered * label.detach().softmax(-1))

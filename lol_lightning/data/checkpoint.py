@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
@@ -18,7 +18,10 @@ from lol_lightning.exceptions import ConfigurationError, DataError
 from lol_lightning.features import FeatureSpace, feature_space_from_state
 from lol_lightning.lfs.record_state import record_from_state
 
-__all__ = ["KIND", "arguments_of", "read_data_state", "restored_space", "state_of_space"]
+if TYPE_CHECKING:
+    from lol_lightning.data.datamodule import LoLDataModule
+
+__all__ = ["KIND", "arguments_of", "read_data_state", "restored_space", "state_of"]
 
 KIND = "lol_lightning data module"
 """Value of the entry "kind" by which the state of a data module is recognised, whatever its class is called."""
@@ -36,14 +39,19 @@ _FIELDS: dict[str, Any] = {
 }
 
 
-def state_of_space(space: FeatureSpace) -> dict[str, Any] | None:
-    """Return the state of a feature space, ``None`` where it is not fitted, or of a class that has no state."""
-    if not space.is_fitted:
-        return None
-    try:
-        return space.state()
-    except ConfigurationError:  # The model tells the user what to do about it.
-        return None
+def state_of(data: LoLDataModule) -> dict[str, Any]:
+    """Return what ``arguments_of`` reads, in plain types."""
+    return {
+        "kind": KIND,
+        "feature_space": _state_of_space(data.feature_space),
+        "label_names": data.label_names,
+        "num_classes": data._num_classes,
+        "lf_names": list(data.lf_names),
+        "records": [record.to_dict() for record in data.records],
+        "text_column": data.text_column,
+        "label_column": data.label_column,
+        "batch_size": data.batch_size,
+    }
 
 
 def restored_space(state: Mapping[str, Any], space: FeatureSpace) -> FeatureSpace:
@@ -109,6 +117,16 @@ def read_data_state(path: str | os.PathLike[str]) -> dict[str, Any]:
         if state.get("feature_space") is None:
             state |= _state_of_model(checkpoint["state_dict"])
         return state
+
+
+def _state_of_space(space: FeatureSpace) -> dict[str, Any] | None:
+    """Return the state of a feature space, ``None`` where it is not fitted, or of a class that has no state."""
+    if not space.is_fitted:
+        return None
+    try:
+        return space.state()
+    except ConfigurationError:  # The model tells the user what to do about it.
+        return None
 
 
 def _state_of_model(weights: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,17 +12,16 @@ from snorkel.labeling import LabelingFunction
 
 from lol_lightning._files.checkpoints import CHECKPOINT, CHECKPOINT_CURE
 from lol_lightning._files.disk import building
-from lol_lightning.data.base import BaseDataModule
-from lol_lightning.data.checkpoint import KIND, arguments_of, read_data_state, restored_space, state_of_space
+from lol_lightning.data.checkpoint import arguments_of, read_data_state, restored_space, state_of
 from lol_lightning.data.class_numbers import check_largest_vote, infer_num_classes
 from lol_lightning.data.dataset import LoLDataset
 from lol_lightning.data.inspecting import InspectMode, InspectOptions, inspect_bare_lfs
-from lol_lightning.data.loader import LoLDataLoader
-from lol_lightning.data.options import Classes, ClassShares, LoaderOptions
+from lol_lightning.data.options import Classes, LoaderOptions
+from lol_lightning.data.rows_module import RowsDataModule
 from lol_lightning.data.targets import map_records
 from lol_lightning.data.voters import VOTING, Records, Voters, rows_to_train_on
-from lol_lightning.exceptions import ConfigurationError, DataError, NotFittedError
-from lol_lightning.features import BagOfWords, FeatureSpace
+from lol_lightning.exceptions import ConfigurationError, DataError
+from lol_lightning.features import FeatureSpace
 from lol_lightning.features.mapping import records_to_targets
 from lol_lightning.functional.gradient_targets import GradientTargets
 from lol_lightning.functional.short_repr import html_table
@@ -31,12 +30,12 @@ from lol_lightning.inspection.summary import lf_summary
 from lol_lightning.lfs.abstentions import warn_of_abstentions_as_class
 from lol_lightning.lfs.limits import CALL_SECONDS
 from lol_lightning.lfs.record import LFRecord, Source
-from lol_lightning.lfs.rows import Rows, as_rows, labels_of, take_rows
+from lol_lightning.lfs.rows import Rows, take_rows
 
 __all__ = ["LoLDataModule"]
 
 
-class LoLDataModule(BaseDataModule):
+class LoLDataModule(RowsDataModule):
     """Applies labeling functions to rows and serves typed batches (``LoLBatch``) to a ``LoLClassifier``.
 
     In ``setup`` the LFs vote on the training rows, the feature space is fitted on all of them, and what the LFs inspect
@@ -111,30 +110,15 @@ class LoLDataModule(BaseDataModule):
         max_call_seconds: float | None = CALL_SECONDS,
         progress_bar: bool = True,
     ) -> None:
-        super().__init__(batch_size, loader)
-        if text_column == label_column:
-            raise ConfigurationError(
-                f"text_column and label_column are both {text_column!r}: name another column of labels with "
-                "label_column=; it need not exist where there are no labels."
-            )
         by_split = {"train": train, "val": val, "test": test, "predict": predict}
-        self._rows = {split: as_rows(rows, text_column) for split, rows in by_split.items() if rows is not None}
-        self._feature_space = BagOfWords(text_column=text_column) if feature_space is None else feature_space
-        if train is None and not self._feature_space.is_fitted:
-            raise ConfigurationError(
-                "there are no training rows to fit the feature space on: give train=, or a fitted feature_space=, or "
-                "rebuild the data module of a trained model with LoLDataModule.load_from_checkpoint(path, predict=...)."
-            )
+        super().__init__(by_split, feature_space, text_column, label_column, Classes.of(classes), batch_size, loader)
         self._ready_targets = records if isinstance(records, GradientTargets) else None
         own_records = None if isinstance(records, GradientTargets) else records
         self._voters = Voters(lfs, votes, own_records, fault_tolerant, max_call_seconds)
         if train is not None and not len(self._voters):
             raise ConfigurationError("there are no labeling functions: give lfs=, or their votes as votes=.")
         self._inspect = InspectOptions.of(inspect)
-        self.classes = Classes.of(classes)
-        self.text_column, self.label_column = text_column, label_column
         self.progress_bar = progress_bar
-        self._num_classes = self.classes.number
         self._audit = pd.DataFrame()
         self._kept = np.arange(0)
         self._evidence: dict[str, Any] = {}
@@ -155,33 +139,6 @@ class LoLDataModule(BaseDataModule):
         return self._voters.records
 
     @property
-    def label_names(self) -> list[str] | None:
-        """Names of the K classes, ``None`` where nobody named them."""
-        return None if self.classes.names is None else list(self.classes.names)
-
-    @property
-    def num_classes(self) -> int:
-        """Number of classes, K."""
-        if self._num_classes is None:
-            raise NotFittedError("the number of classes is known after setup(), or give classes=.")
-        return self._num_classes
-
-    @property
-    def class_shares(self) -> ClassShares | None:
-        """Share of each class: ``balance`` of ``classes``, else those among the labeled validation rows, if any."""
-        return self.classes.shares() or super().class_shares
-
-    @property
-    def feature_space(self) -> FeatureSpace:
-        """What turns rows into features."""
-        return self._feature_space
-
-    @property
-    def num_features(self) -> int | None:
-        """Number of features, d; ``None`` where rows are sequences of tokens."""
-        return self._feature_space.num_features or None
-
-    @property
     def audit(self) -> pd.DataFrame:
         """How each inspected feature was mapped; empty where ``records`` are gradient targets."""
         self.dataset("train")
@@ -192,14 +149,6 @@ class LoLDataModule(BaseDataModule):
         """The training rows on which some LF votes."""
         self.dataset("train")
         return take_rows(self._rows["train"], self._kept)
-
-    def num_rows(self, split: str) -> int:
-        """Return the number of rows of a split, 0 where there is no such split."""
-        return len(self._rows.get(split, ()))
-
-    def has_rows(self, split: str) -> bool:
-        """Whether there is such a split; it may be empty."""
-        return split in self._rows
 
     def lf_summary(self) -> pd.DataFrame:
         """Coverage, overlaps, conflicts and inspected features of each LF on all training rows."""
@@ -215,28 +164,9 @@ class LoLDataModule(BaseDataModule):
         mapping = {**self._inspect.mapping(), **self._evidence} | ({} if sources is None else {"sources": sources})
         return records_to_targets(records, self.feature_space, self.num_classes, **mapping)[0]
 
-    def test_dataloader(self) -> LoLDataLoader:
-        """Batches of the test rows."""
-        if self.dataset("test").labels is None:
-            raise DataError(
-                f"the test rows have no labels in {self.label_column!r}. Add the column, name it with label_column=, "
-                "or pass the rows as predict= and call Trainer.predict."
-            )
-        return super().test_dataloader()
-
     def state_dict(self) -> dict[str, Any]:
         """Return what ``load_from_checkpoint`` needs, in plain types; Lightning puts it into its checkpoints."""
-        return {
-            "kind": KIND,
-            "feature_space": state_of_space(self.feature_space),
-            "label_names": self.label_names,
-            "num_classes": self._num_classes,
-            "lf_names": list(self.lf_names),
-            "records": [record.to_dict() for record in self.records],
-            "text_column": self.text_column,
-            "label_column": self.label_column,
-            "batch_size": self.batch_size,
-        }
+        return state_of(self)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take the feature space of a checkpoint, where this data module has not fitted one.
@@ -275,13 +205,6 @@ class LoLDataModule(BaseDataModule):
             state["_voters"] = self._voters.without_code()
         return state
 
-    def _needed(self, stage: str | None) -> list[str]:
-        splits = super()._needed(stage)
-        if stage == "fit" and "train" not in self._rows:
-            raise DataError("this data module has no train rows; give train=.")
-        # The features of all rows are those of the training rows.
-        return list(dict.fromkeys(["train", *splits])) if "train" in self._rows else splits
-
     def _compute(self, split: str) -> None:
         if split in VOTING and split not in self._once:
             if split == "train" and not self.num_rows("train"):
@@ -302,7 +225,7 @@ class LoLDataModule(BaseDataModule):
         """Refuse what cannot work before LFs run on all rows, perhaps for minutes."""
         for split in self._rows:
             self.feature_space.check_rows(self._without_labels(split))
-        labels = {name: y for name in ("val", "test") if (y := self._labels(name)) is not None}
+        labels = self._gold_labels()
         if self.classes.number is not None:
             infer_num_classes(self.classes, labels, {}, self.lf_names, self._voters.inspected)
 
@@ -321,7 +244,7 @@ class LoLDataModule(BaseDataModule):
     def _make_train(self) -> LoLDataset:
         rows, votes = self._rows["train"], self._once["train"]
         self._voters.records = self._once["records"]
-        labels = {name: y for name in ("val", "test") if (y := self._labels(name)) is not None}
+        labels = self._gold_labels()
         self._num_classes = infer_num_classes(
             self.classes, labels, {"train": votes}, self.lf_names, self._voters.inspected
         )
@@ -355,12 +278,3 @@ class LoLDataModule(BaseDataModule):
         if not isinstance(records, GradientTargets):
             self._voters.use_records(records)
             self._once.pop("records", None)
-
-    def _labels(self, split: str) -> np.ndarray | None:
-        if split not in self._rows:
-            return None
-        return labels_of(self._rows[split], self.label_column, self.label_names)
-
-    def _without_labels(self, split: str) -> Rows:
-        rows = self._rows[split]
-        return rows.drop(columns=self.label_column, errors="ignore") if isinstance(rows, pd.DataFrame) else rows

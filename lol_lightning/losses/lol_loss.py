@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -15,27 +13,22 @@ from torch import Tensor, nn
 from lol_lightning._lightning import LightningModule, rank_zero_info
 from lol_lightning.data.base import BaseDataModule, ModelDefaults, data_module_of
 from lol_lightning.data.batch import LoLBatch
-from lol_lightning.exceptions import ConfigurationError, TargetsError, VotesError
-from lol_lightning.functional.losses import class_share_loss, vote_loss
-from lol_lightning.losses._loss_state import BUFFERS, make_room, packed_state
+from lol_lightning.functional.losses import vote_loss
+from lol_lightning.losses._loss_state import make_room, packed_state
 from lol_lightning.losses._trainers import refuse_sharding, trainer_of
+from lol_lightning.losses.class_shares import SHARES_WEIGHT, ClassSharesLoss, plain_numbers
 from lol_lightning.losses.penalties import ExamplePenalty, GradientPenalty, Measurement, Penalty, as_penalty
-from lol_lightning.losses.penalties.second_derivative import slower_kernels, twice_differentiable
+from lol_lightning.losses.penalties.measuring import check_reaches_weights, measured
+from lol_lightning.losses.penalties.second_derivative import slower_kernels
 from lol_lightning.losses.terms import LoLTerms
 from lol_lightning.losses.weights import ClassWeighting, LabeledVotes, LFWeighting
-from lol_lightning.losses.weights.class_balance import checked_shares, shrunken_shares
 from lol_lightning.losses.weights.resolve import numbers_among, resolve_weights
 from lol_lightning.networks import logits_of
 
 __all__ = ["SHARES_WEIGHT", "LoLLoss"]
 
-SHARES_WEIGHT = 2.0
-"""gamma of Eq. 4's last term; chosen on validation rows, see docs/notes.md."""
-SHARES_MEMORY = 0.9
-"""How much of the mean prediction stays from one step to the next."""
 
-
-class LoLLoss(nn.Module):
+class LoLLoss(ClassSharesLoss):
     r"""Losses over Labels (Eq. 4 of Sam and Kolter, 2023).
 
     .. math:: \frac{1}{B} \sum_x \frac{1}{m(x)} \sum_i w_i \mathbb{1}\{\lambda_i(x) \text{ votes}\}
@@ -76,8 +69,6 @@ class LoLLoss(nn.Module):
 
     lf_weights: Float[Tensor, " lf"] | None
     class_weights: Float[Tensor, " cls"] | None
-    class_shares: Float[Tensor, " cls"] | None
-    mean_prediction: Float[Tensor, " cls"] | None
     vote_scale: Float[Tensor, ""] | None
 
     def __init__(
@@ -88,31 +79,19 @@ class LoLLoss(nn.Module):
         class_shares: Literal["validation"] | Sequence[float] | None = "validation",
         shares_weight: float = SHARES_WEIGHT,
     ) -> None:
-        super().__init__()
-        if not 0 <= shares_weight < math.inf:
-            raise ConfigurationError(f"shares_weight = {shares_weight} must be a finite number, not below 0.")
-        if isinstance(class_shares, str):
-            usable = class_shares == "validation"
-        else:
-            usable = class_shares is None or np.ndim(class_shares) == 1
-        if not usable:
-            raise ConfigurationError(f"class_shares = {class_shares!r}; use 'validation', a list of shares or None.")
+        super().__init__(class_shares, shares_weight)
         self._kind_is_open = penalty is None or (isinstance(penalty, Mapping) and "class_path" not in penalty)
         self.penalty = None if penalty is False else as_penalty({} if penalty is None else penalty, GradientPenalty)
-        self.lf_weighting = _plain(lf_weights)
-        self.class_weighting = _plain(class_weights)
-        self.shares_source = _plain(class_shares)
-        self.shares_weight = float(shares_weight)
+        self.lf_weighting = plain_numbers(lf_weights)
+        self.class_weighting = plain_numbers(class_weights)
         self.is_configured = False
         self._messages: set[str] = set()
         self._kernels_are_told = False
-        for name in BUFFERS:
+        for name in ("lf_weights", "class_weights", "vote_scale"):
             self.register_buffer(name, None)
         self.register_load_state_dict_pre_hook(make_room)  # type: ignore[no-untyped-call]
         own = None if self.penalty is None else self.penalty.weights
         self._set_weights(*numbers_among(self.lf_weighting, own, self.class_weighting))
-        if not isinstance(self.shares_source, str):
-            self._set_shares(None if self.shares_source is None else checked_shares(self.shares_source))
 
     def configure(self, source: LightningModule | BaseDataModule | LabeledVotes | None) -> None:
         """Set weights, alpha and c from the data, and say in one line each what the data decide.
@@ -142,11 +121,14 @@ class LoLLoss(nn.Module):
         if isinstance(source, BaseDataModule):
             defaults = source.model_defaults
             if self._kind_is_open and self.penalty is not None and source.has_example_targets:
-                self.penalty = self._at_the_rows(self.penalty)
+                self.penalty, left_out = ExamplePenalty.in_place_of(self.penalty)
+                if left_out:
+                    self._say(f"Targets at the rows are not smoothed: {', '.join(left_out)} of penalty= has no effect.")
             source = LabeledVotes.of(source)
         self._set_alpha_and_c(defaults)
         self._resolve_weights(source, defaults)
-        self._resolve_shares(source)
+        if said := self._resolve_shares(source):
+            self._say(said)
         self.is_configured = True
 
     def forward(self, network: nn.Module, batch: LoLBatch, step: int = 0) -> LoLTerms:
@@ -178,7 +160,7 @@ class LoLLoss(nn.Module):
         """
         if self.penalty is None or not self.penalty.has_demands(batch) or self.penalty.alpha_ == 0:
             return None
-        measurement = _measure(self.penalty, network, batch, step)
+        measurement = measured(self.penalty, network, batch, step)
         voted = self.scaled(self.vote_loss(measurement.logits, batch))
         loss = voted + self.penalty.alpha_ * measurement.penalty
         return LoLTerms(loss, voted, measurement.logits, self.penalty.alpha_, measurement)
@@ -193,33 +175,6 @@ class LoLLoss(nn.Module):
         A mean over all rows, 0 on those without a vote, becomes the mean over those with one.
         """
         return mean_over_rows if self.vote_scale is None or not self.training else self.vote_scale * mean_over_rows
-
-    def shares_loss(self, logits: Float[Tensor, "batch cls"]) -> Float[Tensor, ""] | None:
-        """Return how far the mean prediction is from the class shares, and take this batch into the running mean.
-
-        Call it once in a training step, on all ranks. See ``functional.losses.class_share_loss``.
-
-        Args:
-            logits: float (B, K), of a batch in which rows have the proportions of all rows.
-
-        Returns:
-            float (), in nats; ``None`` in evaluation mode and where the class shares are not known.
-
-        Raises:
-            VotesError: if there is not one share for each class.
-        """
-        if self.class_shares is None or self.mean_prediction is None or not self.training or self.shares_weight == 0:
-            return None
-        if self.class_shares.shape != logits.shape[1:]:
-            raise VotesError(f"{len(self.class_shares)} class_shares met {logits.shape[1]} classes; give one for each.")
-        # Also where the module is of half precision, a mean of small steps needs more.
-        dtype = torch.promote_types(self.class_shares.dtype, torch.float32)
-        of_batch = _mean_over_ranks(logits.detach().to(dtype).softmax(-1).mean(0))
-        # A step that is skipped because it is not finite must not stay in the mean.
-        of_batch = torch.where(of_batch.isfinite().all(), of_batch, self.mean_prediction.to(dtype))
-        # A new tensor: what an earlier step differentiates must not change.
-        self.mean_prediction = SHARES_MEMORY * self.mean_prediction.to(dtype) + (1 - SHARES_MEMORY) * of_batch
-        return class_share_loss(logits, self.class_shares.to(dtype), self.mean_prediction)
 
     def hparams(self) -> dict[str, Any]:
         """Return the constructor's arguments as plain types; once configured, with the numbers in force."""
@@ -253,16 +208,12 @@ class LoLLoss(nn.Module):
     @torch.compiler.disable  # type: ignore[untyped-decorator]
     def _penalized(self, network: nn.Module, batch: LoLBatch, step: int, alpha: float) -> LoLTerms:
         penalty = cast(Penalty, self.penalty)
-        measurement = _measure(penalty, network, batch, step)
+        measurement = measured(penalty, network, batch, step)
         if penalty.needs_second_derivative and not self._kernels_are_told:
             self._kernels_are_told = True
             if slower := slower_kernels(network):
                 self._say(f"The penalty is differentiated twice, for which the network runs {slower}.")
-        if not measurement.penalty.requires_grad and torch.is_grad_enabled() and _trains(network):
-            raise TargetsError(
-                "the gradients in the penalty are detached from the network's weights, so that it would train nothing. "
-                "Compute them with create_graph=True, as model_input_gradient does."
-            )
+        check_reaches_weights(measurement, network)
         return self._terms(measurement.logits, batch, alpha, measurement)
 
     def _terms(
@@ -292,17 +243,6 @@ class LoLLoss(nn.Module):
             numbers = ", ".join(f"{name} = {getattr(self.penalty, name + '_'):.3g}" for name in taken)
             self._say(f"The data module sets {numbers}.")
 
-    def _at_the_rows(self, penalty: Penalty) -> ExamplePenalty:
-        arguments, shared = penalty.init_args(), Penalty.init_args(penalty)
-        defaults = type(penalty)().init_args()
-        if left_out := [
-            f"{name}={value}"
-            for name, value in arguments.items()
-            if name not in {*shared, "seed"} and value != defaults[name]
-        ]:
-            self._say(f"Targets at the rows are not smoothed: {', '.join(left_out)} of penalty= has no effect.")
-        return ExamplePenalty(**shared)
-
     def _resolve_weights(self, votes: LabeledVotes | None, defaults: ModelDefaults) -> None:
         lfs: Any = defaults.lf_weights if self.lf_weighting is None else self.lf_weighting
         own: Any = None if self.penalty is None else self.penalty.weights
@@ -316,28 +256,6 @@ class LoLLoss(nn.Module):
         if votes is not None:
             self.vote_scale = self.lf_weights.new_tensor(votes.rows_per_covered_row)  # type: ignore[union-attr]
 
-    def _resolve_shares(self, votes: LabeledVotes | None) -> None:
-        if self.shares_source != "validation":
-            return
-        counted = None if votes is None else votes.shares_of_classes()
-        if votes is None or counted is None:
-            self._set_shares(None)
-            return
-        shares = shrunken_shares(votes.soft_votes(None), counted.shares, counted.num_labels)
-        told_by = "certain" if counted.num_labels is None else f"told by {counted.num_labels} labels"
-        self._say(
-            f"Mean predictions are to match the class shares {shares.round(3).tolist()}, {told_by} (class_shares)."
-        )
-        self._set_shares(shares)
-
-    def _set_shares(self, shares: Any) -> None:
-        if shares is None:
-            self.class_shares = self.mean_prediction = None
-            return
-        self.class_shares = torch.tensor(shares, dtype=torch.float32, device=self._device)
-        # The first batches are compared with the shares themselves, and so hardly count.
-        self.mean_prediction = self.class_shares.clone()
-
     def _set_weights(self, lfs: Any, penalties: Any, classes: Any) -> None:
         options: dict[str, Any] = {"dtype": torch.get_default_dtype(), "device": self._device}
         self.lf_weights = None if lfs is None else torch.tensor(lfs, **options)
@@ -345,38 +263,11 @@ class LoLLoss(nn.Module):
         if self.penalty is not None:
             self.penalty.lf_weights = None if penalties is None else torch.tensor(penalties, **options)
 
-    @property
-    def _device(self) -> torch.device | None:
-        return next((buffer.device for buffer in self.buffers()), None)
-
     def _say(self, message: str) -> None:
         # configure_model runs twice under callbacks that average weights.
         if message not in self._messages:
             self._messages.add(message)
             rank_zero_info(message)
-
-
-def _measure(penalty: Penalty, network: nn.Module, batch: LoLBatch, step: int) -> Measurement:
-    with twice_differentiable(network) if penalty.needs_second_derivative else nullcontext():
-        return penalty.measure(network, batch, step)
-
-
-def _mean_over_ranks(mean: Float[Tensor, " cls"]) -> Float[Tensor, " cls"]:
-    """Return the mean of a tensor over the ranks of a distributed run; gradients are averaged in the same way."""
-    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
-        return mean
-    torch.distributed.all_reduce(mean)
-    return mean / torch.distributed.get_world_size()
-
-
-def _trains(network: nn.Module) -> bool:
-    return any(parameter.requires_grad for parameter in network.parameters())
-
-
-def _plain(weighting: Any) -> Any:
-    if weighting is None or isinstance(weighting, str):
-        return weighting
-    return [float(weight) for weight in weighting]
 
 
 def _short(weighting: Any) -> str:

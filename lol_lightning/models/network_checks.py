@@ -12,11 +12,12 @@ from torch import Tensor
 from lol_lightning._lightning import rank_zero_warn
 from lol_lightning.data.batch import Features
 from lol_lightning.exceptions import ConfigurationError
+from lol_lightning.features import FeatureSpace
 from lol_lightning.features.token_rows import TokenRows
 from lol_lightning.losses.penalties import Penalty
 from lol_lightning.models.training_monitor import TrainingWarning
 
-__all__ = ["ProbabilitiesWarning", "refuse_penalty_on_tokens", "warn_of_probabilities"]
+__all__ = ["ProbabilitiesWarning", "check_default_network", "refuse_penalty_on_tokens", "warn_of_probabilities"]
 
 _TOLERANCE = 1e-3
 
@@ -37,11 +38,20 @@ def warn_of_probabilities(logits: Float[Tensor, "batch cls"]) -> None:
         )
 
 
+def check_default_network(space: FeatureSpace) -> None:
+    """Raise ``ConfigurationError`` if rows are sequences of tokens, which the default network cannot read."""
+    if not space.num_features:
+        raise ConfigurationError(
+            f"the default network reads features, and the data is {space!r}: give a network over tokens, such as "
+            "network='distilbert-base-uncased' or an nn.Module."
+        )
+
+
 def refuse_penalty_on_tokens(penalty: Penalty | None, features: Features) -> None:
     """Raise ``ConfigurationError`` if a penalty needs gradients in the input, and the input is token ids."""
     if penalty is not None and penalty.needs_second_derivative and isinstance(features, Mapping | TokenRows):
         raise ConfigurationError(
-            f"{type(penalty).__name__} needs features that have a gradient, such as the words of a bag, and the batches "
-            "hold token ids. Give penalty=InsertionPenalty() (lol_lightning.losses), which puts words into texts, or "
+            f"{type(penalty).__name__} needs features that have a gradient, such as the words of a bag, and the "
+            "batches hold token ids. Give penalty=InsertionPenalty() (lol_lightning.losses), which puts words into texts, or "
             "method='lol-simple'."
         )

@@ -67,8 +67,8 @@ def optimizer_of(model: LoLClassifier) -> OptimizerLRScheduler:
     groups = model._parameter_groups()
     if not any(group["params"] for group in groups):
         raise ConfigurationError(
-            f"the network {type(model.network).__name__} has no parameter that is trained, so that no vote could change "
-            "it: give it one, or set requires_grad on those that are frozen."
+            f"the network {type(model.network).__name__} has no parameter that is trained, so that no vote could "
+            "change it: give it one, or set requires_grad on those that are frozen."
         )
     name, lr, decay = hparams["optimizer"], hparams["lr"], hparams["weight_decay"]
     if name == "adamw" or (name == "auto" and tuning is not None):

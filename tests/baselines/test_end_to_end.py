@@ -53,6 +53,16 @@ def test_equal_scores_are_the_majority_vote_and_a_high_temperature_equals_scores
     torch.testing.assert_close(label_logits(torch.randn(3, 4), one_hot, balance, 1e6).softmax(-1), expected)
 
 
+@pytest.mark.parametrize("num_outputs", [1, NUM_CLASSES + 1])
+def test_a_network_with_other_outputs_than_classes_is_refused_before_the_loss(num_outputs):
+    network = nn.Sequential(nn.Linear(NUM_FEATURES, 4), nn.ReLU(), nn.Linear(4, num_outputs))
+    model = EndToEndClassifier(network, **SIZES)
+    with pytest.raises(
+        ConfigurationError, match=rf"the network returns \(30, {num_outputs}\).* logits \(B, {NUM_CLASSES}\)"
+    ):
+        fit(model, toy_batch(rows=slice(30)))
+
+
 @pytest.mark.parametrize("encoder_input", ["votes+features", "votes"])
 def test_one_training_step_has_the_gradients_of_the_papers_loss(encoder_input):
     balance = torch.tensor([0.5, 0.2, 0.3], dtype=torch.double)

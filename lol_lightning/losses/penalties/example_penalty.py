@@ -36,6 +36,24 @@ class ExamplePenalty(Penalty):
         ExamplePenalty(alpha=0.5, c=0.2, unit='log-odds')
     """
 
+    @classmethod
+    def in_place_of(cls, penalty: Penalty) -> tuple[ExamplePenalty, list[str]]:
+        """Return the penalty at the rows with the arguments that it shares with another one, and those left out.
+
+        Example:
+            >>> from lol_lightning.losses.penalties import GradientPenalty
+            >>> ExamplePenalty.in_place_of(GradientPenalty(alpha=0.5, num_samples=7))
+            (ExamplePenalty(alpha=0.5, c=0.2), ['num_samples=7'])
+        """
+        arguments, shared = penalty.init_args(), Penalty.init_args(penalty)
+        defaults = type(penalty)().init_args()
+        left_out = [
+            f"{name}={value}"
+            for name, value in arguments.items()
+            if name not in {*shared, "seed"} and value != defaults[name]
+        ]
+        return cls(**shared), left_out
+
     def has_demands(self, batch: LoLBatch) -> bool:
         """Tell whether the batch holds ``example_targets``."""
         refuse_insertions(batch, type(self).__name__)
