@@ -25,6 +25,7 @@ from lol_lightning.models.network_checks import check_default_network, refuse_pe
 from lol_lightning.models.optimizers import (
     OptimizerName,
     check_settings,
+    count_steps,
     groups_of,
     optimizer_of,
     take_usual_settings,
@@ -193,6 +194,11 @@ class LoLClassifier(EvaluatedPredictor, ResumableSteps):
             self._use_sparse_gradients(
                 wants_sparse_gradients(self.hparams) and lazy and not clips_by_value(self.trainer)
             )
+
+    def on_train_start(self) -> None:
+        """Go on as the checkpoint says that is resumed, and count the steps that the learning rate follows."""
+        super().on_train_start()
+        count_steps(self.trainer, FineTuning.of(self.hparams.get("fine_tuning")))
 
     def on_train_end(self) -> None:
         """Warn where the fit ended otherwise than it should, and log what the penalty reached."""

@@ -6,15 +6,12 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from functools import partial
 from typing import Any, get_args
 
 from torch import nn
-from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LambdaLR
 
 from lol_lightning.exceptions import ConfigurationError, check_choice
-from lol_lightning.functional.schedules import LRSchedule, lr_factor
+from lol_lightning.functional.schedules import LRSchedule
 
 __all__ = ["FineTuning", "parameter_groups"]
 
@@ -73,25 +70,14 @@ class FineTuning:
         """Whether the learning rate depends on the number of steps of the fit."""
         return self.lr_schedule != "constant" or 0 < self.warmup_steps < 1
 
-    def scheduler(self, optimizer: Optimizer, num_steps: int | float) -> LambdaLR:
-        """Return what sets the learning rates before each step.
-
-        Args:
-            optimizer: its learning rates are the highest.
-            num_steps: steps of the fit.
-
-        Raises:
-            ConfigurationError: if there is no end of the steps, and the learning rate depends on it.
-        """
+    def check_end(self, num_steps: int | float) -> None:
+        """Raise ``ConfigurationError`` if the fit has no end, and the learning rate depends on it."""
         if self.needs_num_steps and not math.isfinite(num_steps):
             raise ConfigurationError(
                 f"lr_schedule = {self.lr_schedule!r} with warmup_steps = {self.warmup_steps} depends on the number of "
                 "steps, and the Trainer has no end: give it max_epochs or max_steps, or use "
                 "FineTuning(lr_schedule='constant', warmup_steps=0)."
             )
-        warmup = round(num_steps * self.warmup_steps) if 0 < self.warmup_steps < 1 else int(self.warmup_steps)
-        factor = partial(lr_factor, num_steps=num_steps, warmup_steps=warmup, schedule=self.lr_schedule)
-        return LambdaLR(optimizer, factor)
 
     def prepare(self, network: nn.Module) -> None:
         """Let a network compute activations anew, where that is wanted.

@@ -52,6 +52,6 @@ def refuse_penalty_on_tokens(penalty: Penalty | None, features: Features) -> Non
     if penalty is not None and penalty.needs_second_derivative and isinstance(features, Mapping | TokenRows):
         raise ConfigurationError(
             f"{type(penalty).__name__} needs features that have a gradient, such as the words of a bag, and the "
-            "batches hold token ids. Give penalty=InsertionPenalty() (lol_lightning.losses), which puts words into texts, or "
-            "method='lol-simple'."
+            "batches hold token ids. Give penalty=InsertionPenalty() (lol_lightning.losses), which puts words into "
+            "texts, or method='lol-simple'."
         )

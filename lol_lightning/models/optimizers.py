@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 import torch
 from torch import nn
 
-from lol_lightning._lightning import OptimizerLRScheduler, rank_zero_info
+from lol_lightning._lightning import OptimizerLRScheduler, Trainer, rank_zero_info
 from lol_lightning.exceptions import ConfigurationError, check_choice
 from lol_lightning.models.fine_tuning import FineTuning, parameter_groups
 from lol_lightning.models.lazy_adam import LazyAdam
+from lol_lightning.models.step_schedule import StepSchedule
 from lol_lightning.networks.pretrained import usual_lr
 
 if TYPE_CHECKING:
     from lol_lightning.models.classifier import LoLClassifier
 
-__all__ = ["OptimizerName", "check_settings", "groups_of", "optimizer_of", "take_usual_settings"]
+__all__ = ["OptimizerName", "check_settings", "count_steps", "groups_of", "optimizer_of", "take_usual_settings"]
 
 OptimizerName: TypeAlias = Literal["auto", "adam", "adamw", "lazy-adam"]
 
@@ -78,8 +79,20 @@ def optimizer_of(model: LoLClassifier) -> OptimizerLRScheduler:
     if tuning is None:
         return optimizer
     rank_zero_info(f"The network is fine-tuned by {type(optimizer).__name__} with lr = {lr:.3g} and {tuning}.")
-    num_steps = model.trainer.estimated_stepping_batches if tuning.needs_num_steps else math.inf
-    return {
-        "optimizer": optimizer,
-        "lr_scheduler": {"scheduler": tuning.scheduler(optimizer, num_steps), "interval": "step"},
-    }
+    schedule = StepSchedule(optimizer, tuning.lr_schedule, tuning.warmup_steps)
+    return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+def count_steps(trainer: Trainer, tuning: FineTuning | None) -> None:
+    """Tell the schedules of a fit that begins how many steps it has.
+
+    Raises:
+        ConfigurationError: if there is no end of the steps, and the learning rate depends on it.
+    """
+    if tuning is None:
+        return
+    for config in trainer.lr_scheduler_configs:
+        if isinstance(config.scheduler, StepSchedule):
+            num_steps = trainer.estimated_stepping_batches
+            tuning.check_end(num_steps)
+            config.scheduler.set_num_steps(num_steps)

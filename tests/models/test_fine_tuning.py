@@ -6,6 +6,7 @@ from torch import nn
 
 from lol_lightning.exceptions import ConfigurationError
 from lol_lightning.models.fine_tuning import FineTuning, parameter_groups
+from lol_lightning.models.step_schedule import StepSchedule
 
 pytest.importorskip("transformers")
 from tiny_bert import tiny_bert
@@ -80,7 +81,8 @@ def test_layers_that_no_name_tells_are_refused():
 def test_the_schedule_multiplies_the_rates_of_all_groups(warmup, num_steps, expected):
     weights = [nn.Parameter(torch.zeros(1)) for _ in range(2)]
     optimizer = torch.optim.SGD([{"params": [weights[0]], "lr": 0.1}, {"params": [weights[1]], "lr": 0.4}])
-    scheduler = FineTuning(warmup_steps=warmup).scheduler(optimizer, num_steps)
+    scheduler = StepSchedule(optimizer, "linear", warmup)
+    scheduler.set_num_steps(num_steps)
     noted = []
     for _ in range(num_steps):
         noted.append([group["lr"] for group in optimizer.param_groups])
@@ -91,10 +93,27 @@ def test_the_schedule_multiplies_the_rates_of_all_groups(warmup, num_steps, expe
 
 
 def test_a_fit_without_an_end_needs_a_constant_rate():
-    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))])
     with pytest.raises(ConfigurationError, match=r"lr_schedule = 'linear' .* no end: give it max_epochs"):
-        FineTuning().scheduler(optimizer, math.inf)
-    FineTuning("constant", 10).scheduler(optimizer, math.inf)
+        FineTuning().check_end(math.inf)
+    with pytest.raises(ConfigurationError, match=r"'constant' with warmup_steps = 0.1 depends"):
+        FineTuning("constant").check_end(math.inf)
+    FineTuning("constant", 10).check_end(math.inf)
+    FineTuning().check_end(10)
+
+
+def test_a_schedule_goes_on_from_its_state():
+    schedules = []
+    for _ in range(2):
+        optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
+        schedules.append(StepSchedule(optimizer, "cosine", 1))
+        schedules[-1].set_num_steps(6)
+    for _ in range(3):
+        schedules[0].optimizer.step()
+        schedules[0].step()
+    schedules[1].load_state_dict(schedules[0].state_dict())
+    schedules[1].set_num_steps(6)
+    assert schedules[1].get_lr() == schedules[0].get_lr() == [pytest.approx((1 + math.cos(math.pi * 2 / 5)) / 2)]
+    assert schedules[1].optimizer.param_groups[0]["lr"] == schedules[0].get_lr()[0]
 
 
 @pytest.mark.parametrize(
