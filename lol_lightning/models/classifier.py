@@ -21,7 +21,7 @@ from lol_lightning.models._classifier_state import build_from, note_loaded, pack
 from lol_lightning.models.evaluation import EvaluatedPredictor
 from lol_lightning.models.fine_tuning import FineTuning
 from lol_lightning.models.lazy_adam import LazyAdam
-from lol_lightning.models.network_checks import check_default_network, refuse_penalty_on_tokens
+from lol_lightning.models.network_checks import check_default_network, check_tokens, refuse_penalty_on_tokens
 from lol_lightning.models.optimizers import (
     OptimizerName,
     check_settings,
@@ -147,6 +147,8 @@ class LoLClassifier(EvaluatedPredictor, ResumableSteps):
             self._take_feature_space(data.feature_space)
         self.lol.configure(self)
         if trainer.state.fn == "fit":
+            if data is not None:
+                check_tokens(self._network, data.dataset("train").features)
             if (tuning := FineTuning.of(self.hparams.get("fine_tuning"))) is not None:
                 tuning.prepare(self._network)
             own = getattr(self.configure_optimizers, "__func__", None) is not LoLClassifier.configure_optimizers

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from lol_lightning._lightning import rank_zero_warn
 from lol_lightning.data.batch import Features
@@ -17,7 +18,13 @@ from lol_lightning.features.token_rows import TokenRows
 from lol_lightning.losses.penalties import Penalty
 from lol_lightning.models.training_monitor import TrainingWarning
 
-__all__ = ["ProbabilitiesWarning", "check_default_network", "refuse_penalty_on_tokens", "warn_of_probabilities"]
+__all__ = [
+    "ProbabilitiesWarning",
+    "check_default_network",
+    "check_tokens",
+    "refuse_penalty_on_tokens",
+    "warn_of_probabilities",
+]
 
 _TOLERANCE = 1e-3
 
@@ -44,6 +51,40 @@ def check_default_network(space: FeatureSpace) -> None:
         raise ConfigurationError(
             f"the default network reads features, and the data is {space!r}: give a network over tokens, such as "
             "network='distilbert-base-uncased' or an nn.Module."
+        )
+
+
+def check_tokens(network: nn.Module, features: Any) -> None:
+    """Check that a Hugging Face network can read the training rows, before it fails on one of them.
+
+    Args:
+        network: with a ``config``; others are not looked at.
+        features: of the training rows.
+
+    Raises:
+        ConfigurationError: if they are no tokens, or the network has too few ids or places for them.
+    """
+    config = getattr(network, "config", None)
+    vocabulary = getattr(config, "vocab_size", None)
+    if not isinstance(vocabulary, int):
+        return
+    if not isinstance(features, TokenRows):
+        raise ConfigurationError(
+            f"the network {type(network).__name__} reads token ids, and the rows are features of the shape "
+            f"{tuple(features.shape)}: use TokenDataModule(tokenizer=...), or feature_space=TokenSequences(tokenizer)."
+        )
+    if not len(features.ids):
+        return
+    if (largest := int(features.ids.max())) >= vocabulary:
+        raise ConfigurationError(
+            f"the tokenizer makes ids up to {largest}, and the network {type(network).__name__} has vocab_size = "
+            f"{vocabulary}. Give the tokenizer that the network was trained with."
+        )
+    places = getattr(config, "max_position_embeddings", None)
+    if isinstance(places, int) and (longest := int(features.lengths.max())) > places:
+        raise ConfigurationError(
+            f"there are texts of {longest} tokens, and the network {type(network).__name__} has places for {places} "
+            f"(max_position_embeddings). Give the tokenizer max_length={places}, or less."
         )
 
 

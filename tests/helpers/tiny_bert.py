@@ -36,9 +36,8 @@ def tiny_bert(num_labels=2, **options):
     from transformers import BertConfig, BertForSequenceClassification
 
     sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
-    return BertForSequenceClassification(
-        BertConfig(vocab_size=40, max_position_embeddings=32, num_labels=num_labels, **{**sizes, **options})
-    )
+    sizes = {**sizes, "vocab_size": 40, "max_position_embeddings": 32}
+    return BertForSequenceClassification(BertConfig(num_labels=num_labels, **{**sizes, **options}))
 
 
 def rows(num_rows=60):

@@ -15,13 +15,13 @@ from resumed_fit import every_step
 from torch import nn
 from toy import trainer_options
 
-from lol_lightning import GradientPenalty, LoLClassifier
+from lol_lightning import GradientPenalty, LoLClassifier, LoLDataModule
 from lol_lightning.exceptions import ConfigurationError, DataError
 from lol_lightning.models.fine_tuning import FineTuning
 from lol_lightning.models.network_checks import ProbabilitiesWarning
 
 pytest.importorskip("transformers")
-from tiny_bert import tiny_bert, tiny_tokenizer, token_data, words_to_ids
+from tiny_bert import lfs, rows, tiny_bert, tiny_tokenizer, token_data, words_to_ids
 
 TEXTS = ["win a prize", "nice song"]
 HELPERS = Path(__file__).parents[1] / "helpers"
@@ -149,6 +149,15 @@ def test_a_gradient_penalty_on_tokens_names_what_works(penalty):
 def test_the_default_network_cannot_read_tokens():
     with pytest.raises(ConfigurationError, match=r"the default network reads features, and the data is TokenSequences"):
         fit(LoLClassifier(method="lol-simple"))
+
+
+def test_a_tokenizer_of_another_network_is_refused():
+    with pytest.raises(ConfigurationError, match=r"ids up to \d+, and the network Bert.* has vocab_size = 20"):
+        fit(classifier(tiny_bert(vocab_size=20)))
+    with pytest.raises(ConfigurationError, match=r"texts of 8 tokens, .* has places for 5 .* max_length=5"):
+        fit(classifier(tiny_bert(max_position_embeddings=5)))
+    with pytest.raises(ConfigurationError, match=r"reads token ids, and the rows are features of .*\(60, \d+\)"):
+        fit(classifier(), LoLDataModule(rows(), lfs=lfs(), progress_bar=False))
 
 
 def test_what_a_network_returns_is_looked_at():
