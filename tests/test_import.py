@@ -25,6 +25,8 @@ PUBLIC = [
     "regex_lf",
     "rules_lf",
 ]
+TEXT = {"transformers", "tokenizers", "sentence_transformers", "huggingface_hub", "safetensors", "peft"}
+"""Packages of the extra "text"."""
 PACKAGE = Path(lol_lightning.__file__).parent
 
 
@@ -44,7 +46,7 @@ def test_import_is_fast_because_it_is_lazy():
     start = time.perf_counter()
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout
     assert time.perf_counter() - start < 2
-    heavy = {"torch", "torchvision", "snorkel", "pytorch_lightning", "sklearn", "pandas", "matplotlib", "optuna"}
+    heavy = {"torch", "torchvision", "snorkel", "pytorch_lightning", "sklearn", "pandas", "matplotlib", "optuna", *TEXT}
     assert not heavy & set(json.loads(loaded))
 
 
@@ -52,6 +54,7 @@ def test_import_is_fast_because_it_is_lazy():
 def test_optional_packages_are_imported_where_they_are_used(path):
     # Looked at in the source: torchmetrics imports torchvision and matplotlib by itself where they are installed.
     optional = {"matplotlib", "optuna"} if "vision" in path.parts else {"torchvision", "matplotlib", "optuna"}
+    optional |= TEXT
     imported = set()
     for node in ast.parse(path.read_text()).body:
         if isinstance(node, ast.Import):

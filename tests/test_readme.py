@@ -92,7 +92,18 @@ def check_images(names):
     assert names["trainer"].callback_metrics["test_accuracy"] > 0.7
 
 
-CHECKS = {"inspecting_lfs": check_inspection, "your_own_network": check_own_network, "images": check_images}
+def check_encoders(names):
+    assert names["data"].audit.num_targets.tolist() == [1, 1, 1, 1]
+    assert names["data"].num_features == names["space"].num_features == 6 + 11 + 1 + 26
+    assert len(list(Path("embeddings").rglob("*.npz"))) > 0
+
+
+CHECKS = {
+    "encoders": check_encoders,
+    "images": check_images,
+    "inspecting_lfs": check_inspection,
+    "your_own_network": check_own_network,
+}
 
 
 def test_the_module_of_ones_own_is_the_one_that_is_tested():

@@ -30,7 +30,10 @@ from lol_lightning.data.matrix import MatrixDataModule
 from lol_lightning.data.options import Classes, ClassShares, LoaderOptions, ModelDefaults
 from lol_lightning.data.wrench import WrenchSplit
 from lol_lightning.experiments.label_models import FirstLabels
-from lol_lightning.features import TableFeatures
+from lol_lightning.features import ColumnFeatures, TableFeatures, TextEmbeddings
+from lol_lightning.features.cached_encoder import CachedEncoder
+from lol_lightning.features.embedding_cache import EmbeddingCache, MemoryCache
+from lol_lightning.features.encoder_loading import NamedEncoder
 from lol_lightning.functional.short_repr import MAX_LENGTH, short_value
 from lol_lightning.lfs.record import InspectedFeature, LFRecord
 from lol_lightning.lfs.rules.rule_types import RegexRule, SubstringRule
@@ -84,6 +87,10 @@ def objects(data, label_model):
         inspect_lfs(LFS, TEXTS, probed=False, progress_bar=False),
     ]
     yield from [BagOfWords(), data.feature_space, table, GradientPenalty(), SubstringRule(1, WORDS), LFS[0]._f]
+    embeddings = TextEmbeddings(lambda texts: np.ones((len(texts), 2)), progress_bar=False).fit(TEXTS)
+    columns = ColumnFeatures({f"part {i}" * 50: BagOfWords() for i in range(50)})
+    yield from [embeddings, TextEmbeddings("a" * 500), TextEmbeddings(None), columns, ColumnFeatures({"a": embeddings})]
+    yield from [NamedEncoder("a" * 500), CachedEncoder(), MemoryCache(10), EmbeddingCache("a", "folder" * 100)]
     yield from [RegexRule(1, "a|" * 1000 + "b"), Classes(MANY), Classes(number=3, balance=[1, 2, 1]), LoaderOptions()]
     yield from [ClassShares(np.full(1000, 0.001)), ModelDefaults(lf_weights=[0.5] * 1000), data._voters]
     yield from [WrenchSplit(pd.DataFrame({"text": TEXTS}), VOTES)]

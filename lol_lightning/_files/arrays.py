@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import zipfile
 from collections.abc import Collection, Iterator, Mapping
@@ -11,10 +12,10 @@ from typing import IO, Any, Literal, NamedTuple
 
 import numpy as np
 
-from lol_lightning._files.disk import reading, regular_size
+from lol_lightning._files.disk import reading, regular_size, write_bytes
 from lol_lightning.exceptions import DataError
 
-__all__ = ["Members", "map_array", "open_members", "read_arrays"]
+__all__ = ["Members", "map_array", "open_members", "read_arrays", "write_arrays"]
 
 _MAX_MEMBERS = 100_000
 _MAX_RATIO = 100
@@ -50,6 +51,17 @@ def read_arrays(
         if missing := [name for name in required if name not in members.names]:
             raise DataError(f"it lacks {', '.join(missing)} and holds {', '.join(members.names) or 'nothing'}"[:300])
         return {name: members.read(name, kinds[name], name in may_be_nan) for name in members.names if name in kinds}
+
+
+def write_arrays(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write arrays to exactly ``path`` as an npz, which ``read_arrays`` reads.
+
+    Raises:
+        DataError: if the file cannot be written; one that was there is then as it was.
+    """
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=False, **dict(arrays))
+    write_bytes(path, buffer.getbuffer())
 
 
 def map_array(path: str | Path, kinds: str, what: str = "an array", cure: str = "") -> np.ndarray:

@@ -12,6 +12,7 @@ from snorkel.labeling import LabelingFunction
 
 from lol_lightning._files.checkpoints import CHECKPOINT, CHECKPOINT_CURE
 from lol_lightning._files.disk import building
+from lol_lightning._lightning import rank_zero_info
 from lol_lightning.data.checkpoint import arguments_of, read_data_state, restored_space, state_of
 from lol_lightning.data.class_numbers import check_largest_vote, infer_num_classes
 from lol_lightning.data.dataset import LoLDataset
@@ -22,6 +23,14 @@ from lol_lightning.data.targets import map_records
 from lol_lightning.data.voters import VOTING, Records, Voters, rows_to_train_on
 from lol_lightning.exceptions import ConfigurationError, DataError
 from lol_lightning.features import FeatureSpace
+from lol_lightning.features.feature_space import Matrix
+from lol_lightning.features.joined_columns import (
+    JoinedColumns,
+    describe_joined,
+    in_joined_columns,
+    joined_columns,
+    joined_features,
+)
 from lol_lightning.features.mapping import records_to_targets
 from lol_lightning.functional.gradient_targets import GradientTargets
 from lol_lightning.functional.short_repr import html_table
@@ -122,6 +131,7 @@ class LoLDataModule(RowsDataModule):
         self._audit = pd.DataFrame()
         self._kept = np.arange(0)
         self._evidence: dict[str, Any] = {}
+        self._joined: JoinedColumns = {}
 
     @property
     def lfs(self) -> list[LabelingFunction]:
@@ -162,6 +172,7 @@ class LoLDataModule(RowsDataModule):
     def targets_from(self, records: Sequence[LFRecord], sources: Sequence[Source] | None = None) -> GradientTargets:
         """Map other records to gradient targets as ``setup`` does; ``sources`` replaces those of ``inspect``."""
         mapping = {**self._inspect.mapping(), **self._evidence} | ({} if sources is None else {"sources": sources})
+        records = in_joined_columns(records, self.feature_space, self._joined)
         return records_to_targets(records, self.feature_space, self.num_classes, **mapping)[0]
 
     def state_dict(self) -> dict[str, Any]:
@@ -251,19 +262,28 @@ class LoLDataModule(RowsDataModule):
         warn_of_abstentions_as_class(votes, self.lf_names)
         knows_shares = self.classes.balance is not None or labels.get("val") is not None
         self._kept = rows_to_train_on(votes, knows_shares)
-        if self.feature_space.is_fitted:
-            features = self.feature_space.transform(self._without_labels("train"))
-        else:
-            features = self.feature_space.fit_transform(self._without_labels("train"), self._voters.inspected)
+        features = self._train_features()
         # Rows on which every LF abstains tell, too, which words bring no vote.
-        measures = self._inspect.vote_rates and self.feature_space.interpretable
+        measures = self._inspect.vote_rates and self.num_features is not None
         self._evidence = {"votes": votes, "features": features} if measures else {}
         mapping = {**self._inspect.mapping(), **self._evidence}
-        mapped = map_records(self._ready_targets, self.records, self.feature_space, self.num_classes, mapping)
+        records = in_joined_columns(self.records, self.feature_space, self._joined)
+        mapped = map_records(self._ready_targets, records, self.feature_space, self.num_classes, mapping)
         targets, self._audit = mapped
         if len(self._kept) < len(rows):
             features, votes = features[self._kept], votes[self._kept]
         return LoLDataset(features, votes, targets)
+
+    def _train_features(self) -> Matrix:
+        """Fit the feature space, with room for what the LFs inspect; return the features of all training rows."""
+        space, rows, inspected = self.feature_space, self._without_labels("train"), list(self._voters.inspected)
+        columns = {feature.column for feature in inspected if feature.column is not None}
+        self._joined = joined_columns(rows, space.text_columns, sorted(columns.difference(space.text_columns)))
+        if self._joined:
+            rank_zero_info(describe_joined(self._joined))
+        if space.is_fitted:
+            return space.transform(rows)
+        return space.fit_transform(rows, [*inspected, *joined_features(inspected, self._joined)])
 
     def _draw_train_rows(self, max_train_rows: int, seed: int) -> None:
         rows = self._rows["train"]

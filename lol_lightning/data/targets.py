@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
-import torch
 
 from lol_lightning._lightning import rank_zero_info
 from lol_lightning.exceptions import TargetsError
@@ -31,8 +30,7 @@ def map_records(
     """Return gradient targets and their audit, and log what the LFs inspect.
 
     Args:
-        ready: targets that are used as they are; the audit is empty then, and where single features of the space have
-            no meaning, so that there are no targets.
+        ready: targets that are used as they are; the audit is empty then.
         records: what each of the m LFs inspects.
         space: fitted.
         num_classes: K.
@@ -46,17 +44,15 @@ def map_records(
         _refuse_without_meaning(ready, space)
         check_targets(ready, len(records), num_classes, space.num_features)
         return ready, pd.DataFrame()
-    if not space.interpretable:
-        rank_zero_info(describe_records(records))
-        sizes = len(records), num_classes, space.num_features
-        return GradientTargets.from_entries([], *sizes, torch.zeros(space.num_features)), pd.DataFrame()
     targets, audit = records_to_targets(records, space, num_classes, **mapping)
     rank_zero_info(describe_records(records))
     if line := _describe_vote_rates(audit):
         rank_zero_info(line)
     if line := _describe_opaque(audit):
         rank_zero_info(line)
-    if unmapped := [records[i].name for i in targets.lfs_without_features if records[i].features]:
+    unmapped = [records[i].name for i in targets.lfs_without_features if records[i].features]
+    # Where no single feature has a meaning, penalties ask by other means than targets.
+    if unmapped and space.interpretable:
         rank_zero_info(
             "Nothing that these LFs inspect became a gradient target (see audit); they train with their votes alone: "
             f"{unmapped}."

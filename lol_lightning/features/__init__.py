@@ -1,6 +1,8 @@
 """What a model reads, and which of its features a labeling function inspects."""
 
 from lol_lightning.features.bag_of_words import BagOfWords
+from lol_lightning.features.column_features import ColumnFeatures
+from lol_lightning.features.embeddings import TextEmbeddings
 from lol_lightning.features.feature_space import FeatureSpace, register_feature_space
 from lol_lightning.features.state import feature_space_from_state
 from lol_lightning.features.table import TableFeatures
@@ -9,8 +11,10 @@ from lol_lightning.features.token_sequences import TokenSequences
 
 __all__ = [
     "BagOfWords",
+    "ColumnFeatures",
     "FeatureSpace",
     "TableFeatures",
+    "TextEmbeddings",
     "TokenRows",
     "TokenSequences",
     "feature_space_from_state",

@@ -21,7 +21,7 @@ from lol_lightning.features.unsplit import warn_of_unsplit_texts
 from lol_lightning.features.vectorizer_state import vectorizer_from_state, vectorizer_state
 from lol_lightning.features.vocabulary import FOREIGN, FeatureMatch, VocabularyIndex
 from lol_lightning.lfs.record import InspectedFeature
-from lol_lightning.lfs.rows import Rows, texts_of
+from lol_lightning.lfs.rows import Rows, column_of, texts_of
 from lol_lightning.lfs.words import TOKEN
 
 __all__ = ["BagOfWords"]
@@ -129,7 +129,7 @@ class BagOfWords(FeatureSpace):
         Returns:
             CSR float32 (n, d).
         """
-        texts = texts_of(data, self.column)
+        texts = self._texts(data)
         if _has_vocabulary(self.vectorizer):
             self.vectorizer_ = self.vectorizer
             matrix = _csr(self.vectorizer_.transform(texts))
@@ -150,18 +150,18 @@ class BagOfWords(FeatureSpace):
 
     def check_rows(self, data: Rows) -> None:
         """Raise ``DataError`` where rows have no text in the column."""
-        texts_of(data, self.column)
+        self._texts(data)
 
     def transform(self, data: Rows) -> sp.csr_matrix:
         """Return the features of rows, CSR float32 (n, d)."""
         self._check_fitted()
-        return _csr(self.vectorizer_.transform(texts_of(data, self.column)))
+        return _csr(self.vectorizer_.transform(self._texts(data)))
 
     def map_feature(self, feature: InspectedFeature) -> FeatureMatch:
         """Find the vocabulary entries in which an inspected feature shows."""
         self._check_fitted()
         if feature.column not in (None, str(self.column)):
-            return FeatureMatch((), FOREIGN)
+            return FeatureMatch((), f"{FOREIGN}: it is of the column {feature.column!r}, not {str(self.column)!r}")
         return self._index.match(feature)
 
     def state(self) -> dict[str, Any]:
@@ -205,6 +205,18 @@ class BagOfWords(FeatureSpace):
         for name in _FREQUENCIES:
             setattr(space, f"_{name}", check_tensor(fields[name], torch.float32, (space.num_features,), name))
         return space
+
+    def _texts(self, data: Rows) -> list[str]:
+        texts = texts_of(data, self.column)
+        if callable(self.vectorizer.analyzer) and texts:
+            first = next(iter(column_of(data, self.column) or ()), "")
+            if not isinstance(first, str):
+                raise DataError(
+                    f"row 0 holds {first!r:.80} in {str(self.column)!r}, and the vectorizer's analyzer is a function: "
+                    "its words would be cut again from a text. Use CountVectorizer(tokenizer=str.split, "
+                    "token_pattern=None, lowercase=False), which keeps words without blanks whole."
+                )
+        return texts
 
     def _vocabulary_source(self) -> VocabularySource:
         if self.vectorizer_ is self.vectorizer:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import operator
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -23,6 +24,14 @@ from lol_lightning.lfs.rows import Rows
 __all__ = ["TableFeatures"]
 
 TableT = TypeVar("TableT", bound="TableFeatures")
+
+_SEARCHES: dict[str, Callable[[str, str], bool]] = {
+    "token": operator.eq,
+    "prefix": str.startswith,
+    "suffix": str.endswith,
+    "substring": operator.contains,
+}
+"""Whether a category is what an LF looks for."""
 
 _FIELDS = {
     "class": str,
@@ -122,7 +131,11 @@ class TableFeatures(FeatureSpace):
         return self._encode(_as_table(data))
 
     def map_feature(self, feature: InspectedFeature) -> FeatureMatch:
-        """Find a column or category by its name."""
+        """Find a column or category by its name, and the categories of a column in which a searched text shows."""
+        if feature.kind in _SEARCHES and feature.column in self._categories:
+            values = self._categories[feature.column]
+            places = [self._names.index(f"{feature.column}={value}") for value in values if _shows(feature, str(value))]
+            return FeatureMatch((tuple(places),) if places else (), MAPPED if places else OUT)
         if feature.kind not in ("column", "entry"):
             return FeatureMatch((), FOREIGN)
         if feature.term in self.feature_names:
@@ -191,6 +204,10 @@ class TableFeatures(FeatureSpace):
         for name, values in self._categories.items():
             blocks.append(_column(table, name).to_numpy(dtype=object)[:, None] == np.array(values, dtype=object))
         return np.concatenate(blocks, axis=1, dtype=np.float32)
+
+
+def _shows(feature: InspectedFeature, value: str) -> bool:
+    return _SEARCHES[feature.kind](value.lower(), feature.term.lower())
 
 
 def _plain(column: str, values: list[Any]) -> list[Any]:

@@ -13,6 +13,7 @@ from snorkel.labeling import LabelingFunction
 from lol_lightning.exceptions import VotesError, renamed_arguments
 from lol_lightning.features.bag_of_words import BagOfWords
 from lol_lightning.features.feature_space import FeatureSpace
+from lol_lightning.features.parts import in_own_words, interpretable_part
 from lol_lightning.inspection._budget import Budget
 from lol_lightning.inspection._stages import probe_stage, trace_stage
 from lol_lightning.inspection._votes import OnError
@@ -58,8 +59,9 @@ def inspect_lfs(
         lfs: labeling functions of any make, see ``as_lfs``. A name stands for an LF without code; its votes must be
             passed, and a surrogate explains them.
         data: a DataFrame, a sequence of data points or plain texts.
-        feature_space: its entries are what probing removes, and what surrogates are made of. One that is not fitted
-            is fitted on ``data``, which one line at the level "info" says.
+        feature_space: its entries are what probing removes, and what surrogates are made of; embeddings have none, and
+            words take their place. One that is not fitted is fitted on ``data``, which one line at the level "info"
+            says.
         votes: int64 (n, m), the votes on ``data``, if you have them; else the LFs are applied.
         declared: keep what the LFs themselves declare.
         traced: run the LFs on instrumented data points.
@@ -142,8 +144,9 @@ def inspect_lfs(
             _merge(records, probe_stage(searched, reads, data, feature_space, budget, for_texts, for_tables))
         without_code = [i for i in range(len(names)) if i not in with_code]
         if surrogate and without_code:
-            space = BagOfWords(text_column=text_column).fit(data) if feature_space is None else feature_space
-            _merge(records, surrogate_records(known[:, without_code], data, space, [names[i] for i in without_code]))
+            space = interpretable_part(feature_space) or BagOfWords(text_column=text_column).fit(data)
+            own = surrogate_records(known[:, without_code], data, space, [names[i] for i in without_code])
+            _merge(records, (in_own_words(record, space) for record in own))
         return LFInspection(list(records.values()), known)
 
     return in_main_thread(run, max_call_seconds)

@@ -13,6 +13,7 @@ from snorkel.labeling import LabelingFunction
 from tqdm import tqdm  # type: ignore[import-untyped]
 
 from lol_lightning.features.feature_space import FeatureSpace
+from lol_lightning.features.parts import part_of_column
 from lol_lightning.inspection._budget import ENDED, Budget
 from lol_lightning.inspection._votes import OnError
 from lol_lightning.inspection.probing import probe_lfs, probe_table
@@ -94,7 +95,8 @@ def probe_stage(
         )
         parts_left -= len(one_column)
         settings = {**text_settings, "text_column": columns[name]}
-        yield from _probed_words(one_column, data, feature_space if name == str(main) else None, part, settings)
+        own_space = part_of_column(feature_space, name, str(main))
+        yield from _probed_words(one_column, data, own_space, part, settings)
     if isinstance(data, pd.DataFrame):
         yield from _probed_table(table, data, budget, num_parts, table_settings)
 

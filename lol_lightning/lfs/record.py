@@ -146,8 +146,9 @@ class LFRecord:
     def in_force(self) -> tuple[InspectedFeature, ...]:
         """Return the findings that count, in their order.
 
-        For each class and term, as a whole word or as a part of words, these are the findings of the most trusted
-        source that has one (see ``TRUST``); where both meet in one feature, the more trusted one counts there. What
+        For each class, column and term, as a whole word or as a part of words, these are the findings of the most
+        trusted source that has one (see ``TRUST``); a finding of which nobody said the column is of all columns. Where
+        both meet in one feature, the more trusted one counts there. What
         ``LFInspection.summary`` shows and what gradient targets are made of is chosen here and nowhere else.
 
         Example:
@@ -156,8 +157,10 @@ class LFRecord:
             >>> [(f.source, f.value) for f in LFRecord("links", (traced, declared)).in_force()]
             [('declared', 0.2)]
         """
-        chosen = most_trusted((_term_key(feature), feature, i) for i, feature in enumerate(self.features))
-        return tuple(self.features[i] for i in sorted(i for places in chosen.values() for i in places))
+        same: defaultdict[Hashable, list[InspectedFeature]] = defaultdict(list)
+        for feature in self.features:
+            same[_term_key(feature)].append(feature)
+        return tuple(one for one in self.features if not any(_overrules(other, one) for other in same[_term_key(one)]))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the record as plain types, ready for JSON."""
@@ -203,6 +206,12 @@ def most_trusted(candidates: Iterable[tuple[_Key, InspectedFeature, _T]]) -> dic
 def _term_key(feature: InspectedFeature) -> Hashable:
     kind = feature.kind if feature.kind in _KINDS_APART else "word" if feature.kind in _WHOLE_WORDS else "part"
     return feature.label, kind, feature.term.lower()
+
+
+def _overrules(other: InspectedFeature, one: InspectedFeature) -> bool:
+    """Tell whether a finding about the same term is of the same column and a more trusted source."""
+    is_same_column = one.column == other.column or one.column is None or other.column is None
+    return is_same_column and TRUST.index(other.source) < TRUST.index(one.source)
 
 
 def _distinct(items: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 import pandas as pd
@@ -23,6 +23,7 @@ __all__ = [
     "texts_of",
 ]
 from lol_lightning.lfs.frames import as_frame, as_values
+from lol_lightning.lfs.token_lists import text_of
 
 Rows: TypeAlias = pd.DataFrame | Sequence[Any]
 """A DataFrame, or a sequence of data points: objects with attributes, mappings or plain texts."""
@@ -110,27 +111,28 @@ def column_of(data: Rows, column: Any) -> list[Any] | None:
 
 
 def texts_of(data: Rows, column: str) -> list[str]:
-    """Return the texts of the rows.
+    """Return the texts of the rows; the words of a column of lists, tuples, sets or arrays are joined by blanks.
 
     Raises:
-        DataError: if the column is missing or a row holds something that is not a text.
+        DataError: if the column is missing or a row holds something that is neither a text nor a collection of words.
 
     Example:
-        >>> texts_of(pd.DataFrame({"text": ["good", "bad"]}), "text")
-        ['good', 'bad']
+        >>> texts_of(pd.DataFrame({"text": ["good", ["very", "bad"]]}), "text")
+        ['good', 'very bad']
     """
-    texts = column_of(as_rows(data, column), column)
-    if texts is None:
+    values = column_of(as_rows(data, column), column)
+    if values is None:
         raise DataError(
             f"the rows have no {column!r}{_only_columns(data)}. Name the column that holds the text: text_column=."
         )
-    bad = next((row for row, text in enumerate(texts) if not isinstance(text, str)), None)
+    texts = [value if isinstance(value, str) else text_of(value) for value in values]
+    bad = next((row for row, text in enumerate(texts) if text is None), None)
     if bad is not None:
         raise DataError(
-            f"row {bad} holds {texts[bad]!r} in {column!r}, not a text. Drop such rows or fill them, "
+            f"row {bad} holds {values[bad]!r:.80} in {column!r}, not a text. Drop such rows or fill them, "
             f'for example with data[{column!r}] = data[{column!r}].fillna("").'
         )
-    return texts
+    return cast("list[str]", texts)
 
 
 def labels_of(data: Rows, column: str, names: Sequence[str] | None = None) -> np.ndarray | None:

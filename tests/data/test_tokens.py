@@ -43,7 +43,7 @@ def test_everything_else_is_that_of_a_data_module():
     assert [record.name for record in data.records] == ["prize", "song", "win"]
     assert {feature.term for record in data.records for feature in record.features} >= {"prize", "song", "melody"}
     assert len(data.gradient_targets) == 0
-    assert data.audit.empty
+    assert set(data.audit.remark) == {"not a feature of this space"}
     assert data.lf_summary().shape[0] == 3
     votes = LoLDataModule(rows(), lfs=lfs(), progress_bar=False)
     votes.setup("fit")

@@ -101,3 +101,22 @@ def test_bad_tables(space, table, error, message):
 def test_not_fitted():
     with pytest.raises(NotFittedError, match="call fit"):
         TableFeatures().transform(TABLE)
+
+
+@pytest.mark.parametrize(
+    ("kind", "term", "names"),
+    [
+        ("token", "Oslo", ["city=Oslo"]),
+        ("token", "oslo", ["city=Oslo"]),
+        ("token", "Osl", []),
+        ("prefix", "R", ["city=Rome"]),
+        ("suffix", "o", ["city=Oslo"]),
+        ("substring", "o", ["city=Oslo", "city=Rome"]),
+    ],
+)
+def test_what_an_lf_asks_of_a_category_is_mapped(kind, term, names):
+    space = TableFeatures(numeric=[], categorical=["city"]).fit(pd.DataFrame({"city": ["Oslo", "Rome", "Bern"]}))
+    match = space.map_feature(InspectedFeature(term, 1, kind, column="city"))
+    assert [space.feature_names[entry] for entry in match.entries] == names
+    assert match.remark == ("mapped" if names else "out of vocabulary")
+    assert space.map_feature(InspectedFeature(term, 1, kind, column="text")).entries == ()

@@ -63,7 +63,8 @@ def test_match(space, term, kind, expected, remark):
 
 
 def test_feature_of_another_column_is_foreign(space):
-    assert match(space, "http", column="author") == (set(), FOREIGN)
+    remark = f"{FOREIGN}: it is of the column 'author', not 'text'"
+    assert match(space, "http", column="author") == (set(), remark)
     assert match(space, "http", column="text") == ({"http", "https"}, MAPPED)
 
 

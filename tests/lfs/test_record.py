@@ -85,3 +85,13 @@ def test_records_are_read_without_snorkel():
     )
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout
     assert not {"snorkel", "pytorch_lightning", "lightning"} & set(json.loads(loaded))
+
+
+def test_a_term_in_another_column_is_another_feature():
+    declared = InspectedFeature("great", 1, column="title")
+    traced = InspectedFeature("great", 1, source="traced", column="body")
+    anywhere = InspectedFeature("great", 1, source="surrogate")
+    assert LFRecord("lf", (declared, traced)).in_force() == (declared, traced)
+    assert LFRecord("lf", (declared, traced, anywhere)).in_force() == (declared, traced)
+    probed = InspectedFeature("great", 1, source="probed", column="body")
+    assert LFRecord("lf", (declared, traced, probed)).in_force() == (declared, probed)

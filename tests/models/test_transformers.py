@@ -154,7 +154,7 @@ def test_the_default_network_cannot_read_tokens():
 def test_a_tokenizer_of_another_network_is_refused():
     with pytest.raises(ConfigurationError, match=r"ids up to \d+, and the network Bert.* has vocab_size = 20"):
         fit(classifier(tiny_bert(vocab_size=20)))
-    with pytest.raises(ConfigurationError, match=r"texts of 8 tokens, .* has places for 5 .* max_length=5"):
+    with pytest.raises(ConfigurationError, match=r"texts of 9 tokens, .* has places for 5 .* max_length=5"):
         fit(classifier(tiny_bert(max_position_embeddings=5)))
     with pytest.raises(ConfigurationError, match=r"reads token ids, and the rows are features of .*\(60, \d+\)"):
         fit(classifier(), LoLDataModule(rows(), lfs=lfs(), progress_bar=False))

@@ -13,6 +13,7 @@ from lol_lightning.inspection.probing._units import TextUnits
 from lol_lightning.lfs.point_copies import private_copy
 from lol_lightning.lfs.points import field_names, read_field
 from lol_lightning.lfs.rows import as_applied
+from lol_lightning.lfs.token_lists import tokens_of
 
 __all__ = ["TextPoints", "TokenPoints", "holds_tokens", "points_of"]
 
@@ -143,15 +144,9 @@ def holds_tokens(values: Iterable[Any]) -> bool:
 
 
 def _tokens(value: Any) -> list[str] | None:
-    """Return the tokens of a collection of texts, ``None`` for any other value; those of a set are sorted."""
-    if isinstance(value, dict) and any(isinstance(part, str | list | dict) for part in value.values()):
-        return None  # A record of fields rather than a count of words.
-    if type(value) not in _COLLECTIONS or (isinstance(value, np.ndarray) and value.ndim != 1):
-        return None
-    tokens = list(value)
-    if not all(isinstance(token, str) and _BETWEEN not in token for token in tokens):
-        return None
-    return sorted(tokens) if isinstance(value, set | frozenset) else list(map(str, tokens))
+    """Return the tokens of a collection of texts that can be told apart again, ``None`` for any other value."""
+    tokens = tokens_of(value)
+    return None if tokens is None or any(_BETWEEN in token for token in tokens) else tokens
 
 
 def _is_missing(value: Any) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from lol_lightning.inspection.tracing._attribution import Conjunction, Evidence
-from lol_lightning.inspection.tracing._queries import Query
+from lol_lightning.inspection.tracing._queries import BETWEEN_COLUMNS, Query
 from lol_lightning.lfs.record import InspectedFeature
 from lol_lightning.lfs.rules._patterns import regex_features
 
@@ -39,7 +39,7 @@ def evidence_features(evidence: Evidence, word_sets: Sequence[frozenset[str]] = 
         by_length = InspectedFeature(length.unit, label, "length", sum(directions), column=length.column)
         features += _renumbered([by_length], features)
     features += _set_members(features, evidence, word_sets)
-    return tuple(dict.fromkeys(replace(feature, source="traced") for feature in features))
+    return tuple(dict.fromkeys(replace(one, source="traced") for feature in features for one in _by_column(feature)))
 
 
 def merge_alternatives(conjunctions: Iterable[Conjunction]) -> list[Clause]:
@@ -95,6 +95,15 @@ def _clause_features(clause: Clause, label: int) -> Iterator[list[InspectedFeatu
         next_group = max((feature.group for feature in plain), default=-1) + 1
     if plain:
         yield plain
+
+
+def _by_column(feature: InspectedFeature) -> Iterator[InspectedFeature]:
+    """Yield one alternative for each column, where the LF looked into the joined text of several."""
+    if feature.column is None or BETWEEN_COLUMNS not in feature.column:
+        yield feature
+        return
+    for column in feature.column.split(BETWEEN_COLUMNS):
+        yield replace(feature, column=column)
 
 
 def _renumbered(new: list[InspectedFeature], before: Sequence[InspectedFeature]) -> list[InspectedFeature]:

@@ -14,6 +14,7 @@ from types import FrameType
 from typing import Literal, NamedTuple
 
 __all__ = [
+    "BETWEEN_COLUMNS",
     "HOOK_FILES",
     "Form",
     "Length",
@@ -45,11 +46,15 @@ _threads = threading.local()
 Form = Literal["text", "token", "start", "end", "piece"]
 """What part of a column's text an instrumented string is."""
 
+BETWEEN_COLUMNS = "\x1f"
+"""Stands between the names of the columns whose texts an LF joined, where one name is expected."""
+
 
 class Origin(NamedTuple):
     """Where an instrumented string comes from.
 
-    ``capitals`` tells whether it was put into capitals, so that terms have to be lowered to be comparable.
+    ``column`` may be several, see ``BETWEEN_COLUMNS``. ``capitals`` tells whether it was put into capitals, so that
+    terms have to be lowered to be comparable.
     """
 
     column: str

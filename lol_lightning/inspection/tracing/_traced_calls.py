@@ -12,7 +12,7 @@ from functools import lru_cache, wraps
 from types import FrameType
 from typing import Any
 
-from lol_lightning.inspection.tracing._queries import HOOK_FILES, Query, Trace, active_trace, recording
+from lol_lightning.inspection.tracing._queries import BETWEEN_COLUMNS, HOOK_FILES, Query, Trace, active_trace, recording
 from lol_lightning.inspection.tracing._traced_patterns import TracedMatch, plain_pattern
 from lol_lightning.inspection.tracing._traced_text import TracedStr
 
@@ -73,7 +73,7 @@ def _see_c_call(trace: Trace, frame: FrameType, function: Any) -> None:
 
 def _see_bare_method(trace: Trace, text: TracedStr, name: str) -> None:
     if name.startswith("is"):
-        trace.remarks[f"asks {name}() of {text.origin.column!r}"] = None
+        trace.remarks[f"asks {name}() of {text.origin.column.replace(BETWEEN_COLUMNS, ' + ')!r}"] = None
     else:
         trace.escape(f"str.{name}")
 

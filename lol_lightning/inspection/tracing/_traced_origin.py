@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, SupportsIndex, TypeVar
 
-from lol_lightning.inspection.tracing._queries import HOOK_FILES, Form, Origin, active_trace
+from lol_lightning.inspection.tracing._queries import BETWEEN_COLUMNS, HOOK_FILES, Form, Origin, active_trace
 
 __all__ = ["CarriedStr"]
 
@@ -53,7 +53,12 @@ class CarriedStr(str):
 
     def __add__(self, other: str) -> str:
         joined = str.__add__(self, other)
-        return joined if joined is NotImplemented else self.like(joined)
+        if joined is NotImplemented:
+            return joined
+        if not isinstance(other, CarriedStr):
+            return self.like(joined)
+        columns = [*self.origin.column.split(BETWEEN_COLUMNS), *other.origin.column.split(BETWEEN_COLUMNS)]
+        return type(self)(joined, self.origin._replace(column=BETWEEN_COLUMNS.join(dict.fromkeys(columns))))
 
     def __radd__(self, other: str) -> str:
         return self.like(str.__add__(other, self)) if isinstance(other, str) else NotImplemented

@@ -19,6 +19,7 @@ from lol_lightning.lfs.record import InspectedFeature
 from lol_lightning.lfs.rules._corpus import Rows, TextBlock
 from lol_lightning.lfs.rules._literals import required_literals
 from lol_lightning.lfs.rules._patterns import literal_features, regex_features
+from lol_lightning.lfs.token_lists import text_of
 
 __all__ = [
     "MaxWordsRule",
@@ -226,18 +227,22 @@ def parse_rule(rule: Mapping[str, Any]) -> Rule:
 
 
 def read_text(x: Any, column: str) -> str:
-    """Return the text of a data point, which may be a row of a DataFrame, a mapping or any object."""
+    """Return the text of a data point, which may be a row of a DataFrame, a mapping or any object.
+
+    Words of a list, tuple, set or array are joined by blanks.
+    """
     try:
-        text = read_field(x, column)
+        value = read_field(x, column)
     except (AttributeError, LookupError) as error:
         names = list(map(str, field_names(x)))
         raise LabelingFunctionError(
             f"a data point of type {type(x).__name__} has no {column!r}, only {names}; name the text's attribute with "
             "text_column=."
         ) from error
-    if not isinstance(text, str):
+    text = value if isinstance(value, str) else text_of(value)
+    if text is None:
         raise LabelingFunctionError(
-            f"{column!r} of a data point is {text!r}, not a text; drop such rows or fill them, as with fillna('')."
+            f"{column!r} of a data point is {value!r:.80}, not a text; drop such rows or fill them, as with fillna('')."
         )
     return text
 
