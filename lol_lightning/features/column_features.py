@@ -176,7 +176,8 @@ class ColumnFeatures(FeatureSpace):
             NotFittedError: if a part is not fitted.
             ConfigurationError: if the class of a part is not registered.
         """
-        return {**super().state(), "parts": [[name, space.state()] for name, space in self.parts.items()]}
+        parts = [[name, space.state()] for name, space in self.parts.items()]
+        return {**super().state(), "parts": parts, "kept": sorted(self._kept)}
 
     @classmethod
     def from_state(cls: type[SpaceT], state: Mapping[str, Any]) -> SpaceT:
@@ -189,11 +190,17 @@ class ColumnFeatures(FeatureSpace):
 
         where = f"the state of a {cls.__name__}"
         pairs = []
-        for pair in check_list(check_fields(state, {"class": str, "parts": list}, where)["parts"], list, where):
+        fields = check_fields(state, {"class": str, "parts": list, "kept": list}, where)
+        for pair in check_list(fields["parts"], list, where):
             if len(pair) != 2 or not isinstance(pair[0], str):
                 raise DataError(f"{where} has the part {pair!r:.80}, not a name with a state.")
             pairs.append((pair[0], feature_space_from_state(pair[1])))
-        return cls(pairs)
+        try:
+            space = cls(pairs)
+        except ConfigurationError as error:
+            raise DataError(f"{where} is broken: {error}") from error
+        space._kept = set(check_list(fields["kept"], str, f"kept in {where}"))
+        return space
 
     def __repr__(self) -> str:
         parts = ", ".join(f"{name}: {space!r}" for name, space in self.parts.items())

@@ -18,7 +18,7 @@ from lol_lightning._files.locks import locked_if_free
 from lol_lightning.exceptions import DataError
 from lol_lightning.lfs.saying import say
 
-__all__ = ["EmbeddingFiles", "EmbeddingsByKey", "key_of"]
+__all__ = ["EmbeddingFiles", "EmbeddingsByKey", "key_of", "read_embeddings"]
 
 EmbeddingsByKey: TypeAlias = "dict[bytes, Float[np.ndarray, ' feature']]"
 """Embeddings float32 (d,) by the key of their text."""
@@ -145,7 +145,7 @@ class EmbeddingFiles:
     def _content(self, path: Path, with_values: bool) -> EmbeddingsByKey:
         """Return the embeddings of a file, or its keys alone; nothing where it is broken or was merged meanwhile."""
         try:
-            return _checked(read_arrays(path, {"keys": "u", **({"values": "f"} if with_values else {})}), path)
+            return read_embeddings(path, with_values)
         except DataError as error:
             if path.exists():
                 say(f"A file of the cache of embeddings is broken, so its texts are encoded again: {error}")
@@ -159,10 +159,16 @@ def _write(path: Path, keys: Sequence[bytes], values: Float[np.ndarray, "key fea
     write_arrays(path, {"keys": np.frombuffer(b"".join(keys), np.uint8).reshape(-1, _KEY_BYTES), "values": values})
 
 
-def _checked(arrays: dict[str, np.ndarray], path: Path) -> EmbeddingsByKey:
+def read_embeddings(path: Path, with_values: bool = True) -> EmbeddingsByKey:
+    """Read a file of embeddings, or its keys with zeros of one number in place of the embeddings.
+
+    Raises:
+        DataError: if the file is missing or broken, or holds something else.
+    """
+    arrays = read_arrays(path, {"keys": "u", **({"values": "f"} if with_values else {})}, what="a file of embeddings")
     keys = arrays["keys"]
-    values = arrays.get("values", np.zeros((len(keys), 1), np.float32))
-    if keys.dtype != np.uint8 or keys.shape[1:] != (_KEY_BYTES,):
+    values = arrays.get("values", np.zeros((len(keys), 1) if keys.ndim else (0, 1), np.float32))
+    if keys.dtype != np.uint8 or keys.ndim != 2 or keys.shape[1] != _KEY_BYTES:
         raise DataError(f"{path} has keys of {keys.dtype} {keys.shape}, not of uint8 (n, {_KEY_BYTES}).")
     if values.dtype != np.float32 or values.ndim != 2 or len(values) != len(keys):
         raise DataError(f"{path} has values of {values.dtype} {values.shape} for {len(keys)} keys.")

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from lol_lightning._files.plain import check_fields
 from lol_lightning._files.state import check_tensor
-from lol_lightning.exceptions import DataError, FeatureSpaceError
+from lol_lightning.exceptions import ConfigurationError, DataError, FeatureSpaceError
 from lol_lightning.features.cached_encoder import AGAIN, CachedEncoder
 from lol_lightning.features.encoder_loading import EncoderLike
 from lol_lightning.features.feature_space import FeatureSpace
@@ -244,7 +244,10 @@ class TextEmbeddings(FeatureSpace):
                 f"{fields['num_rows']} rows."
             )
         settings = {name: fields[name] for name in ("pooling", "max_length", "batch_size", "standardize")}
-        space = cls(None, column, **settings)
+        try:
+            space = cls(None, column, **settings)
+        except ConfigurationError as error:
+            raise DataError(f"{where} is broken: {error}") from error
         space._mean, space._scale, space._num_rows = mean, fields["scale"], fields["num_rows"]
         space._source.restore(fields["encoder"], fields["identity"])
         return space

@@ -222,9 +222,15 @@ def _warn_of_lfs_without_targets(data: BaseDataModule) -> None:
         names = ", ".join(map(repr, bare[:_MAX_NAMES])) + (
             f" and {len(bare) - _MAX_NAMES} more" * (len(bare) > _MAX_NAMES)
         )
+        cure = "Declare what they inspect with features={label: [words]}, or fit with inspect='all', which probes them."
+        if data.feature_space is not None and not data.feature_space.interpretable:
+            cure = (
+                "No single number of an embedding stands for a word: put a bag of words beside it, ColumnFeatures("
+                "{'words': BagOfWords(), 'meaning': TextEmbeddings(encoder)})."
+            )
         warnings.warn(
             f"{len(bare)} of {data.num_lfs} lfs have no gradient targets, so that only their votes train: {names}. "
-            "Declare what they inspect with features={label: [words]}, or fit with inspect='all', which probes them.",
+            + cure,
             stacklevel=4,
         )
 

@@ -15,8 +15,10 @@ from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from lol_lightning.exceptions import ConfigurationError, DataError, LoLError, NotFittedError
 from lol_lightning.features import (
     BagOfWords,
+    ColumnFeatures,
     FeatureSpace,
     TableFeatures,
+    TextEmbeddings,
     feature_space_from_state,
     register_feature_space,
 )
@@ -34,6 +36,10 @@ INSPECTED = [
     InspectedFeature("words", 0, "length"),
 ]
 FREQUENCIES = ("observed_frequency", "document_frequency", "feature_scale")
+
+
+def lengths(texts):
+    return np.array([[len(text), text.count("o")] for text in texts])
 
 
 def reloaded(space):
@@ -277,7 +283,7 @@ class TestSpaceOfTheUser:
 
 
 def test_an_unfitted_space_has_no_state():
-    for space in (BagOfWords(), TableFeatures()):
+    for space in (BagOfWords(), TableFeatures(), TextEmbeddings(lengths), ColumnFeatures({"words": BagOfWords()})):
         with pytest.raises(NotFittedError, match="call fit"):
             space.state()
 
@@ -306,8 +312,10 @@ values = st.one_of(
     [
         BagOfWords(TfidfVectorizer()).fit(TEXTS),
         TableFeatures().fit(TABLE),
+        TextEmbeddings(lengths, progress_bar=False).fit(TEXTS),
+        ColumnFeatures({"words": BagOfWords(), "more": BagOfWords()}).fit(TEXTS),
     ],
-    ids=["bag", "table"],
+    ids=["bag", "table", "embeddings", "columns"],
 )
 @given(data=st.data())
 @settings(max_examples=300, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))

@@ -5,11 +5,19 @@ from broken_files import FUZZ, broken, broken_members
 from file_contents import ARRAYS, KINDS, NPZ, assert_error_or, assert_same, npy, repacked, result_or_error
 from hypothesis import given
 
-from lol_lightning._files.arrays import map_array, read_arrays
+from lol_lightning._files.arrays import map_array, read_arrays, write_arrays
 from lol_lightning.exceptions import DataError
 
 
 class TestArrays:
+    def test_what_is_written_is_read(self, tmp_path):
+        arrays = {"keys": np.arange(6, dtype=np.uint8).reshape(2, 3), "values": np.array([0.5, 2], np.float32)}
+        write_arrays(tmp_path / "a.npz", arrays)
+        assert_same(read_arrays(tmp_path / "a.npz", {"keys": "u", "values": "f"}), arrays)
+        assert [path.name for path in tmp_path.iterdir()] == ["a.npz"]
+        with pytest.raises(DataError, match="no directory"):
+            write_arrays(tmp_path / "missing" / "a.npz", arrays)
+
     def test_reads_what_it_is_told_to_and_nothing_else(self, tmp_path):
         (tmp_path / "a.npz").write_bytes(NPZ)
         arrays = read_arrays(tmp_path / "a.npz", {"y": "i"}, {"z": "f", "names": "U"})

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lol_lightning._files.locks import locked
+from lol_lightning._files.locks import locked, locked_if_free
 from lol_lightning.exceptions import DataError
 
 HOLD = """
@@ -38,3 +38,11 @@ def test_a_directory_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(DataError, match=r"file/r\.csv cannot be written"), locked(tmp_path / "file" / "r.csv", ""):
         pass
+
+
+def test_who_comes_second_is_told_and_waits_for_nothing(tmp_path):
+    path = tmp_path / "a.npz"
+    with locked_if_free(path) as first, locked_if_free(path) as second:
+        assert (first, second) == (True, False)
+    with locked_if_free(path) as again:
+        assert again

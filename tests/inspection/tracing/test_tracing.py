@@ -335,3 +335,30 @@ def test_the_cost_is_bounded():
 
     trace(vote, POINTS * 100, max_rows=20, max_runs=30)
     assert 40 <= calls["lf"] <= 20 * 2 + 30
+
+
+def test_a_search_in_the_joined_text_of_several_columns_is_one_for_each():
+    rows = pd.DataFrame(
+        {"title": ["Great", "Bad", "Meh"], "body": ["it works", "a great pity", "no"], "likes": [1, 2, 3]}
+    )
+
+    def joined(x):
+        return SPAM if "great" in (x.title + " " + x.body).lower() else ABSTAIN
+
+    def pattern(x):
+        return SPAM if re.search("gr.at|works", x.title + x.body) else ABSTAIN
+
+    def apart(x):
+        return SPAM if "Great" in x.title or "pity" in x.body else ABSTAIN
+
+    for function, expected in (
+        (joined, {("great", "title"), ("great", "body")}),
+        (apart, {("Great", "title"), ("pity", "body")}),
+    ):
+        record = trace(function, rows)
+        assert {(f.term, f.column) for f in record.features} == expected
+        assert set(record.columns) == {"title", "body"}
+    columns = {(f.term, f.column) for f in trace(pattern, rows).features}
+    assert {("works", "title"), ("works", "body")} <= columns
+    record = trace(joined, rows)
+    assert len({(f.clause, f.group) for f in record.features}) == 1, "they are alternatives"
