@@ -7,7 +7,7 @@ pytest.importorskip("transformers")
 from tiny_bert import CLS, PAD, SEP, backend, tiny_tokenizer, words_to_ids
 
 from lol_lightning.exceptions import ConfigurationError, DataError
-from lol_lightning.features import TokenSequences, feature_space_from_state
+from lol_lightning.features import BagOfWords, ColumnFeatures, TokenSequences, feature_space_from_state
 from lol_lightning.features.shortening import shortened, window_start
 
 TEXTS = ["win a prize", "nice song", "", "this is the melody of the day w1 w2 w3 w4 w5"]
@@ -173,6 +173,11 @@ def test_broken_states_are_data_errors():
     content = {**state["tokenizer"], "content": "{}"}
     with pytest.raises(DataError, match="is broken"):
         feature_space_from_state({**state, "tokenizer": content})
+
+
+def test_token_ids_are_no_columns():
+    with pytest.raises(ConfigurationError, match=r"the part 'body' of ColumnFeatures is TokenSequences"):
+        ColumnFeatures({"title": BagOfWords(), "body": TokenSequences(words_to_ids)})
 
 
 def test_a_function_has_no_state():
