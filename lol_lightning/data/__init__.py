@@ -16,6 +16,7 @@ __all__ = [
     "LoaderOptions",
     "MatrixDataModule",
     "ModelDefaults",
+    "TokenDataModule",
     "WrenchDataModule",
 ]
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from lol_lightning.data.inspecting import InspectOptions
     from lol_lightning.data.matrix import MatrixDataModule
     from lol_lightning.data.options import Classes, ClassShares, LoaderOptions, ModelDefaults
+    from lol_lightning.data.tokens import TokenDataModule
     from lol_lightning.data.wrench import WrenchDataModule
 
 _HOMES = {
@@ -38,6 +40,7 @@ _HOMES = {
     "LoaderOptions": "options",
     "MatrixDataModule": "matrix",
     "ModelDefaults": "options",
+    "TokenDataModule": "tokens",
     "WrenchDataModule": "wrench",
 }
 

@@ -13,11 +13,12 @@ from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from lol_lightning.exceptions import DataError
+from lol_lightning.features.token_rows import TokenRows
 from lol_lightning.functional.example_targets import ExampleTargets
 from lol_lightning.functional.gradient_targets import GradientTargets
 from lol_lightning.functional.short_repr import short_repr
 
-__all__ = ["Features", "Insertions", "LoLBatch", "SparseRows"]
+__all__ = ["Features", "Insertions", "LoLBatch", "SparseRows", "features_to"]
 
 
 @dataclass(eq=False)
@@ -127,9 +128,9 @@ class SparseRows:
         return SparseRows(function(self.indices), function(self.offsets), values, self.num_columns)
 
 
-Features: TypeAlias = "Tensor | SparseRows | Mapping[str, Tensor]"
+Features: TypeAlias = "Tensor | SparseRows | TokenRows | Mapping[str, Tensor]"
 """What a network reads: float (B, ...), sparse rows (B, d), or the token dictionary of a Hugging Face tokenizer, whose
-tensors have B rows each."""
+tensors have B rows each; B rows of tokens become one."""
 
 
 @dataclass(eq=False)
@@ -190,7 +191,7 @@ class LoLBatch:
     """One batch: features, votes, what the LFs demand and, outside training, gold labels where there are some.
 
     Args:
-        features: float (B, ...), ``SparseRows`` (B, d), or a token dictionary.
+        features: float (B, ...), ``SparseRows`` (B, d), ``TokenRows``, or a token dictionary.
         votes: int64 (B, m) with class ids or ``ABSTAIN``, or probabilities float (B, m, K).
         gradient_targets: what the LFs demand of the model's input gradient, the same object in every batch.
         labels: int64 (B,) gold classes, or (B, K) of 0 and 1 where a row has several; ``None`` in training batches and
@@ -200,7 +201,7 @@ class LoLBatch:
         insertions: rows with and without a term, for penalties on differences.
     """
 
-    features: Shaped[Tensor, "batch ..."] | SparseRows | Mapping[str, Shaped[Tensor, "batch ..."]]
+    features: Shaped[Tensor, "batch ..."] | SparseRows | TokenRows | Mapping[str, Shaped[Tensor, "batch ..."]]
     votes: Shaped[Tensor, "batch lf *cls"]
     gradient_targets: GradientTargets | None = None
     labels: Int[Tensor, " batch *label"] | None = None
@@ -225,6 +226,11 @@ class LoLBatch:
     def _map(self, function: Callable[[Any], Any]) -> LoLBatch:
         parts = {item.name: getattr(self, item.name) for item in fields(self)}
         return LoLBatch(**{name: _map_features(function, part) for name, part in parts.items()})
+
+
+def features_to(features: Features, device: torch.device | str) -> Any:
+    """Return features on ``device``."""
+    return _map_features(lambda part: part.to(device), features)
 
 
 def _map_features(function: Callable[[Any], Any], part: Any) -> Any:

@@ -69,13 +69,17 @@ def restored_space(state: Mapping[str, Any], space: FeatureSpace) -> FeatureSpac
     if state.get("feature_space") is None:
         return space
     restored = feature_space_from_state(state["feature_space"])
-    if space.is_fitted and restored.feature_names != space.feature_names:
+    if space.is_fitted and not restored.reads_like(space):
         raise DataError(
-            f"the checkpoint was trained on {restored.num_features} features, and this data module has other ones, "
-            f"{space.num_features}. Give it the same training rows, or feature_space=model.feature_space, or rebuild "
-            "it with LoLDataModule.load_from_checkpoint(path, predict=...)."
+            f"the checkpoint was trained on {_what(restored)}, and this data module has other ones, {_what(space)}. "
+            "Give it the same training rows, or feature_space=model.feature_space, or rebuild it with "
+            "LoLDataModule.load_from_checkpoint(path, predict=...)."
         )
     return space if space.is_fitted else restored
+
+
+def _what(space: FeatureSpace) -> str:
+    return f"{space.num_features} features" if space.interpretable else repr(space)
 
 
 def arguments_of(state: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:

@@ -296,7 +296,8 @@ class LoLDataModule(RowsDataModule):
             bank = insertion_bank(made, self.feature_space, self.num_lfs, self._insert)
             return LoLDataset(*self._of_kept(features, votes), insertions=bank)
         # Rows on which every LF abstains tell, too, which words bring no vote.
-        self._evidence = {"votes": votes, "features": features} if self._inspect.vote_rates else {}
+        measures = self._inspect.vote_rates and self.num_features is not None
+        self._evidence = {"votes": votes, "features": features} if measures else {}
         mapping = {**self._inspect.mapping(), **self._evidence}
         records = in_joined_columns(self.records, self.feature_space, self._joined)
         mapped = map_records(self._ready_targets, records, self.feature_space, self.num_classes, mapping)

@@ -14,10 +14,11 @@ from jaxtyping import Int, Shaped
 from torch import Tensor
 from torch.utils.data import Dataset, get_worker_info
 
-from lol_lightning.data.batch import LoLBatch, SparseRows
+from lol_lightning.data.batch import Features, LoLBatch, SparseRows
 from lol_lightning.data.insertions import InsertionBank
 from lol_lightning.exceptions import DataError
 from lol_lightning.features.feature_space import Matrix
+from lol_lightning.features.token_rows import TokenRows
 from lol_lightning.functional.example_targets import ExampleTargets
 from lol_lightning.functional.gradient_targets import GradientTargets
 from lol_lightning.functional.short_repr import html_table, short_repr
@@ -30,7 +31,7 @@ class LoLDataset(Dataset[LoLBatch]):
     """Features, votes and gradient targets; whole batches are cut out at once, without a loop over rows.
 
     Args:
-        features: float (n, ...), dense, or sparse (n, d): a SciPy matrix or ``SparseRows``.
+        features: float (n, ...), dense, or sparse (n, d): a SciPy matrix or ``SparseRows``; or ``TokenRows``.
         votes: int (n, m) with class ids or ``ABSTAIN``, or probabilities float (n, m, K). Class ids are kept in one
             byte where they fit; batches hold int64.
         gradient_targets: what the LFs demand of the model's input gradient, part of every batch.
@@ -55,7 +56,7 @@ class LoLDataset(Dataset[LoLBatch]):
 
     def __init__(
         self,
-        features: Matrix | SparseRows | Shaped[Tensor, "row ..."],
+        features: Matrix | SparseRows | TokenRows | Shaped[Tensor, "row ..."],
         votes: np.ndarray | Shaped[Tensor, "row lf *cls"],
         gradient_targets: GradientTargets | None = None,
         labels: np.ndarray | Int[Tensor, " row"] | None = None,
@@ -89,7 +90,11 @@ class LoLDataset(Dataset[LoLBatch]):
         index = torch.as_tensor(indices)
         nnz = None if self._row_lengths is None else int(self._row_lengths[index].sum())
         index = index.to(self.votes.device, non_blocking=True)
-        features = self.features.rows(index, nnz) if isinstance(self.features, SparseRows) else self.features[index]
+        features: Features
+        if isinstance(self.features, TokenRows):
+            features = self.features.batch(index)
+        else:
+            features = self.features.rows(index, nnz) if isinstance(self.features, SparseRows) else self.features[index]
         if self.transform is not None and isinstance(features, Tensor):
             features = self.transform(features)
         votes = self.votes[index]
@@ -137,6 +142,8 @@ class LoLDataset(Dataset[LoLBatch]):
             raise DataError("give gradient_targets of all rows alike or example_targets of each row, not both.")
         if self.votes.ndim not in (2, 3):
             raise DataError(f"votes must have the shape (n, m) or (n, m, K), got {tuple(self.votes.shape)}.")
+        if isinstance(self.features, TokenRows):
+            return
         values = self.features.values if isinstance(self.features, SparseRows) else self.features
         if values is None or (finite := torch.isfinite(values)).all():
             return
@@ -151,8 +158,9 @@ def leaves_one_row(num_rows: int, batch_size: int) -> bool:
     return num_rows > batch_size and num_rows % batch_size == 1
 
 
-def as_features(features: Any) -> SparseRows | Tensor:
-    if isinstance(features, SparseRows):
+def as_features(features: Any) -> SparseRows | TokenRows | Tensor:
+    """Return features as tensors: a SciPy matrix as sparse rows, an array as a tensor, containers as they are."""
+    if isinstance(features, SparseRows | TokenRows):
         return features
     return SparseRows.from_csr(sp.csr_matrix(features)) if sp.issparse(features) else as_tensor(features)
 

@@ -10,25 +10,30 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor
 
-from lol_lightning.data.batch import SparseRows
+from lol_lightning.data.batch import Features, SparseRows
 from lol_lightning.data.dataset import as_tensor
 from lol_lightning.exceptions import ConfigurationError, DataError
 from lol_lightning.features.feature_space import FeatureSpace, Matrix
+from lol_lightning.features.token_rows import TokenRows
 from lol_lightning.lfs.rows import read_rows
 
 __all__ = ["feature_batches", "features_of", "is_matrix"]
 
 
-def feature_batches(rows: Any, space: FeatureSpace | None, batch_size: int) -> Iterator[Tensor | SparseRows]:
+BATCH_ROWS, BATCH_TEXTS = 4096, 64
+"""Rows of a batch to predict; texts as tokens take some megabytes each in a transformer."""
+
+
+def feature_batches(rows: Any, space: FeatureSpace | None, batch_size: int | None = None) -> Iterator[Features]:
     """Cut the features of rows into batches.
 
     Args:
         rows: see ``features_of``.
         space: turns rows into features; ``None`` where only features are accepted.
-        batch_size: rows of a batch, the last one may be smaller.
+        batch_size: rows of a batch, the last one may be smaller; by default 4096, and 64 of texts as tokens.
 
     Yields:
-        float (B, ...) or ``SparseRows`` (B, d).
+        float (B, ...), ``SparseRows`` (B, d) or a token dictionary.
 
     Raises:
         ConfigurationError: if rows are no features and there is no space.
@@ -39,24 +44,32 @@ def feature_batches(rows: Any, space: FeatureSpace | None, batch_size: int) -> I
         [3, 2]
     """
     features = features_of(rows, space)
+    if isinstance(features, TokenRows):
+        batch_size = BATCH_TEXTS if batch_size is None else batch_size
+        for start in range(0, len(features), batch_size):
+            yield features[slice(start, start + batch_size)].batch()
+        return
+    batch_size = BATCH_ROWS if batch_size is None else batch_size
     whole = SparseRows.from_csr(features) if sp.issparse(features) else as_tensor(features)
     for start in range(0, len(whole), batch_size):
         index = torch.arange(start, min(start + batch_size, len(whole)))
         yield whole.rows(index) if isinstance(whole, SparseRows) else whole[index]
 
 
-def features_of(rows: Any, space: FeatureSpace | None) -> Matrix | Tensor:
-    """Return the features of rows, float32 (n, ...), dense or sparse.
+def features_of(rows: Any, space: FeatureSpace | None) -> Matrix | Tensor | TokenRows:
+    """Return the features of rows, float32 (n, ...), dense or sparse, or their tokens.
 
     Args:
         rows: texts, a DataFrame or data points, as ``space`` reads them; or the features themselves, as an array, a
-            tensor or a SciPy matrix.
+            tensor, a SciPy matrix or ``TokenRows``.
         space: turns rows into features.
 
     Raises:
         ConfigurationError: if rows are no features and there is no space.
         DataError: if the features are not finite or have a single axis.
     """
+    if isinstance(rows, TokenRows):
+        return rows
     if not is_matrix(rows):
         if space is None:
             raise ConfigurationError(

@@ -161,7 +161,9 @@ class InsertionBank:
         if len(set(lengths.values())) != 1:
             raise TargetsError(f"the parts of insertions must have one row for each, got {lengths}.")
         if len(self) and not 0 <= int(self.lf.min()) <= int(self.lf.max()) < self.num_lfs:
-            raise TargetsError(f"insertions are of LF {int(self.lf.min())} to LF {int(self.lf.max())}, but there are {self.num_lfs}.")
+            raise TargetsError(
+                f"insertions are of LF {int(self.lf.min())} to LF {int(self.lf.max())}, but there are {self.num_lfs}."
+            )
         if not bool((self.value.abs() <= 1).all()):
             raise TargetsError("the values of insertions must lie in [-1, 1].")
 

@@ -89,9 +89,9 @@ class RowsDataModule(BaseDataModule):
         return self._feature_space
 
     @property
-    def num_features(self) -> int:
-        """Number of features, d."""
-        return self._feature_space.num_features
+    def num_features(self) -> int | None:
+        """Number of features, d; ``None`` where rows are sequences of tokens."""
+        return self._feature_space.num_features or None
 
     def num_rows(self, split: str) -> int:
         """Return the number of rows of a split, 0 where there is no such split."""

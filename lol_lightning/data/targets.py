@@ -37,9 +37,11 @@ def map_records(
         mapping: further arguments of ``records_to_targets``, such as the votes and features of the training rows.
 
     Raises:
-        TargetsError: if ``ready`` targets have other sizes than the LFs, the classes and the space.
+        TargetsError: if ``ready`` targets have other sizes than the LFs, the classes and the space, or the space has no
+            features that could have targets.
     """
     if ready is not None:
+        _refuse_without_meaning(ready, space)
         check_targets(ready, len(records), num_classes, space.num_features)
         return ready, pd.DataFrame()
     targets, audit = records_to_targets(records, space, num_classes, **mapping)
@@ -50,8 +52,8 @@ def map_records(
         rank_zero_info(line)
     if not space.interpretable:
         rank_zero_info(
-            "No single number of an embedding stands for a word, so there are no gradient targets: a demand on words "
-            "is made by inserting them, or in a bag of words beside the embedding (ColumnFeatures)."
+            "No single feature of this space stands for a word, so there are no gradient targets: a demand on words is "
+            "made by inserting them (insertions=True)."
         )
     elif unmapped := [records[i].name for i in targets.lfs_without_features if records[i].features]:
         rank_zero_info(
@@ -88,6 +90,16 @@ def _describe_opaque(audit: pd.DataFrame) -> str:
         f"What was found about {len(lowest)} LFs explains a part of their votes, by which their targets are scaled "
         f"(see audit): {examples}{', ...' if len(lowest) > _MAX_EXAMPLES else ''}."
     )
+
+
+def _refuse_without_meaning(targets: GradientTargets, space: FeatureSpace) -> None:
+    if not space.interpretable:
+        raise TargetsError(
+            f"the gradient targets are of {targets.num_features} features, such as the words of a bag, but the network "
+            f"reads {space!r}, in which no single feature has a meaning. Give what the LFs inspect as records, and "
+            "penalty=InsertionPenalty() (lol_lightning.losses), which puts words into texts; or give "
+            "feature_space=BagOfWords()."
+        )
 
 
 def check_targets(targets: GradientTargets, num_lfs: int, num_classes: int, num_features: int | None) -> None:

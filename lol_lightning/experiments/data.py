@@ -19,6 +19,7 @@ from lol_lightning.data.datamodule import LoLDataModule
 from lol_lightning.data.dataset import LoLDataset
 from lol_lightning.data.wrench import WrenchDataModule
 from lol_lightning.exceptions import ConfigurationError, DataError
+from lol_lightning.features.token_rows import TokenRows
 from lol_lightning.functional.short_repr import short_repr
 from lol_lightning.inspection import inspect_lfs
 from lol_lightning.lfs.record import LFRecord, Source
@@ -135,6 +136,8 @@ def _fingerprint_of_module(data: BaseDataModule) -> str:
         features = dataset.features
         if isinstance(features, SparseRows):
             _update(digest, features.indices, features.offsets, features.values)
+        elif isinstance(features, TokenRows):
+            _update(digest, features.ids, features.offsets, features.type_ids)
         else:
             _update(digest, features)
         _update(digest, dataset.votes, dataset.labels)

@@ -6,6 +6,8 @@ from lol_lightning.features.embeddings import TextEmbeddings
 from lol_lightning.features.feature_space import FeatureSpace, register_feature_space
 from lol_lightning.features.state import feature_space_from_state
 from lol_lightning.features.table import TableFeatures
+from lol_lightning.features.token_rows import TokenRows
+from lol_lightning.features.token_sequences import TokenSequences
 
 __all__ = [
     "BagOfWords",
@@ -13,6 +15,8 @@ __all__ = [
     "FeatureSpace",
     "TableFeatures",
     "TextEmbeddings",
+    "TokenRows",
+    "TokenSequences",
     "feature_space_from_state",
     "register_feature_space",
 ]

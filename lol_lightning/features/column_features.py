@@ -16,6 +16,7 @@ from torch import Tensor
 from lol_lightning._files.plain import check_fields, check_list
 from lol_lightning.exceptions import ConfigurationError, DataError
 from lol_lightning.features.feature_space import FeatureSpace, Matrix
+from lol_lightning.features.token_sequences import TokenSequences
 from lol_lightning.features.vocabulary import FOREIGN, MAPPED, SPLIT, FeatureMatch
 from lol_lightning.lfs.record import InspectedFeature
 from lol_lightning.lfs.rows import Rows, read_rows
@@ -36,7 +37,7 @@ class ColumnFeatures(FeatureSpace):
         parts: a dict, or pairs, of a name and a feature space. A space that is fitted already is kept as it is.
 
     Raises:
-        ConfigurationError: if there is no part, two have the same name, or one is no feature space.
+        ConfigurationError: if there is no part, two have the same name, or one is no feature space or has token ids.
 
     Example:
         >>> from lol_lightning.features import BagOfWords
@@ -63,6 +64,12 @@ class ColumnFeatures(FeatureSpace):
             names = [str(name) for name, _ in pairs]
             twice = next(name for name in names if names.count(name) > 1)
             raise ConfigurationError(f"two parts of ColumnFeatures have the name {twice!r}; rename one.")
+        for name, space in self.parts.items():
+            if isinstance(space, TokenSequences):
+                raise ConfigurationError(
+                    f"the part {name!r} of ColumnFeatures is {space!r}, whose token ids are no columns of a table. "
+                    "Give a TokenDataModule one joined text column, or the part as TextEmbeddings(encoder)."
+                )
         self._kept = {name for name, space in self.parts.items() if space.is_fitted}
 
     @property

@@ -106,6 +106,10 @@ class FeatureSpace(ABC):
     def check_rows(self, data: Rows) -> None:  # noqa: B027 - a space of one's own need not check
         """Raise ``DataError`` where rows cannot be read, before LFs run for minutes on them; by default nothing."""
 
+    def reads_like(self, other: FeatureSpace) -> bool:
+        """Whether a model that was trained on the features of one of two fitted spaces can read those of the other."""
+        return self.feature_names == other.feature_names
+
     def state(self) -> dict[str, Any]:
         """Return all that the fitted space holds, in plain types and tensors, as checkpoints and files carry it.
 

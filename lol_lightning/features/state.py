@@ -11,10 +11,11 @@ from lol_lightning.features.column_features import ColumnFeatures
 from lol_lightning.features.embeddings import TextEmbeddings
 from lol_lightning.features.feature_space import REGISTERED, FeatureSpace, register_feature_space
 from lol_lightning.features.table import TableFeatures
+from lol_lightning.features.token_sequences import TokenSequences
 
 __all__ = ["feature_space_from_state"]
 
-for _cls in (BagOfWords, ColumnFeatures, TableFeatures, TextEmbeddings):
+for _cls in (BagOfWords, ColumnFeatures, TableFeatures, TextEmbeddings, TokenSequences):
     register_feature_space(_cls)
 
 

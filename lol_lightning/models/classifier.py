@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -21,11 +20,22 @@ from lol_lightning.losses.weights import ClassWeighting, LFWeighting
 from lol_lightning.models._classifier_state import build_from, note_loaded, packed_state
 from lol_lightning.models.checkpoint_io import use_careful_checkpoints
 from lol_lightning.models.evaluation import EvaluatedPredictor
+from lol_lightning.models.fine_tuning import FineTuning
 from lol_lightning.models.lazy_adam import LazyAdam
+from lol_lightning.models.network_checks import check_default_network, check_tokens, refuse_penalty_on_tokens
+from lol_lightning.models.optimizers import (
+    OptimizerName,
+    check_settings,
+    count_steps,
+    groups_of,
+    optimizer_of,
+    take_usual_settings,
+)
 from lol_lightning.models.resumable import ResumableSteps
 from lol_lightning.models.sparse_gradients import clips_by_value, may_be_sent, wants_sparse_gradients
 from lol_lightning.models.training_monitor import TrainingMonitor
 from lol_lightning.networks import SparseMLP
+from lol_lightning.networks.pretrained import check_num_labels, load_by_name
 
 __all__ = ["LoLClassifier"]
 
@@ -39,7 +49,9 @@ class LoLClassifier(EvaluatedPredictor, ResumableSteps):
     Args:
         network: maps features to logits float (B, K). ``None`` stands for the paper's multi-layer perceptron on sparse
             or dense rows. A ``SplitNetwork`` receives ``SparseRows``; any other network receives dense features, one
-            batch at a time, and must be differentiable twice for ``method="lol"``.
+            batch at a time, and must be differentiable twice for a ``GradientPenalty``. A network over tokens receives
+            ``input_ids`` and what else its ``forward`` names (docs/transformers.md). The name or folder of a Hugging
+            Face model stands for its pretrained weights with a new head.
         num_features: d, needed by the default network only.
         num_classes: K.
         hidden_sizes: hidden layers of the default network.
@@ -50,11 +62,13 @@ class LoLClassifier(EvaluatedPredictor, ResumableSteps):
         class_weights: how much votes for each class count, see ``LoLLoss``.
         class_shares: what the mean prediction is to match, see ``LoLLoss``.
         shares_weight: how much that counts, see ``LoLLoss``.
-        optimizer: "adam", "lazy-adam" (touches only the rows of a sparse first layer that occur in the step), or
-            "auto": lazy for the default network from 20,000 features on. For another one, override
-            ``configure_optimizers``, or name a class on the command line.
-        lr: learning rate.
-        weight_decay: L2 penalty of the optimizer.
+        optimizer: "adam", "adamw", "lazy-adam" (touches only the rows of a sparse first layer that occur in the step),
+            or "auto": lazy for the default network from 20,000 features on, "adamw" for one that is fine-tuned. For
+            another one, override ``configure_optimizers``, or name a class on the command line.
+        lr: learning rate; by default 0.01, for a network with pretrained weights 2e-5, and 2e-4 for its adapter.
+        weight_decay: L2 penalty of the optimizer, in "adamw" apart from the gradient.
+        fine_tuning: learning rates by layer, their schedule, and memory; ``FineTuning()`` by default for a network with
+            pretrained weights.
         seed: of the smoothing samples of a penalty that is built here.
 
     Raises:
@@ -72,7 +86,7 @@ class LoLClassifier(EvaluatedPredictor, ResumableSteps):
 
     def __init__(
         self,
-        network: nn.Module | None = None,
+        network: nn.Module | str | None = None,
         num_features: int | None = None,
         num_classes: int | None = None,
         hidden_sizes: Sequence[int] = (64, 16),
@@ -83,20 +97,22 @@ class LoLClassifier(EvaluatedPredictor, ResumableSteps):
         class_weights: ClassWeighting | Sequence[float] | None = None,
         class_shares: Literal["validation"] | Sequence[float] | None = "validation",
         shares_weight: float = SHARES_WEIGHT,
-        optimizer: Literal["auto", "adam", "lazy-adam"] = "auto",
-        lr: float = 1e-2,
+        optimizer: OptimizerName = "auto",
+        lr: float | None = None,
         weight_decay: float = 0.0,
         seed: int = 0,
+        fine_tuning: FineTuning | Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
         check_choice("method", method, ("lol", "lol-simple"))
-        check_choice("optimizer", optimizer, ("auto", "adam", "lazy-adam"))
-        if not 0 <= weight_decay < float("inf"):
-            raise ConfigurationError(f"weight_decay = {weight_decay} must be a finite number, not below 0.")
-        if not 0 < lr < float("inf"):
-            raise ConfigurationError(f"lr = {lr} must be a finite number above 0.")
-        self.save_hyperparameters(ignore=["network", "penalty"])
+        check_settings(optimizer, lr, weight_decay)
+        self.save_hyperparameters(ignore=["network", "penalty", "fine_tuning"])
         self.hparams["hidden_sizes"] = list(hidden_sizes)
+        if (tuning := FineTuning.of(fine_tuning)) is not None:
+            self.hparams["fine_tuning"] = tuning.plain()
+        if isinstance(network, str):
+            # It is loaded once the number of classes is certain, and not at all where a checkpoint has its weights.
+            self.hparams["network"], network = network, None
         if method == "lol-simple":
             if penalty is not None:
                 rank_zero_info("method = 'lol-simple' is the vote loss alone: penalty= is left out.")
@@ -110,7 +126,8 @@ class LoLClassifier(EvaluatedPredictor, ResumableSteps):
         self.register_load_state_dict_pre_hook(build_from)  # type: ignore[no-untyped-call]
         self.register_load_state_dict_post_hook(note_loaded)  # type: ignore[no-untyped-call]
         self._note_hparams()
-        if num_classes is not None and (network is not None or num_features is not None):
+        has_name = "network" in self.hparams
+        if num_classes is not None and not has_name and (network is not None or num_features is not None):
             self._build()
 
     def configure_model(self) -> None:
@@ -133,12 +150,18 @@ class LoLClassifier(EvaluatedPredictor, ResumableSteps):
             self._take_feature_space(data.feature_space)
         self.lol.configure(self)
         if trainer.state.fn == "fit":
+            if data is not None:
+                check_tokens(self._network, data.dataset("train").features)
+            if (tuning := FineTuning.of(self.hparams.get("fine_tuning"))) is not None:
+                tuning.prepare(self._network)
             own = getattr(self.configure_optimizers, "__func__", None) is not LoLClassifier.configure_optimizers
             self._use_sparse_gradients(wants_sparse_gradients(self.hparams) and may_be_sent(trainer, own))
         self._note_hparams()
 
     def training_step(self, batch: LoLBatch, batch_idx: int) -> Tensor:
         """Return the loss of Eq. 4 for one batch, and log its terms."""
+        if not self._outputs_are_checked:
+            refuse_penalty_on_tokens(self.lol.penalty, batch.features)
         self._check_outputs(batch)
         terms = self.lol(self._network, batch, self.global_step)
         self._log_step(terms.logs(), len(batch))
@@ -153,24 +176,19 @@ class LoLClassifier(EvaluatedPredictor, ResumableSteps):
             super().backward(loss, *args, **kwargs)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        """Return Adam; it is lazy in the first layer where that layer's gradient is row-sparse.
+        """Return Adam, lazy in the first layer where that layer's gradient is row-sparse; see ``fine_tuning``.
 
         Raises:
-            ConfigurationError: if weights are float16, in which Adam's denominators become 0.
+            ConfigurationError: if no parameter is trained, or weights are float16, in which Adam's denominators become
+                0.
         """
-        hparams = self.hparams
-        if any(parameter.dtype == torch.float16 for parameter in self.parameters()):
-            raise ConfigurationError(
-                "float16 is too small for Adam: in precision='16-true' its second moments become 0, and weights NaN. "
-                "Use precision='16-mixed', 'bf16-mixed' or 'bf16-true', or override configure_optimizers."
-            )
-        return LazyAdam(self._parameter_groups(), lr=hparams["lr"], weight_decay=hparams["weight_decay"])
+        return optimizer_of(self)
 
     def on_fit_start(self) -> None:
         """Use row-sparse gradients where the optimizer takes them, also in an overridden ``configure_optimizers``."""
         self._monitor.start()
         self._outputs_are_checked = False
-        if not self.training:
+        if not (self.training and self._network.training):
             # A loaded model is; without dropout and, above all, without the penalty it would be another training.
             rank_zero_info("The model was in evaluation mode, as one that was loaded; it goes to training mode.")
             self.train()
@@ -179,6 +197,11 @@ class LoLClassifier(EvaluatedPredictor, ResumableSteps):
             self._use_sparse_gradients(
                 wants_sparse_gradients(self.hparams) and lazy and not clips_by_value(self.trainer)
             )
+
+    def on_train_start(self) -> None:
+        """Go on as the checkpoint says that is resumed, and count the steps that the learning rate follows."""
+        super().on_train_start()
+        count_steps(self.trainer, FineTuning.of(self.hparams.get("fine_tuning")))
 
     def on_train_end(self) -> None:
         """Warn where the fit ended otherwise than it should, and log what the penalty reached."""
@@ -206,22 +229,30 @@ class LoLClassifier(EvaluatedPredictor, ResumableSteps):
         return hasattr(self, "val_metrics")
 
     def _parameter_groups(self) -> list[dict[str, Any]]:
-        return [{"params": list(self.parameters())}]
+        return groups_of(self)
 
     def _build(self) -> None:
         hparams = self.hparams
-        for name in ("num_classes",) if self.network is not None else ("num_features", "num_classes"):
+        is_default = self.network is None and "network" not in hparams
+        for name in ("num_features", "num_classes") if is_default else ("num_classes",):
             if hparams[name] is None:
                 raise ConfigurationError(f"{name} is not known: give it, or fit with a data module that has it.")
         num_classes = hparams["num_classes"]
-        if self.network is None:
+        if is_default:
             sizes = hparams["num_features"], num_classes, hparams["hidden_sizes"], hparams["dropout"]
             self.network = SparseMLP(*sizes, sparse_grad=wants_sparse_gradients(hparams))
+        elif self.network is None:
+            self.network = load_by_name(hparams["network"], num_classes)
+        check_num_labels(self._network, num_classes)
+        take_usual_settings(hparams, self._network)
+        self._packed = None
         self.val_metrics, self.test_metrics = self._new_metrics("val"), self._new_metrics("test")
 
     def _take_sizes(self, data: BaseDataModule) -> None:
         sizes = {"num_features": data.num_features, "num_classes": data.num_classes, "num_lfs": data.num_lfs}
         self.hparams.update({name: sizes[name] for name in self._SIZES if self.hparams[name] is None})
+        if self.network is None and "network" not in self.hparams and data.feature_space is not None:
+            check_default_network(data.feature_space)
         if data.num_classes != self.hparams["num_classes"]:
             raise ConfigurationError(
                 f"the model has num_classes = {self.hparams['num_classes']}, but the data module has "

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from lol_lightning._files.checkpoints import check_weights
+from lol_lightning._files.packed import unpack
 from lol_lightning._files.state import read_archive
 from lol_lightning.exceptions import DataError
 
@@ -48,9 +49,16 @@ def check_model(state: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     ):
         raise DataError("it lacks hparams or state_dict, or holds more than these")
     check_weights(weights, hparams)
-    _check_sizes(hparams, weights)
+    if not _is_built_by_its_configuration(weights):
+        _check_sizes(hparams, weights)
     check_room(hparams, weights)
     return hparams, weights
+
+
+def _is_built_by_its_configuration(weights: Mapping[str, Any]) -> bool:
+    # What builds such a network compares the sizes of its configuration with the weights.
+    packed = weights.get("_extra_state")
+    return torch.is_tensor(packed) and unpack(packed, "its state").get("network") is not None
 
 
 def _check_sizes(hparams: Mapping[str, Any], weights: Mapping[str, Any]) -> None:

@@ -15,12 +15,13 @@ from lol_lightning._files.checkpoints import CHECKPOINT, CHECKPOINT_CURE, is_loc
 from lol_lightning._files.disk import building, reading
 from lol_lightning._files.state import write_archive
 from lol_lightning._lightning import LightningModule, rank_zero_info
-from lol_lightning.data.batch import Features, LoLBatch
+from lol_lightning.data.batch import Features, LoLBatch, features_to
 from lol_lightning.data.feature_batches import feature_batches
 from lol_lightning.exceptions import ConfigurationError, DataError, LoLError
 from lol_lightning.features import FeatureSpace
 from lol_lightning.models.model_file import MODEL, MODEL_CURE, check_checkpoint, model_state, read_model
 from lol_lightning.networks import SparseMLP, logits_of
+from lol_lightning.networks.pretrained import state_of_network
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -59,13 +60,13 @@ class Predictor(LightningModule):
         return self(batch.features).softmax(-1)
 
     @torch.no_grad()
-    def predict_proba(self, rows: Any, batch_size: int = 4096) -> Float[np.ndarray, "row cls"]:
+    def predict_proba(self, rows: Any, batch_size: int | None = None) -> Float[np.ndarray, "row cls"]:
         """Return class probabilities of new rows; neither LFs nor training rows are needed.
 
         Args:
             rows: texts, a DataFrame or data points, as the feature space reads them; or features float (n, ...), dense
-                or sparse, in the form that the network was trained on.
-            batch_size: rows of a forward pass.
+                or sparse, or ``TokenRows``, in the form that the network was trained on.
+            batch_size: rows of a forward pass; by default 4096, and 64 of texts as tokens.
 
         Returns:
             float64 (n, K), rows sum to 1.
@@ -78,17 +79,19 @@ class Predictor(LightningModule):
         self.eval()
         try:
             batches = feature_batches(rows, self.feature_space, batch_size)
-            found = [self(features.to(self.device)).softmax(-1).cpu() for features in batches]
+            found = [self(features_to(features, self.device)).softmax(-1).cpu() for features in batches]
         finally:
             self.train(training)
         return torch.cat(found).double().numpy() if found else np.empty((0, self.hparams["num_classes"]))
 
-    def predict(self, rows: Any, batch_size: int = 4096) -> np.ndarray:
+    def predict(self, rows: Any, batch_size: int | None = None) -> np.ndarray:
         """Return the most probable class of each row, int64 (n,); see ``predict_proba``."""
         return self.predict_proba(rows, batch_size).argmax(1)
 
     def save(self, path: str | Path) -> None:
         """Write the trained model with its feature space to one file of plain arrays and JSON.
+
+        A Hugging Face classifier is kept with its configuration, so that the file alone answers for new texts.
 
         Raises:
             ConfigurationError: if the network or the feature space is of a class of the user's own, which only its
@@ -102,7 +105,7 @@ class Predictor(LightningModule):
         Raises:
             ConfigurationError: as ``save``.
         """
-        if type(self._network) is not SparseMLP:
+        if type(self._network) is not SparseMLP and state_of_network(self._network) is None:
             raise ConfigurationError(
                 f"a network of the class {type(self._network).__name__} cannot be saved without its code. Save a "
                 "Lightning checkpoint (Trainer.save_checkpoint), and reload it with "

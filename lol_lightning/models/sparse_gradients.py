@@ -21,7 +21,8 @@ def wants_sparse_gradients(hparams: Mapping[str, Any]) -> bool:
         [False, False, True]
     """
     optimizer, size = hparams["optimizer"], hparams["num_features"]
-    return optimizer == "lazy-adam" or (optimizer == "auto" and size is not None and size >= LAZY_ROWS)
+    is_lazy = optimizer == "auto" and hparams.get("fine_tuning") is None
+    return optimizer == "lazy-adam" or (is_lazy and size is not None and size >= LAZY_ROWS)
 
 
 def may_be_sent(trainer: Trainer, has_own_optimizer: bool) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Protocol, runtime_checkable
@@ -11,9 +12,10 @@ from torch import Tensor, nn
 
 from lol_lightning.data.batch import Features, SparseRows
 from lol_lightning.exceptions import ConfigurationError, DataError
+from lol_lightning.features.token_rows import TokenRows
 from lol_lightning.networks.sparse_mlp import SparseMLP
 
-__all__ = ["SplitNetwork", "as_input", "evaluation_mode", "logits_of"]
+__all__ = ["SplitNetwork", "as_input", "evaluation_mode", "logits_of", "token_arguments"]
 
 
 @runtime_checkable
@@ -49,11 +51,15 @@ def evaluation_mode(network: nn.Module) -> Iterator[None]:
 
 
 def as_input(network: nn.Module, features: Features) -> Any:
-    """Return features in the form that a network reads: sparse rows stay so only for a ``SplitNetwork``.
+    """Return features in the form that a network reads.
+
+    Sparse rows stay so only for a ``SplitNetwork``; rows of tokens become a dictionary of padded tensors.
 
     Raises:
         DataError: if the default network was built for another number of features, or gets images or tokens.
     """
+    if isinstance(features, TokenRows):
+        features = features.batch()
     if isinstance(network, SparseMLP):
         if isinstance(features, Mapping):
             raise DataError(
@@ -79,18 +85,61 @@ def as_input(network: nn.Module, features: Features) -> Any:
 def logits_of(network: nn.Module, features: Features) -> Float[Tensor, "batch cls"]:
     """Send features through a network and return its logits, float (B, K).
 
-    Token dictionaries become keyword arguments, as Hugging Face models take them; of an output object, ``logits``
-    count.
+    Of a token dictionary, a network gets by name what its ``forward`` takes, as Hugging Face models do. A ``forward``
+    without ``input_ids`` gets these as its first argument. Of an output object, ``logits`` count.
 
     Raises:
-        ConfigurationError: if the network returns neither a tensor nor an object with ``logits``.
+        ConfigurationError: if the network needs what the batch does not hold, or returns neither a tensor nor an object
+            with ``logits``.
     """
     rows = as_input(network, features)
-    output = network(**rows) if isinstance(rows, Mapping) else network(rows)
+    if isinstance(rows, Mapping):
+        first, by_name = token_arguments(network, rows)
+        output = network(*first, **by_name)
+    else:
+        output = network(rows)
     logits = output if isinstance(output, Tensor) else getattr(output, "logits", None)
     if not isinstance(logits, Tensor):
+        hint = " Load it by AutoModelForSequenceClassification." if hasattr(output, "last_hidden_state") else ""
         raise ConfigurationError(
             f"the network returned a {type(output).__name__}; it must return logits float (B, K), or an object "
-            "that has them as .logits."
+            f"that has them as .logits.{hint}"
         )
     return logits
+
+
+def token_arguments(network: nn.Module, tokens: Mapping[str, Tensor]) -> tuple[tuple[Tensor, ...], dict[str, Tensor]]:
+    """Say how a network takes a token dictionary.
+
+    Returns:
+        Arguments by position and by name.
+
+    Raises:
+        ConfigurationError: if ``forward`` needs an argument that the dictionary does not hold.
+
+    Example:
+        >>> import torch
+        >>> tokens = {"input_ids": torch.zeros(1, 2), "attention_mask": torch.ones(1, 2)}
+        >>> first, by_name = token_arguments(nn.Identity(), tokens)
+        >>> len(first), list(by_name)
+        (1, [])
+    """
+    # A compiled network takes whatever the one within it takes.
+    plain = getattr(network, "_orig_mod", network)
+    parameters = inspect.signature(plain.forward).parameters
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
+        return (), dict(tokens)
+    names = [name for name, one in parameters.items() if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)]
+    by_name = {name: tokens[name] for name in names if name in tokens}
+    needed = [
+        name
+        for name, one in parameters.items()
+        if one.default is one.empty and one.kind is not one.VAR_POSITIONAL and name not in by_name
+    ]
+    first = (tokens["input_ids"],) if "input_ids" not in by_name and "input_ids" in tokens else ()
+    if missing := needed[len(first) :]:
+        raise ConfigurationError(
+            f"{type(plain).__name__}.forward needs {missing[0]!r}, and a batch of tokens holds {', '.join(tokens)}. "
+            "Name its arguments so, or give the others a default."
+        )
+    return first, by_name

@@ -159,7 +159,7 @@ def test_training_goes_on_from_a_checkpoint_with_the_same_rows_only(trained):
     assert trainer.current_epoch == 4
     other = data_module([text.replace("nice", "bad") for text in TEXTS], test=frame(NEW).assign(label=[1, 0, 0]))
     with pytest.raises(
-        DataError, match=r"trained on 6 features, and this data module has other ones, 6. Give it the same"
+        DataError, match=r"trained on 6 features, and this data module has other ones, 6 features. Give it the same"
     ):
         pl.Trainer(**trainer_options()).test(LoLClassifier(hidden_sizes=(4,)), other, ckpt_path=path, verbose=False)
 
