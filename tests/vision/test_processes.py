@@ -87,7 +87,7 @@ def test_the_rows_to_predict_are_those_of_the_test():
     assert len(torch.cat(pl.Trainer(**trainer_options()).predict(model, make()))) == 24
 
 
-def test_rows_that_are_drawn_class_by_class_tell_no_class_shares():
+def test_rows_that_are_drawn_class_by_class_tell_no_class_shares(caplog):
     data = make()
     data.setup()
     assert np.bincount(data.val_labels).tolist() == [5, 5]
@@ -95,7 +95,10 @@ def test_rows_that_are_drawn_class_by_class_tell_no_class_shares():
     assert LabeledVotes.of(data).shares_of_classes() is None
     for own, expected in (("validation", None), ([1, 3], [0.25, 0.75])):
         model = LoLClassifier(hidden_sizes=(4,), class_shares=own)
-        pl.Trainer(**trainer_options(max_epochs=1)).fit(model, data)
+        caplog.clear()
+        with caplog.at_level("INFO"):
+            pl.Trainer(**trainer_options(max_epochs=1)).fit(model, data)
+        assert ("drawn class by class and tell no class shares" in caplog.text) == (expected is None)
         assert (None if expected is None else model.lol.class_shares.tolist()) == expected
     unlabeled = make(split=SplitOptions(val_per_class=0))
     unlabeled.setup()
