@@ -18,7 +18,15 @@ from lol_lightning.networks.pretrained import usual_lr
 if TYPE_CHECKING:
     from lol_lightning.models.classifier import LoLClassifier
 
-__all__ = ["OptimizerName", "check_settings", "count_steps", "groups_of", "optimizer_of", "take_usual_settings"]
+__all__ = [
+    "DEFAULT_LR",
+    "OptimizerName",
+    "check_settings",
+    "count_steps",
+    "groups_of",
+    "optimizer_of",
+    "take_usual_settings",
+]
 
 OptimizerName: TypeAlias = Literal["auto", "adam", "adamw", "lazy-adam"]
 
