@@ -50,9 +50,15 @@ def map_records(
         rank_zero_info(line)
     if line := _describe_opaque(audit):
         rank_zero_info(line)
-    unmapped = [records[i].name for i in targets.lfs_without_features if records[i].features]
-    # Where no single feature has a meaning, penalties ask by other means than targets.
-    if unmapped and space.interpretable:
+    if not space.interpretable:
+        rank_zero_info(
+            "No single number of an embedding stands for a word, so there are no gradient targets: a demand on words "
+            "is made by inserting them, or in a bag of words beside the embedding (ColumnFeatures)."
+            if space.num_features
+            else "No gradient can be asked of token ids, so there are no gradient targets: a demand on words is made by "
+            "inserting them (InsertionPenalty)."
+        )
+    elif unmapped := [records[i].name for i in targets.lfs_without_features if records[i].features]:
         rank_zero_info(
             "Nothing that these LFs inspect became a gradient target (see audit); they train with their votes alone: "
             f"{unmapped}."

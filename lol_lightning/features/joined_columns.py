@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias
@@ -11,6 +12,7 @@ from lol_lightning.features.vocabulary import FOREIGN
 from lol_lightning.lfs.record import InspectedFeature, LFRecord
 from lol_lightning.lfs.rows import Rows, column_of
 from lol_lightning.lfs.token_lists import text_of
+from lol_lightning.lfs.words import WORD
 
 __all__ = ["JoinedColumns", "describe_joined", "in_joined_columns", "joined_columns", "joined_features"]
 
@@ -20,13 +22,15 @@ JoinedColumns: TypeAlias = dict[str, tuple[str, ...]]
 _ROWS = 200
 _MOST, _FEW = 0.95, 0.5
 """Share of the rows whose text holds that of the column, at least, and of rows that hold another row's, at most."""
+_WORD = re.compile(WORD)
 _OF_WORDS = ("token", "prefix", "suffix", "substring")
 
 
 def joined_columns(data: Rows, text_columns: Sequence[str], columns: Iterable[str]) -> JoinedColumns:
-    """Find the columns whose texts stand within those of a text column, row by row.
+    """Find the columns whose words stand, in their order, within those of a text column, row by row.
 
-    A row holds another row's text by chance only: where that happens often, nothing is concluded.
+    Capitals, blanks and marks do not count. A row holds another row's text by chance only: where that happens often,
+    nothing is concluded.
 
     Args:
         data: rows, the first 200 of which are looked at.
@@ -95,32 +99,20 @@ def _found_in(feature: InspectedFeature, space: FeatureSpace, joined: JoinedColu
 
 
 def _texts(data: Rows, column: str) -> list[str]:
-    """Return the texts of the first rows in lower case, with single blanks; empty for what is no text."""
+    """Return the words of the first rows in lower case, each between blanks; empty for what is no text."""
     if not isinstance(data, list | tuple) and hasattr(data, "columns"):
         # Records write the name of a column as text, whatever it is.
         column = next((name for name in data.columns if str(name) == column), column)
     values = column_of(data[:_ROWS], column)
-    return [" ".join((text_of(value) or "").lower().split()) for value in values or ()]
+    words = [_WORD.findall((text_of(value) or "").lower()) for value in values or ()]
+    return [f" {' '.join(row)} " if row else "" for row in words]
 
 
 def _holds(wholes: Sequence[str], parts: Sequence[str]) -> bool:
     rows = [i for i, part in enumerate(parts) if part]
     if not wholes or not rows:
         return False
-    held = sum(_within(parts[i], wholes[i]) for i in rows)
+    held = sum(parts[i] in wholes[i] for i in rows)
     others = [(i, j) for i, j in zip(rows, rows[1:] + rows[:1], strict=True) if parts[i] != parts[j]]
-    by_chance = sum(_within(parts[j], wholes[i]) for i, j in others)
+    by_chance = sum(parts[j] in wholes[i] for i, j in others)
     return bool(others) and held >= _MOST * len(rows) and by_chance <= _FEW * len(others)
-
-
-def _within(part: str, whole: str) -> bool:
-    """Tell whether a text holds another one as whole words."""
-    start = whole.find(part)
-    while start >= 0:
-        end = start + len(part)
-        if not (start and whole[start - 1].isalnum() and part[0].isalnum()) and not (
-            whole[end : end + 1].isalnum() and part[-1].isalnum()
-        ):
-            return True
-        start = whole.find(part, start + 1)
-    return False

@@ -74,6 +74,8 @@ def test_a_column_that_the_model_reads_is_mapped_in_itself():
     [
         (["Great", "Bad buy"], True),
         (["great", "bad  BUY"], True),
+        (["*Great*", "bad, buy!"], True),
+        (["!!", "..."], False),
         ([["Great"], ["Bad", "buy"]], True),
         (["Great", None], False),
         (["reat", "ad buy"], False),

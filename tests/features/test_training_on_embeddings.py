@@ -1,6 +1,12 @@
 """From texts through a frozen encoder to a trained model, its file, and answers for new rows."""
 
+import json
+import logging
+import os
 import pickle
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -46,8 +52,11 @@ def fitted(space, **arguments):
 
 
 @pytest.mark.parametrize("method", ["lol-simple", "lol"])
-def test_a_head_learns_on_embeddings_alone(folder, method):
-    trainer, model, data = fitted(embeddings(folder), method=method)
+def test_a_head_learns_on_embeddings_alone(folder, method, caplog):
+    with caplog.at_level(logging.INFO):
+        trainer, model, data = fitted(embeddings(folder), method=method)
+    assert "in a bag of words beside the embedding (ColumnFeatures)" in caplog.text
+    assert "train with their votes alone" not in caplog.text
     assert trainer.callback_metrics["val_accuracy"] == 1
     assert data.num_features == 32
     assert len(data.gradient_targets) == 0
@@ -120,3 +129,17 @@ def test_the_label_model_takes_it(folder):
 class _Point:
     def __init__(self, text):
         self.text = text
+
+
+@pytest.mark.ddp
+@pytest.mark.slow
+def test_spawned_processes_train_on_embeddings(folder, tmp_path):
+    script = Path(__file__).parents[1] / "helpers" / "spawn_embeddings.py"
+    environment = {**os.environ, "PYTHONPATH": f"{Path(__file__).parents[2]}{os.pathsep}{script.parent}"}
+    command = [sys.executable, str(script), str(folder), str(tmp_path / "cache")]
+    output = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=280).stdout
+    result = json.loads(output.rpartition("RESULT ")[2])
+    assert result["accuracy"] == 1
+    assert result["finite"]
+    assert np.argmax(result["proba"], 1).tolist() == [1, 0]
+    assert len(list((tmp_path / "cache").rglob("*.npz"))) >= 1
