@@ -55,8 +55,8 @@ def map_records(
             "No single number of an embedding stands for a word, so there are no gradient targets: a demand on words "
             "is made by inserting them, or in a bag of words beside the embedding (ColumnFeatures)."
             if space.num_features
-            else "No gradient can be asked of token ids, so there are no gradient targets: a demand on words is made by "
-            "inserting them (InsertionPenalty)."
+            else "No gradient can be asked of token ids, so there are no gradient targets: a demand on words is made "
+            "by inserting them (InsertionPenalty)."
         )
     elif unmapped := [records[i].name for i in targets.lfs_without_features if records[i].features]:
         rank_zero_info(
