@@ -136,6 +136,18 @@ class BaseDataModule(SharedSetup):
         return self.dataset("train").gradient_targets
 
     @property
+    def lfs_without_demands(self) -> list[str]:
+        """Names of the LFs that train with their votes alone, as nothing that they inspect is a demand on the model."""
+        dataset = self.dataset("train")
+        if dataset.example_targets is not None:
+            return []
+        if self.has_insertions:
+            heard = set() if dataset.insertions is None else set(dataset.insertions.lf.tolist())
+            return [name for i, name in enumerate(self.lf_names) if i not in heard]
+        targets = dataset.gradient_targets
+        return self.lf_names if targets is None else [self.lf_names[i] for i in targets.lfs_without_features]
+
+    @property
     def example_targets(self) -> ExampleTargets | None:
         """What the LFs demand of the model's gradient at each training row; ``None`` with ``gradient_targets``."""
         return self.dataset("train").example_targets

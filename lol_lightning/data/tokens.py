@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from lol_lightning.data.datamodule import LoLDataModule
@@ -66,3 +67,10 @@ class TokenDataModule(LoLDataModule):
         super().__init__(
             train, val, test, predict, feature_space=space, text_column=text_column, batch_size=batch_size, **options
         )
+
+    @classmethod
+    def load_from_checkpoint(  # type: ignore[override]
+        cls, checkpoint_path: str | os.PathLike[str], predict: Rows | None = None, **overrides: Any
+    ) -> LoLDataModule:
+        """Rebuild a data module from a Lightning checkpoint, with its tokenizer: a ``LoLDataModule``, see there."""
+        return LoLDataModule.load_from_checkpoint(checkpoint_path, predict, **overrides)

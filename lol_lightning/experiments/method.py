@@ -23,6 +23,7 @@ from lol_lightning.losses import ExamplePenalty, GradientPenalty, LabeledVotes, 
 from lol_lightning.losses.penalties import DEFAULT_ALPHA, as_penalty
 from lol_lightning.models.classifier import LoLClassifier
 from lol_lightning.models.metrics import Score
+from lol_lightning.models.optimizers import DEFAULT_LR
 
 __all__ = ["OPTIMIZER", "PENALTY_NUMBERS", "Method", "Ranges"]
 
@@ -248,6 +249,8 @@ class Method:
     def _arguments(self) -> dict[str, Any]:
         parameters = inspect.signature(self.model.__init__).parameters
         defaults = {name: p.default for name, p in parameters.items() if p.default is not inspect.Parameter.empty}
+        if "lr" in defaults and defaults["lr"] is None:
+            defaults["lr"] = DEFAULT_LR
         return {**defaults, **self.options}
 
     def _penalty_for(self, prepared: Prepared, **defaults: Any) -> Penalty:

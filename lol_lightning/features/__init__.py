@@ -3,6 +3,7 @@
 from lol_lightning.features.bag_of_words import BagOfWords
 from lol_lightning.features.column_features import ColumnFeatures
 from lol_lightning.features.embeddings import TextEmbeddings
+from lol_lightning.features.encoder_features import encoder_features
 from lol_lightning.features.feature_space import FeatureSpace, register_feature_space
 from lol_lightning.features.state import feature_space_from_state
 from lol_lightning.features.table import TableFeatures
@@ -17,6 +18,7 @@ __all__ = [
     "TextEmbeddings",
     "TokenRows",
     "TokenSequences",
+    "encoder_features",
     "feature_space_from_state",
     "register_feature_space",
 ]

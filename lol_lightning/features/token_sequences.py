@@ -137,6 +137,10 @@ class TokenSequences(FeatureSpace):
         """Return the tokens of training rows."""
         return self.transform(data)
 
+    def transform_keeping(self, data: Rows, spans: Sequence[Span]) -> TokenRows:
+        """Return the tokens of rows, those of a span of each text included; see ``transform``."""
+        return self.transform(data, keep=spans)
+
     def transform(self, data: Rows, keep: Sequence[Span | None] | None = None) -> TokenRows:
         """Return the tokens of rows, n of them.
 

@@ -96,21 +96,18 @@ def terms_of(
         default_column: where a finding is looked up that names no column.
         seed: of the choice among the examples of a rule.
     """
-    rules: dict[tuple[object, ...], dict[object, list[InspectedFeature]]] = defaultdict(lambda: defaultdict(list))
+    rules: dict[tuple[object, str], dict[int, list[InspectedFeature]]] = defaultdict(lambda: defaultdict(list))
     for number, feature in enumerate(record.in_force()):
-        if (
-            feature.kind not in _WORD_KINDS
-            or feature.value == 0
-            or _column(feature, default_column) not in vocabularies
-        ):
+        column = feature.column or default_column
+        if feature.kind not in _WORD_KINDS or feature.value == 0 or column not in vocabularies:
             continue
         alone = feature.value < 0 or feature.source in ("probed", "surrogate")
         rule = number if alone else (feature.source, feature.label, feature.clause)
-        rules[rule, feature.column][feature.group].append(feature)
+        rules[rule, column][feature.group].append(feature)
     terms: dict[tuple[int, str, str | None, bool], Term] = {}
     generator = np.random.default_rng([seed, lf])
     for (_, column), groups in rules.items():
-        for term in _examples(lf, list(groups.values()), vocabularies[column or default_column], generator):
+        for term in _examples(lf, list(groups.values()), vocabularies[column], generator):
             terms.setdefault((term.cls, term.text.lower(), term.column, term.value > 0), term)
     return list(terms.values())
 
@@ -122,6 +119,7 @@ def _examples(
     if not all(alternatives):
         return []
     first = groups[0][0]
+    chosen: list[tuple[tuple[str, InspectedFeature], ...]]
     if len(alternatives) == 1:
         chosen = [(one,) for one in alternatives[0]]
     elif np.prod([len(words) for words in alternatives]) <= MAX_PHRASES:
@@ -138,7 +136,3 @@ def _examples(
         )
         for example in chosen
     ]
-
-
-def _column(feature: InspectedFeature, default: str) -> str:
-    return feature.column or default

@@ -16,6 +16,7 @@ from lol_lightning.data.options import Classes, ClassShares
 from lol_lightning.data.voters import Records
 from lol_lightning.exceptions import ConfigurationError, DataError, VotesError
 from lol_lightning.features import FeatureSpace
+from lol_lightning.features.encoder_features import space_of
 from lol_lightning.functional.gradient_targets import GradientTargets
 from lol_lightning.functional.votes import ABSTAIN
 from lol_lightning.label_model.answers import LabelModelAnswers
@@ -101,6 +102,7 @@ class LoLLabelModel(LabelModelAnswers):
         lfs: Sequence[LabelingFunction] | None = None,
         records: Records | GradientTargets | None = None,
         feature_space: FeatureSpace | None = None,
+        encoder: Any = None,
         text_column: str = "text",
         inspect: InspectMode | InspectOptions = "traced",
         batch_size: int = 128,
@@ -126,6 +128,9 @@ class LoLLabelModel(LabelModelAnswers):
                 matched by name. Or ``GradientTargets`` in the features of ``X``, instead of ``lfs``.
             feature_space: turns ``X`` into features, such as ``TableFeatures()``; by default ``BagOfWords()`` of
                 ``text_column``. A fitted one is used as it is.
+            encoder: name or folder of a pretrained encoder of texts, or a function from texts to an array (n, d); its
+                embeddings stand beside the words, see ``encoder_features``. What the LFs inspect is then inserted into
+                rows (``InsertionPenalty``). In place of ``feature_space``.
             text_column: column of the text.
             inspect: "traced", "all" or "declared", see ``LoLDataModule``: ``lfs`` of which nothing is on record are
                 traced on ``X`` by default, probed, too, or left without gradients.
@@ -155,6 +160,7 @@ class LoLLabelModel(LabelModelAnswers):
             TargetsError: if ``GradientTargets`` do not fit the votes or ``X``.
         """
         arguments = classifier_arguments(kwargs, classifier_keywords(), with_features=X is not None)
+        feature_space = space_of(encoder, feature_space, text_column)
         of_rows: dict[str, Any] = {"lfs": lfs, "records": records, "feature_space": feature_space}
         for name, value in of_rows.items():
             if X is None and value is not None:

@@ -216,27 +216,13 @@ def quiet(verbose: bool) -> Iterator[None]:
 
 
 def _warn_of_lfs_without_targets(data: BaseDataModule) -> None:
-    targets = data.gradient_targets
-    bare = [data.lf_names[i] for i in targets.lfs_without_features] if targets is not None else data.lf_names
-    if bare:
+    if bare := data.lfs_without_demands:
         names = ", ".join(map(repr, bare[:_MAX_NAMES])) + (
             f" and {len(bare) - _MAX_NAMES} more" * (len(bare) > _MAX_NAMES)
         )
-        cure = "Declare what they inspect with features={label: [words]}, or fit with inspect='all', which probes them."
-        if data.feature_space is not None and not data.feature_space.interpretable:
-            cure = (
-                "No single number of an embedding stands for a word: put a bag of words beside it, ColumnFeatures("
-                "{'words': BagOfWords(), 'meaning': TextEmbeddings(encoder)})."
-            )
+        what = "no term that brings their vote where it is inserted" if data.has_insertions else "no gradient targets"
         warnings.warn(
-            f"{len(bare)} of {data.num_lfs} lfs have no gradient targets, so that only their votes train: {names}. "
-            + cure,
+            f"{len(bare)} of {data.num_lfs} lfs have {what}, so that only their votes train: {names}. Declare what they "
+            "inspect with features={label: [words]}, or fit with inspect='all', which probes them.",
             stacklevel=4,
         )
-
-
-def _accelerator(device: str) -> dict[str, Any]:
-    name = torch.device(device)
-    if name.type == "cpu":
-        return {"accelerator": "cpu", "devices": 1}
-    return {"accelerator": "gpu" if name.type == "cuda" else name.type, "devices": [name.index or 0]}

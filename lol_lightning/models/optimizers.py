@@ -18,7 +18,15 @@ from lol_lightning.networks.pretrained import usual_lr
 if TYPE_CHECKING:
     from lol_lightning.models.classifier import LoLClassifier
 
-__all__ = ["OptimizerName", "check_settings", "count_steps", "groups_of", "optimizer_of", "take_usual_settings"]
+__all__ = [
+    "DEFAULT_LR",
+    "OptimizerName",
+    "check_settings",
+    "count_steps",
+    "groups_of",
+    "optimizer_of",
+    "take_usual_settings",
+]
 
 OptimizerName: TypeAlias = Literal["auto", "adam", "adamw", "lazy-adam"]
 
@@ -63,7 +71,8 @@ def optimizer_of(model: LoLClassifier) -> OptimizerLRScheduler:
     if any(parameter.dtype == torch.float16 for parameter in model.parameters()):
         raise ConfigurationError(
             "float16 is too small for Adam: in precision='16-true' its second moments become 0, and weights NaN. "
-            "Use precision='16-mixed', 'bf16-mixed' or 'bf16-true', or override configure_optimizers."
+            "Use precision='16-mixed', 'bf16-mixed' or 'bf16-true', network.float() where weights were loaded so, or "
+            "override configure_optimizers."
         )
     groups = model._parameter_groups()
     if not any(group["params"] for group in groups):

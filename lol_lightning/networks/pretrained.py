@@ -30,7 +30,8 @@ def load_by_name(name: str, num_classes: int) -> nn.Module:
     """
     auto = text_package("transformers", f"network = {name!r}").AutoModelForSequenceClassification
     try:
-        return auto.from_pretrained(name, num_labels=num_classes)
+        # Some weights are stored in half precision, in which they would not learn from small steps.
+        return auto.from_pretrained(name, num_labels=num_classes).float()
     except (OSError, ValueError) as error:
         reason = str(error).partition("\n")[0]
         raise ConfigurationError(

@@ -119,7 +119,8 @@ def test_checkpoints_hold_the_tokenizer(tmp_path):
     trainer.fit(model, data)
     trainer.save_checkpoint(tmp_path / "model.ckpt")
     texts = ["win a prize of the day", "nice song"]
-    again = LoLDataModule.load_from_checkpoint(tmp_path / "model.ckpt", predict=texts)
+    again = TokenDataModule.load_from_checkpoint(tmp_path / "model.ckpt", predict=texts)
+    assert type(again) is LoLDataModule
     assert repr(again.feature_space) == repr(data.feature_space)
     loaded = LoLClassifier.load_from_checkpoint(tmp_path / "model.ckpt", network=tiny_bert())
     assert loaded.feature_space.reads_like(data.feature_space)

@@ -47,10 +47,12 @@ def test_a_configuration_that_does_not_fit_the_weights_is_refused():
 def test_a_folder_is_loaded_with_a_new_head(tmp_path):
     network = tiny_bert(2)
     network.save_pretrained(tmp_path / "two")
-    network.bert.save_pretrained(tmp_path / "encoder")
+    network.bert.half().save_pretrained(tmp_path / "encoder")
+    network.float()
     again = load_by_name(str(tmp_path / "encoder"), 4)
     assert again(TOKENS).logits.shape == (1, 4)
     assert torch.equal(again.bert.pooler.dense.weight, network.bert.pooler.dense.weight)
+    assert {parameter.dtype for parameter in again.parameters()} == {torch.float32}
     assert usual_lr(again) == 2e-5
     assert usual_lr(again.requires_grad_(False)) is None
     assert usual_lr(network) is None
