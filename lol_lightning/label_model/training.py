@@ -222,7 +222,14 @@ def _warn_of_lfs_without_targets(data: BaseDataModule) -> None:
         )
         what = "no term that brings their vote where it is inserted" if data.has_insertions else "no gradient targets"
         warnings.warn(
-            f"{len(bare)} of {data.num_lfs} lfs have {what}, so that only their votes train: {names}. Declare what they "
-            "inspect with features={label: [words]}, or fit with inspect='all', which probes them.",
+            f"{len(bare)} of {data.num_lfs} lfs have {what}, so that only their votes train: {names}. Declare what "
+            "they inspect with features={label: [words]}, or fit with inspect='all', which probes them.",
             stacklevel=4,
         )
+
+
+def _accelerator(device: str) -> dict[str, Any]:
+    name = torch.device(device)
+    if name.type == "cpu":
+        return {"accelerator": "cpu", "devices": 1}
+    return {"accelerator": "gpu" if name.type == "cuda" else name.type, "devices": [name.index or 0]}
