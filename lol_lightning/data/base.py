@@ -26,6 +26,8 @@ __all__ = ["BaseDataModule", "ClassShares", "LoaderOptions", "ModelDefaults", "d
 PRIOR_ROWS, MAX_ALPHA = 1000, 10.0
 """R and the largest alpha of ``alpha_of_prior`` for gradients that all rows have in common. They were chosen on the
 validation rows of six text sets, see docs/notes.md."""
+INSERTION_PRIOR_ROWS, INSERTION_MAX_ALPHA = 300, 3.0
+"""The same for insertions, chosen on the validation rows of three text sets with 100 rows."""
 
 
 class BaseDataModule(SharedSetup):
@@ -112,7 +114,8 @@ class BaseDataModule(SharedSetup):
         where they are many.
         """
         num_rows = self.dataset("train").num_covered_rows
-        return ModelDefaults(alpha=alpha_of_prior(num_rows, PRIOR_ROWS, MAX_ALPHA))
+        prior = (INSERTION_PRIOR_ROWS, INSERTION_MAX_ALPHA) if self.has_insertions else (PRIOR_ROWS, MAX_ALPHA)
+        return ModelDefaults(alpha=alpha_of_prior(num_rows, *prior))
 
     @property
     def class_shares(self) -> ClassShares | None:

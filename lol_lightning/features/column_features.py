@@ -35,9 +35,13 @@ class ColumnFeatures(FeatureSpace):
 
     Args:
         parts: a dict, or pairs, of a name and a feature space. A space that is fitted already is kept as it is.
+        weights: by name, what the features of a part are multiplied with, 1 where nothing is said; as
+            ``transformer_weights`` of scikit-learn. The hundreds of numbers of an embedding outweigh a dozen words of a
+            row, unless they are made small.
 
     Raises:
-        ConfigurationError: if there is no part, two have the same name, or one is no feature space or has token ids.
+        ConfigurationError: if there is no part, two have the same name, one is no feature space or has token ids, or a
+            weight is of no part or not a finite number above 0.
 
     Example:
         >>> from lol_lightning.features import BagOfWords
@@ -49,7 +53,11 @@ class ColumnFeatures(FeatureSpace):
         FeatureMatch(parts=((3,),), remark='mapped')
     """
 
-    def __init__(self, parts: Mapping[str, FeatureSpace] | Iterable[tuple[str, FeatureSpace]]) -> None:
+    def __init__(
+        self,
+        parts: Mapping[str, FeatureSpace] | Iterable[tuple[str, FeatureSpace]],
+        weights: Mapping[str, float] | None = None,
+    ) -> None:
         pairs = list(parts.items() if isinstance(parts, Mapping) else parts)
         if not pairs:
             raise ConfigurationError("ColumnFeatures has no parts; give a dict of feature spaces by name.")
@@ -69,6 +77,12 @@ class ColumnFeatures(FeatureSpace):
                 raise ConfigurationError(
                     f"the part {name!r} of ColumnFeatures is {space!r}, whose token ids are no columns of a table. "
                     "Give a TokenDataModule one joined text column, or the part as TextEmbeddings(encoder)."
+                )
+        self.weights = {str(name): float(weight) for name, weight in (weights or {}).items()}
+        for name, weight in self.weights.items():
+            if name not in self.parts or not 0 < weight < float("inf"):
+                raise ConfigurationError(
+                    f"weights = {{{name!r}: {weight}}}; give a finite number above 0 for one of {list(self.parts)}."
                 )
         self._kept = {name for name, space in self.parts.items() if space.is_fitted}
 
@@ -115,9 +129,9 @@ class ColumnFeatures(FeatureSpace):
 
     @property
     def feature_scale(self) -> Float[Tensor, " feature"]:
-        """float32 (d,): those of the parts."""
+        """float32 (d,): those of the parts, times their weights."""
         self._check_fitted()
-        return torch.cat([space.feature_scale for space in self.parts.values()])
+        return torch.cat([space.feature_scale * self._weight(name) for name, space in self.parts.items()])
 
     def fit_transform(self, data: Rows, inspected: Iterable[InspectedFeature] = ()) -> Matrix:
         """Learn each part from training rows, unless it was fitted before it became one; return their features.
@@ -131,18 +145,16 @@ class ColumnFeatures(FeatureSpace):
         """
         self._refuse_plain_texts(data)
         inspected = list(inspected)
-        return _side_by_side(
-            [
-                space.transform(data) if name in self._kept else space.fit_transform(data, inspected)
-                for name, space in self.parts.items()
-            ]
+        return self._side_by_side(
+            space.transform(data) if name in self._kept else space.fit_transform(data, inspected)
+            for name, space in self.parts.items()
         )
 
     def transform(self, data: Rows) -> Matrix:
         """Return the features of rows, float32 (n, d), dense or CSR."""
         self._check_fitted()
         self._refuse_plain_texts(data)
-        return _side_by_side([space.transform(data) for space in self.parts.values()])
+        return self._side_by_side(space.transform(data) for space in self.parts.values())
 
     def check_rows(self, data: Rows) -> None:
         """Raise ``DataError`` where some part cannot read the rows."""
@@ -184,7 +196,7 @@ class ColumnFeatures(FeatureSpace):
             ConfigurationError: if the class of a part is not registered.
         """
         parts = [[name, space.state()] for name, space in self.parts.items()]
-        return {**super().state(), "parts": parts, "kept": sorted(self._kept)}
+        return {**super().state(), "parts": parts, "kept": sorted(self._kept), "weights": dict(self.weights)}
 
     @classmethod
     def from_state(cls: type[SpaceT], state: Mapping[str, Any]) -> SpaceT:
@@ -197,14 +209,14 @@ class ColumnFeatures(FeatureSpace):
 
         where = f"the state of a {cls.__name__}"
         pairs = []
-        fields = check_fields(state, {"class": str, "parts": list, "kept": list}, where)
+        fields = check_fields(state, {"class": str, "parts": list, "kept": list, "weights": dict}, where)
         for pair in check_list(fields["parts"], list, where):
             if len(pair) != 2 or not isinstance(pair[0], str):
                 raise DataError(f"{where} has the part {pair!r:.80}, not a name with a state.")
             pairs.append((pair[0], feature_space_from_state(pair[1])))
         try:
-            space = cls(pairs)
-        except ConfigurationError as error:
+            space = cls(pairs, fields["weights"])
+        except (ConfigurationError, TypeError, ValueError) as error:
             raise DataError(f"{where} is broken: {error}") from error
         space._kept = set(check_list(fields["kept"], str, f"kept in {where}"))
         return space
@@ -214,6 +226,20 @@ class ColumnFeatures(FeatureSpace):
         shown = parts if len(parts) <= 140 else f"{', '.join(map(repr, self.parts)):.110}"
         size = f"{self.num_features} features" if self.is_fitted else "not fitted"
         return f"{type(self).__name__}({shown}, {size})"
+
+    def _weight(self, name: str) -> float:
+        return self.weights.get(name, 1.0)
+
+    def _side_by_side(self, blocks: Iterable[Matrix]) -> Matrix:
+        weighted: list[Any] = [
+            block if self._weight(name) == 1 else block * np.float32(self._weight(name))
+            for name, block in zip(self.parts, blocks, strict=True)
+        ]
+        if any(sp.issparse(block) for block in weighted):
+            return sp.csr_matrix(
+                sp.hstack([sp.csr_matrix(block) for block in weighted], format="csr"), dtype=np.float32
+            )
+        return np.concatenate([np.asarray(block) for block in weighted], axis=1, dtype=np.float32)
 
     def _starts(self) -> Iterator[int]:
         """Where the features of each part begin."""
@@ -243,9 +269,3 @@ class ColumnFeatures(FeatureSpace):
 def _pieces(match: FeatureMatch) -> tuple[bool, int]:
     """Tell whether a term was split, and into how many parts."""
     return match.remark.startswith(SPLIT), len(match.parts)
-
-
-def _side_by_side(blocks: Sequence[Matrix]) -> Matrix:
-    if any(sp.issparse(block) for block in blocks):
-        return sp.csr_matrix(sp.hstack([sp.csr_matrix(block) for block in blocks], format="csr"), dtype=np.float32)
-    return np.concatenate([np.asarray(block) for block in blocks], axis=1, dtype=np.float32)

@@ -59,7 +59,7 @@ class InsertionOptions:
         ('random', 'alone')
     """
 
-    max_insertions: int = 2000
+    max_insertions: int = 1000
     terms_per_step: int | None = 12
     rows_per_term: int = 6
     places: Sequence[Place] = ("random", "alone")

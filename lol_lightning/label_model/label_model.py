@@ -129,8 +129,7 @@ class LoLLabelModel(LabelModelAnswers):
             feature_space: turns ``X`` into features, such as ``TableFeatures()``; by default ``BagOfWords()`` of
                 ``text_column``. A fitted one is used as it is.
             encoder: name or folder of a pretrained encoder of texts, or a function from texts to an array (n, d); its
-                embeddings stand beside the words, see ``encoder_features``. What the LFs inspect is then inserted into
-                rows (``InsertionPenalty``). In place of ``feature_space``.
+                embeddings stand beside the words, see ``encoder_features``. In place of ``feature_space``.
             text_column: column of the text.
             inspect: "traced", "all" or "declared", see ``LoLDataModule``: ``lfs`` of which nothing is on record are
                 traced on ``X`` by default, probed, too, or left without gradients.

@@ -328,3 +328,21 @@ def test_a_vectorizer_with_an_analyzer_of_its_own_gets_no_joined_words():
     space = BagOfWords(CountVectorizer(analyzer=lambda tokens: tokens))
     with pytest.raises(DataError, match="its words would be cut"):
         space.fit(pd.DataFrame({"text": [["a", "b"], ["c"]]}))
+
+
+def test_weights_scale_parts_and_their_gradient_targets(tmp_path):
+    rows = pd.DataFrame({"title": ["great buy", "meh"], "body": ["works", "it broke"]})
+    parts = {"title": BagOfWords(text_column="title"), "body": BagOfWords(text_column="body")}
+    plain, weighted = ColumnFeatures(parts), ColumnFeatures(parts, weights={"body": 0.25})
+    first, second = plain.fit_transform(rows).toarray(), weighted.fit_transform(rows).toarray()
+    assert np.array_equal(second[:, :3], first[:, :3])
+    assert np.array_equal(second[:, 3:], 0.25 * first[:, 3:])
+    assert weighted.feature_scale.tolist() == [1, 1, 1, 0.25, 0.25, 0.25]
+    again = feature_space_from_state(weighted.state())
+    assert np.array_equal(again.transform(rows).toarray(), second)
+
+
+@pytest.mark.parametrize("weights", [{"title": 0}, {"title": float("nan")}, {"other": 1}])
+def test_weights_of_no_part_or_no_number_are_refused(weights):
+    with pytest.raises(ConfigurationError, match="weights"):
+        ColumnFeatures({"title": BagOfWords(text_column="title")}, weights=weights)

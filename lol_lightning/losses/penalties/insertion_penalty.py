@@ -24,8 +24,8 @@ from lol_lightning.networks import evaluation_mode, logits_of
 
 __all__ = ["INSERTION_C", "InsertionPenalty"]
 
-INSERTION_C = 0.7
-"""c by default: raise the probability by .7, or two thirds of the way to 1 where that is less; see docs/notes.md."""
+INSERTION_C = 0.3
+"""c by default: raise the probability by .3, or two thirds of the way to 1 where that is less; see docs/notes.md."""
 
 
 class InsertionPenalty(Penalty):
@@ -46,7 +46,7 @@ class InsertionPenalty(Penalty):
 
     Example:
         >>> InsertionPenalty(alpha=3.0)
-        InsertionPenalty(alpha=3, c=0.7)
+        InsertionPenalty(alpha=3, c=0.3)
 
     Notes:
         ``hold_factor`` holds the mean softmax Jacobian between the two logits (``added_by_term``) and keeps demands
