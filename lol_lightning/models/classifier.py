@@ -152,6 +152,7 @@ class LoLClassifier(EvaluatedPredictor, ResumableSteps):
         if trainer.state.fn == "fit":
             if data is not None:
                 check_tokens(self._network, data.dataset("train").features)
+                refuse_penalty_on_tokens(self.lol.penalty, data.dataset("train").features)
             if (tuning := FineTuning.of(self.hparams.get("fine_tuning"))) is not None:
                 tuning.prepare(self._network)
             own = getattr(self.configure_optimizers, "__func__", None) is not LoLClassifier.configure_optimizers
