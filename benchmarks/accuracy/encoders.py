@@ -56,7 +56,7 @@ def main(
     rows: int = 100,
     seeds: int = 5,
     trials: int = 6,
-    max_steps: int | None = None,
+    max_steps: int = 1500,
     jobs: int = 2,
     encoder: str | None = None,
     cache: str = "runs/encoders",
@@ -71,7 +71,7 @@ def main(
         rows: number of unlabeled rows, 0 for all.
         seeds: repetitions, each with rows of its own.
         trials: for each method, set, seed and kind of features.
-        max_steps: of a trial; as many as 50 epochs have by default.
+        max_steps: of a trial, which has at most 50 epochs.
         jobs: processes.
         encoder: name or folder; MiniLM by default.
         cache: directory of the embeddings and the trials.
