@@ -6,15 +6,14 @@ import inspect
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from difflib import get_close_matches
 from importlib import import_module
 from typing import Any, NoReturn
 
 from jsonargparse import ArgumentParser
 
-from lol_lightning.exceptions import ConfigurationError
+from lol_lightning.exceptions import ConfigurationError, did_you_mean
 
-__all__ = ["BriefParser", "brief", "call", "config_values", "did_you_mean", "underscored"]
+__all__ = ["BriefParser", "brief", "call", "config_values", "underscored"]
 
 _UNKNOWN = re.compile(
     r"Option '([\w.]+)' is not accepted|does not accept option '([\w.]+)'|[Uu]nrecognized arguments: (\S+)"
@@ -28,6 +27,8 @@ _REASON = re.compile(r"(Expected a <class '[\w.]+'>\. Got value: .*|File does no
 _NESTED = re.compile(r"- --([\w.]+)(:? .*?[.?]) See [^\n]*--help\.")
 """What the parser of a class path says, below that of the section."""
 _LONGEST = 300
+_SECTIONS = {"model.penalty": "lol_lightning.losses.GradientPenalty"}
+"""Options that are mappings, and the class whose arguments they hold."""
 
 
 class BriefParser(ArgumentParser):
@@ -121,22 +122,6 @@ def brief(message: str, options: Iterable[str] = ()) -> str:
     return f"--{path}: {text}." if path else f"{text}."
 
 
-def did_you_mean(name: str, known: Iterable[str], prefix: str = "") -> str:
-    """Return the end of a sentence on an unknown name: "; did you mean ...?", or a full stop.
-
-    Example:
-        >>> did_you_mean("trian", ["fit", "train"]), did_you_mean("x", ["fit"])
-        ('; did you mean train?', '.')
-    """
-    known = list(known)
-    close = get_close_matches(name, known, n=1)
-    if not close:
-        # The last part counts where the sections differ.
-        ends = {one.rpartition(".")[2]: one for one in known}
-        close = [ends[end] for end in get_close_matches(name.rpartition(".")[2], ends, n=1)]
-    return f"; did you mean {prefix}{close[0]}?" if close else "."
-
-
 def _options(parser: Any) -> list[str]:
     options: list[str] = []
     for action in parser._actions:
@@ -144,6 +129,9 @@ def _options(parser: Any) -> list[str]:
             for subparser in action.choices.values():
                 options += _options(subparser)
         options += [option.lstrip("-") for option in action.option_strings if option.startswith("--")]
+    for section, cls in _SECTIONS.items():
+        if section in options:
+            options += [f"{section}.{name}" for name in _arguments([cls])]
     return options
 
 

@@ -90,6 +90,12 @@ def test_help_imports_no_torch():
         (["fit", "--config", "CONFIG", "--data.batchsize=3"], "did you mean --data.batch_size?"),
         (["fit", "--config", "CONFIG", "--model.lr", "x"], "--model.lr: Expected a float. Got value: x."),
         (["fit", "--config", "nothing.yaml"], "nothing.yaml is missing"),
+        (
+            ["fit", "--config", "commments"],
+            "--config commments: there is neither a file nor a configuration of this name",
+        ),
+        (["test", "--config=yutube"], "of this name; did you mean youtube? `lol-lightning configs` lists"),
+        (["fit", "--config", "comments", "--model.alhpa", "3"], "no option; did you mean --model.penalty.alpha?"),
         (["fit", "--config", "CONFIG", "--ckpt_path", "nothing.ckpt"], "nothing.ckpt: there is no such file"),
         (["test", "--config", "CONFIG"], "run `lol-lightning fit` with this configuration first"),
         (["predict", "--config", "CONFIG", "--output", "p.csv"], "run `lol-lightning fit`"),
