@@ -27,7 +27,7 @@ _REASON = re.compile(r"(Expected a <class '[\w.]+'>\. Got value: .*|File does no
 _NESTED = re.compile(r"- --([\w.]+)(:? .*?[.?]) See [^\n]*--help\.")
 """What the parser of a class path says, below that of the section."""
 _LONGEST = 300
-_SECTIONS = {"model.penalty": "lol_lightning.losses.GradientPenalty"}
+_SECTIONS = {"penalty": "lol_lightning.losses.GradientPenalty"}
 """Options that are mappings, and the class whose arguments they hold."""
 
 
@@ -113,6 +113,7 @@ def brief(message: str, options: Iterable[str] = ()) -> str:
         name = next(group for group in match.groups() if group).lstrip("-").partition("=")[0]
         section = f"{keys[0]}." if keys else ""
         known = [f"{section}{argument}" for argument in _arguments(_CLASS.findall(message))] or list(options)
+        known += [f"{one}.{part}" for one, cls in _SECTIONS.items() if one in known for part in _arguments([cls])]
         unknown = name if name.startswith(section) else section + name
         return f"--{unknown} is no option{did_you_mean(unknown, known, '--')}"
     path = ".".join(key for i, key in enumerate(keys) if i == 0 or not key.startswith(keys[0]))
@@ -129,9 +130,6 @@ def _options(parser: Any) -> list[str]:
             for subparser in action.choices.values():
                 options += _options(subparser)
         options += [option.lstrip("-") for option in action.option_strings if option.startswith("--")]
-    for section, cls in _SECTIONS.items():
-        if section in options:
-            options += [f"{section}.{name}" for name in _arguments([cls])]
     return options
 
 

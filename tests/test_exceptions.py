@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+
 import numpy as np
 import pytest
 from sklearn.feature_extraction.text import CountVectorizer
+from torch import nn
 
+from lol_lightning import LoLClassifier, LoLDataModule, LoLLabelModel
 from lol_lightning.data import Classes, LoaderOptions, MatrixDataModule
 from lol_lightning.exceptions import ConfigurationError, LabelingFunctionError, check_number
 from lol_lightning.features import BagOfWords
@@ -72,3 +76,79 @@ def test_wrong_arguments_are_named_where_they_are_given(build, message):
 def test_ill_defined_labeling_functions_are_named(build, message):
     with pytest.raises(LabelingFunctionError, match=message):
         build()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"lr": "fast"}, "lr = 'fast' must be a finite number above 0"),
+        ({"lr": None}, "lr = None must be"),
+        ({"weight_decay": True}, "weight_decay = True must be"),
+        ({"dropout": 1.0}, "dropout = 1.0 must be a finite number, not below 0 and below 1"),
+        ({"hidden_sizes": 64}, r"hidden_sizes = 64; give the sizes of one layer or more, as \(64, 16\)"),
+        ({"hidden_sizes": "64,16"}, "hidden_sizes = '64,16'; give"),
+        ({"hidden_sizes": [6.4]}, "a size in hidden_sizes = 6.4 must be at least 1, a whole number"),
+        ({"num_features": "x"}, "num_features = 'x' must be at least 1"),
+        ({"num_classes": 1}, "num_classes = 1 must be at least 2"),
+        ({"shares_weight": "x"}, "shares_weight = 'x' must be"),
+        ({"lf_weights": {"free": 1}}, r"lf_weights = \{'free': 1\}; give a list of numbers"),
+        ({"network": nn.Linear}, r"network is the class Linear; give an object: Linear\(...\)"),
+        ({"network": len}, "is no torch.nn.Module"),
+    ],
+)
+def test_wrong_arguments_of_a_classifier_are_named(arguments, message):
+    with pytest.raises(ConfigurationError, match=message):
+        LoLClassifier(**arguments)
+
+
+@pytest.mark.parametrize("name", ["class_weights", "class_shares"])
+def test_numbers_by_class_are_read_by_class_and_not_as_the_numbers_of_the_classes(name):
+    model = LoLClassifier(num_features=3, num_classes=2, **{name: {1: 0.75, 0: 0.25}})
+    assert model.hparams[name] == [0.25, 0.75]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"cardinality": 2.0}, "cardinality = 2.0; there must be at least 2 classes, a whole number"),
+        ({"cardinality": "2"}, "cardinality = '2'"),
+    ],
+)
+def test_wrong_arguments_of_a_label_model_are_named(arguments, message):
+    with pytest.raises(ConfigurationError, match=message):
+        LoLLabelModel(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"lr": "fast"}, "lr = 'fast' must be"),
+        ({"n_epoch": 3}, r"unknown arguments \['n_epoch'\]; did you mean n_epochs\?"),
+    ],
+)
+def test_wrong_arguments_of_fit_are_named(arguments, message):
+    with pytest.raises(ConfigurationError, match=message):
+        LoLLabelModel(verbose=False).fit([[0, 1], [1, 1]], progress_bar=False, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("space", "message"),
+    [
+        (CountVectorizer(), r"feature_space is a CountVectorizer; give BagOfWords\(vectorizer\)"),
+        ("bow", r"feature_space is a str; give BagOfWords\(\) or TableFeatures\(\)"),
+        (BagOfWords, "feature_space is the class BagOfWords"),
+    ],
+)
+def test_what_is_no_feature_space_is_refused_by_data_modules(space, message):
+    with pytest.raises(ConfigurationError, match=message):
+        LoLDataModule(["free"], lfs=[LF], feature_space=space)
+
+
+def test_a_column_of_labels_that_no_row_has_is_said(caplog):
+    rows = [{"text": "free", "label": 1}]
+    with caplog.at_level(logging.INFO):
+        LoLDataModule(rows, val=rows, lfs=[LF], label_column="label")
+        LoLDataModule(rows, lfs=[LF], label_column="lable")
+        assert "label_column" not in caplog.text
+        LoLDataModule(rows, val=rows, lfs=[LF], label_column="lable")
+    assert "No validation or test row has a 'lable' (label_column)" in caplog.text

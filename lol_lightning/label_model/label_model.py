@@ -80,9 +80,11 @@ class LoLLabelModel(LabelModelAnswers):
     """
 
     def __init__(self, cardinality: int = 2, **kwargs: Any) -> None:
+        if not isinstance(cardinality, int | np.integer) or cardinality < 2:
+            raise ConfigurationError(
+                f"cardinality = {cardinality!r}; there must be at least 2 classes, a whole number."
+            )
         super().__init__(cardinality)
-        if cardinality < 2:
-            raise ConfigurationError(f"cardinality = {cardinality}; there must be at least 2 classes.")
         try:
             self.config = LabelModelConfig(**kwargs)
         except TypeError as error:

@@ -11,7 +11,7 @@ from jaxtyping import Int
 from snorkel.labeling.model.label_model import TrainConfig
 
 from lol_lightning._lightning import rank_zero_info
-from lol_lightning.exceptions import ConfigurationError, DataError, VotesError
+from lol_lightning.exceptions import ConfigurationError, DataError, VotesError, check_number, did_you_mean
 from lol_lightning.functional.votes import ABSTAIN
 from lol_lightning.lfs.frames import as_values
 from lol_lightning.lfs.matrix import validate_votes
@@ -51,6 +51,7 @@ def train_config(given: dict[str, Any], num_lfs: int, num_classes: int) -> Train
         (500, 0.01, 0)
     """
     config = TrainConfig()._replace(**{"seed": 0, **given})
+    check_number("lr", config.lr, above=0)
     for name, low in (("n_epochs", 0), ("log_freq", 1), ("l2", 0)):
         value = getattr(config, name)
         if not isinstance(value, int | float | np.number) or not value >= low:
@@ -143,8 +144,9 @@ def classifier_arguments(given: dict[str, Any], known: Collection[str], with_fea
     snorkel = set(TrainConfig._fields)
     if unknown := sorted(set(given) - snorkel - set(known)):
         moved = [f"{name} is now {_MOVED[name]}" for name in unknown if name in _MOVED]
+        accepted = sorted(snorkel | set(known))
         raise ConfigurationError(
-            f"fit got unknown arguments {unknown}; it takes {sorted(snorkel | set(known))}."
+            f"fit got unknown arguments {unknown}{did_you_mean(unknown[0], accepted)} It takes {accepted}."
             + (f" Of these, {', '.join(moved)}." if moved else "")
         )
     if not with_features:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from lol_lightning._lightning import OptimizerLRScheduler, rank_zero_info
 from lol_lightning.data.base import BaseDataModule, data_module_of
 from lol_lightning.data.batch import LoLBatch
-from lol_lightning.exceptions import ConfigurationError, check_choice
+from lol_lightning.exceptions import ConfigurationError, check_choice, check_number
 from lol_lightning.losses._trainers import shards_parameters, trainer_of
 from lol_lightning.losses.lol_loss import SHARES_WEIGHT, LoLLoss
 from lol_lightning.losses.penalties import GradientPenalty, Penalty
@@ -24,7 +24,7 @@ from lol_lightning.models.lazy_adam import LazyAdam
 from lol_lightning.models.resumable import ResumableSteps
 from lol_lightning.models.sparse_gradients import clips_by_value, may_be_sent, wants_sparse_gradients
 from lol_lightning.models.training_monitor import TrainingMonitor
-from lol_lightning.networks import SparseMLP
+from lol_lightning.networks import SparseMLP, check_network, check_sizes
 
 __all__ = ["LoLClassifier"]
 
@@ -90,10 +90,11 @@ class LoLClassifier(EvaluatedPredictor, ResumableSteps):
         super().__init__()
         check_choice("method", method, ("lol", "lol-simple"))
         check_choice("optimizer", optimizer, ("auto", "adam", "lazy-adam"))
-        if not 0 <= weight_decay < float("inf"):
-            raise ConfigurationError(f"weight_decay = {weight_decay} must be a finite number, not below 0.")
-        if not 0 < lr < float("inf"):
-            raise ConfigurationError(f"lr = {lr} must be a finite number above 0.")
+        check_number("weight_decay", weight_decay, at_least=0)
+        check_number("lr", lr, above=0)
+        check_number("seed", seed, whole=True)
+        check_network(network)
+        check_sizes(num_features, num_classes, hidden_sizes, dropout)
         self.save_hyperparameters(ignore=["network", "penalty"])
         self.hparams["hidden_sizes"] = list(hidden_sizes)
         if method == "lol-simple":

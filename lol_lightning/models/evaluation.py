@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from functools import partial
 
 import torch
@@ -76,8 +77,15 @@ class EvaluatedPredictor(Predictor):
         """Send a batch through the network once in a fit, before a loss or a penalty fails on what comes out."""
         if self._outputs_are_checked:
             return
+        if not isinstance(batch, LoLBatch):
+            raise DataError(
+                f"a batch is a {type(batch).__name__}, without the votes of labeling functions: fit with a data module "
+                "of this package, such as MatrixDataModule(features, votes=votes) for tensors."
+            )
         with torch.no_grad(), evaluation_mode(self._network):
-            self._check_classes(self(batch.features))
+            logits = self(batch.features)
+        self._check_classes(logits)
+        warn_of_probabilities(logits)
         self._outputs_are_checked = True
 
     def _check_classes(self, logits: Float[Tensor, "batch cls"]) -> None:
@@ -88,4 +96,19 @@ class EvaluatedPredictor(Predictor):
             f"the network returns {tuple(logits.shape)} for a batch; it must return logits (B, {num_classes}), one "
             f"column for each class, also for two classes: end it with Linear(..., {num_classes}), without softmax or "
             "sigmoid."
+        )
+
+
+def warn_of_probabilities(logits: Float[Tensor, "batch cls"]) -> None:
+    """Warn if outputs are probabilities: the loss would take the softmax of them, and never come near to 0.
+
+    Example:
+        >>> warn_of_probabilities(torch.tensor([[2.0, -1.0]]))
+    """
+    values = logits.detach().float()
+    if len(values) and (values >= 0).all() and ((values.sum(1) - 1).abs() < 1e-3).all():
+        warnings.warn(
+            "the network's outputs lie in [0, 1] and sum to 1, as those of a softmax. It must return logits: leave its "
+            "last softmax out.",
+            stacklevel=2,
         )
