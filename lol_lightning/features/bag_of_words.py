@@ -13,15 +13,17 @@ from sklearn.base import clone
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from torch import Tensor
 
-from lol_lightning._files.plain import check_fields
+from lol_lightning._files.plain import check_fields, check_list
 from lol_lightning._files.state import check_tensor
 from lol_lightning.exceptions import DataError, FeatureSpaceError, renamed_arguments
 from lol_lightning.features.feature_space import FeatureSpace
+from lol_lightning.features.joined_columns import columns_within
 from lol_lightning.features.unsplit import warn_of_unsplit_texts
 from lol_lightning.features.vectorizer_state import vectorizer_from_state, vectorizer_state
 from lol_lightning.features.vocabulary import FOREIGN, FeatureMatch, VocabularyIndex
 from lol_lightning.lfs.record import InspectedFeature
 from lol_lightning.lfs.rows import Rows, texts_of
+from lol_lightning.lfs.saying import say
 from lol_lightning.lfs.words import TOKEN
 
 __all__ = ["BagOfWords"]
@@ -36,6 +38,7 @@ _FIELDS = {
     "class": str,
     "column": str | int | float | list,
     "add_inspected": bool,
+    "columns_within": list,
     "vocabulary_source": str,
     "vectorizer": Mapping,
     **dict.fromkeys(_FREQUENCIES, Tensor),
@@ -53,7 +56,8 @@ class BagOfWords(FeatureSpace):
     Args:
         vectorizer: fitted or not; by default binary counts of single words of any length, lower-cased, as
             ``lol_lightning.lfs.words.TOKEN`` cuts them: each Han character and each emoji is a word.
-        text_column: column, attribute or key that holds the text.
+        text_column: column, attribute or key that holds the text. What LFs ask of another column is mapped, too, where
+            the text holds that column on every training row, as one joined from title and body does.
         add_inspected: whether the inspected words join the vocabulary.
 
     Raises:
@@ -84,6 +88,7 @@ class BagOfWords(FeatureSpace):
         self.vectorizer = vectorizer
         self.column = text_column
         self.add_inspected = add_inspected
+        self._columns_within: list[str] = []
 
     @property
     def is_fitted(self) -> bool:
@@ -124,7 +129,11 @@ class BagOfWords(FeatureSpace):
         Returns:
             CSR float32 (n, d).
         """
-        texts = texts_of(data, self.column)
+        texts, inspected = texts_of(data, self.column), list(inspected)
+        others = {feature.column for feature in inspected} - {None, str(self.column)}
+        self._columns_within = columns_within(texts, data, map(str, others), self.vectorizer.lowercase)
+        if self._columns_within:
+            say(f"{self.column!r} holds the columns {self._columns_within}: what LFs ask of them is mapped to it.")
         if _has_vocabulary(self.vectorizer):
             self.vectorizer_ = self.vectorizer
             matrix = _csr(self.vectorizer_.transform(texts))
@@ -155,7 +164,7 @@ class BagOfWords(FeatureSpace):
     def map_feature(self, feature: InspectedFeature) -> FeatureMatch:
         """Find the vocabulary entries in which an inspected feature shows."""
         self._check_fitted()
-        if feature.column not in (None, str(self.column)):
+        if not self._holds(feature):
             return FeatureMatch((), FOREIGN)
         return self._index.match(feature)
 
@@ -172,6 +181,7 @@ class BagOfWords(FeatureSpace):
             # The name of a column of several levels is a tuple, which files do not hold.
             "column": list(self.column) if isinstance(self.column, tuple) else self.column,
             "add_inspected": self.add_inspected,
+            "columns_within": self._columns_within,
             "vocabulary_source": self._vocabulary_source(),
             "vectorizer": vectorizer_state(self.vectorizer_),
             "observed_frequency": self._observed_frequency,
@@ -186,7 +196,8 @@ class BagOfWords(FeatureSpace):
         Raises:
             DataError: if the state does not fit the class.
         """
-        fields = check_fields(state, _FIELDS, f"the state of a {cls.__name__}")
+        # Files of version 0.1.0 lack the key.
+        fields = check_fields({"columns_within": [], **state}, _FIELDS, f"the state of a {cls.__name__}")
         fitted, unfitted = vectorizer_from_state(fields["vectorizer"])
         source = fields["vocabulary_source"]
         if source not in get_args(VocabularySource):
@@ -196,10 +207,15 @@ class BagOfWords(FeatureSpace):
         column = tuple(fields["column"]) if isinstance(fields["column"], list) else fields["column"]
         space = cls(fitted if source == "fitted" else unfitted, column, fields["add_inspected"])
         space.vectorizer_ = fitted
+        space._columns_within = check_list(fields["columns_within"], str, f"columns_within of a {cls.__name__}")
         space._index_names()
         for name in _FREQUENCIES:
             setattr(space, f"_{name}", check_tensor(fields[name], torch.float32, (space.num_features,), name))
         return space
+
+    def _holds(self, feature: InspectedFeature) -> bool:
+        """Whether the words of an inspected feature are words of the text."""
+        return feature.column in (None, str(self.column), *self._columns_within)
 
     def _vocabulary_source(self) -> VocabularySource:
         if self.vectorizer_ is self.vectorizer:
@@ -210,10 +226,7 @@ class BagOfWords(FeatureSpace):
         vocabulary = dict(self.vectorizer_.vocabulary_)
         analyze = self.vectorizer_.build_analyzer()
         for feature in inspected:
-            if feature.kind in ("token", "prefix", "suffix", "substring") and feature.column in (
-                None,
-                str(self.column),
-            ):
+            if feature.kind in ("token", "prefix", "suffix", "substring") and self._holds(feature):
                 for entry in analyze(feature.term):
                     vocabulary.setdefault(entry, len(vocabulary))
         if isinstance(self.vectorizer_, TfidfVectorizer) and not self.vectorizer_.smooth_idf:
