@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import logging
 
 import numpy as np
 import pytest
 from sklearn.feature_extraction.text import CountVectorizer
+from snorkel.labeling import LabelingFunction
 from torch import nn
 
 from lol_lightning import LoLClassifier, LoLDataModule, LoLLabelModel
 from lol_lightning.data import Classes, LoaderOptions, MatrixDataModule
-from lol_lightning.exceptions import ConfigurationError, LabelingFunctionError, check_number
+from lol_lightning.exceptions import ConfigurationError, DataError, LabelingFunctionError, check_number
 from lol_lightning.features import BagOfWords
 from lol_lightning.inspection import inspect_lfs
 from lol_lightning.lfs.adapter import gradient_labeling_function
@@ -152,3 +154,51 @@ def test_a_column_of_labels_that_no_row_has_is_said(caplog):
         assert "label_column" not in caplog.text
         LoLDataModule(rows, val=rows, lfs=[LF], label_column="lable")
     assert "No validation or test row has a 'lable' (label_column)" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"n_epochs": 1.5}, "n_epochs = 1.5 must be at least 0, a whole number"),
+        ({"seed": "x"}, "seed = 'x' must be a whole number"),
+        ({"prior_rows": "x"}, "prior_rows = 'x' must be"),
+        ({"mu_eps": "x"}, "mu_eps = 'x' must be"),
+    ],
+)
+def test_wrong_numbers_of_fit_are_named(arguments, message):
+    with pytest.raises(ConfigurationError, match=message):
+        LoLLabelModel(verbose=False).fit([[0, 1], [1, 1]], progress_bar=False, **arguments)
+
+
+def test_labels_of_two_axes_are_not_read_as_more_rows():
+    model = LoLLabelModel(verbose=False)
+    with pytest.raises(DataError, match=r"Y_dev has the shape \(2, 2\); give one class id for each row"):
+        model.fit([[0, 1], [1, 1]], np.eye(2, dtype=int), progress_bar=False)
+    model.fit([[0, 1], [1, 1]], [[0], [1]], progress_bar=False)
+    with pytest.raises(DataError, match=r"Y has the shape \(1, 2\); give one class id for each row"):
+        model.score([[0, 1], [1, 1]], [[0, 1]])
+    assert model.score([[0, 0], [1, 1]], [[0], [1]]) == {"accuracy": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"max_call_seconds": "x"}, "max_call_seconds = 'x'; it must be positive"),
+        ({"trace_rows": "x"}, "trace_rows = 'x' must be at least 0"),
+        ({"n_jobs": 0}, "n_jobs = 0; give a number of LFs"),
+        ({"n_jobs": "x"}, "n_jobs = 'x'; give a number of LFs"),
+        ({"token_pattern": "("}, r"token_pattern = '\(' is no pattern: missing \)"),
+    ],
+)
+def test_wrong_settings_of_probing_are_named(arguments, message):
+    asks = LabelingFunction("asks", lambda x: 1 if "free" in x.text else -1)
+    with pytest.raises(ConfigurationError, match=message):
+        inspect_lfs([asks], ["free", "song"], progress_bar=False, **arguments)
+
+
+@pytest.mark.parametrize("path", [None, 3, io.BytesIO()], ids=["none", "number", "open file"])
+def test_what_is_no_path_is_named(path):
+    model = LoLLabelModel(verbose=False)
+    model.fit([[0, 1], [1, 1]], progress_bar=False)
+    with pytest.raises(DataError, match="is no path; name the file to write"):
+        model.save(path)

@@ -11,7 +11,7 @@ import pandas as pd
 from jaxtyping import Int
 from snorkel.labeling import LabelingFunction
 
-from lol_lightning.exceptions import VotesError, renamed_arguments
+from lol_lightning.exceptions import VotesError, check_number, renamed_arguments
 from lol_lightning.features.bag_of_words import BagOfWords
 from lol_lightning.features.feature_space import FeatureSpace, check_feature_space
 from lol_lightning.inspection._budget import Budget
@@ -110,6 +110,7 @@ def inspect_lfs(
     # What is wrong is refused before any LF is called.
     check_feature_space(feature_space)
     Budget(max_calls, max_seconds, max_call_seconds)
+    check_number("trace_rows", trace_rows, at_least=0, whole=True)
     check_probe_settings(probe_settings, "inspect_lfs", signature(inspect_lfs).parameters)
     data = as_rows(data, text_column)
     functions, names, with_code = _split(lfs)

@@ -52,7 +52,11 @@ def train_config(given: dict[str, Any], num_lfs: int, num_classes: int) -> Train
     """
     config = TrainConfig()._replace(**{"seed": 0, **given})
     check_number("lr", config.lr, above=0)
-    for name, low in (("n_epochs", 0), ("log_freq", 1), ("l2", 0)):
+    check_number("n_epochs", config.n_epochs, at_least=0, whole=True)
+    check_number("seed", config.seed, whole=True)
+    if config.mu_eps is not None:
+        check_number("mu_eps", config.mu_eps, at_least=0)
+    for name, low in (("log_freq", 1), ("l2", 0)):
         value = getattr(config, name)
         if not isinstance(value, int | float | np.number) or not value >= low:
             raise ConfigurationError(f"{name} = {value!r}; it must be one number, at least {low}.")
@@ -107,7 +111,10 @@ def check_labels(Y: Any, num_rows: int, num_classes: int) -> Int[np.ndarray, " r
     Raises:
         DataError: if their number is not that of the rows, or one is no class id.
     """
-    labels = np.asarray(as_values(Y, "labels Y"), dtype=object).ravel()
+    labels = np.asarray(as_values(Y, "labels Y"), dtype=object)
+    if labels.ndim > 1 and labels.size != len(labels):
+        raise DataError(f"Y has the shape {labels.shape}; give one class id for each row, (n,).")
+    labels = labels.ravel()
     if len(labels) != num_rows:
         raise DataError(f"Y has {len(labels)} labels for {num_rows} rows; give one for each.")
     classes = {cls: cls for cls in range(ABSTAIN, num_classes)}

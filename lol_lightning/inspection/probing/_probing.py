@@ -118,4 +118,7 @@ def check_probe_settings(settings: Mapping[str, Any], function: str, others: Ite
     for name in settings:
         if name not in accepted:
             raise ConfigurationError(f"{function} has no argument {name!r}{did_you_mean(name, [*accepted, *others])}")
+    jobs = settings.get("n_jobs", 1)
+    if not isinstance(jobs, int) or jobs == 0:
+        raise ConfigurationError(f"n_jobs = {jobs!r}; give a number of LFs to probe at a time, or -1 for all cores.")
     ProbeSettings(**{name: value for name, value in settings.items() if name in fields and name != "candidates"})

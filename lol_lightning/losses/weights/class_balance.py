@@ -54,7 +54,10 @@ def class_balance_of(class_balance: Any, labels: Any, num_classes: int) -> Float
         return shares / shares.sum()
     if labels is None:
         return np.full(num_classes, 1 / num_classes)
-    labels = np.asarray(labels).ravel()
+    labels = np.asarray(labels)
+    if labels.ndim > 1 and labels.size != len(labels):
+        raise DataError(f"Y_dev has the shape {labels.shape}; give one class id for each row, (n,).")
+    labels = labels.ravel()
     if labels.dtype.kind not in "iufbO" or any(isinstance(label, str) for label in labels.tolist()):
         raise DataError(
             f"Y_dev has {labels.tolist()[0]!r:.60} in row 0; labels must be 0 .. {num_classes - 1}, not names."
