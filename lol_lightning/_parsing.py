@@ -22,6 +22,7 @@ _UNKNOWN = re.compile(
 os.environ.setdefault("JSONARGPARSE_DEPRECATION_WARNINGS", "off")
 
 _KEY = re.compile(r'Parser key "([\w.]+)"')
+_REQUIRED = re.compile(r"the following arguments are required: (.+)")
 _CLASS = re.compile(r"class_path '([\w.]+)'")
 _REASON = re.compile(r"(Expected a <class '[\w.]+'>\. Got value: .*|File does not exist: .*|No module named .*)")
 _NESTED = re.compile(r"- --([\w.]+)(:? .*?[.?]) See [^\n]*--help\.")
@@ -104,7 +105,16 @@ def brief(message: str, options: Iterable[str] = ()) -> str:
         '--seds is no option; did you mean --seeds?'
         >>> print(brief('Parser key "seeds":\n  Expected a <class \'int\'>. Got value: x'))
         --seeds: Expected a int. Got value: x.
+        >>> brief("the following arguments are required: fit.data", ["config", "data"])
+        'give --data, or a file of options: --config FILE.'
     """
+    if match := _REQUIRED.search(message):
+        # Lightning puts the command in front.
+        names = [name.rpartition(".")[2] for name in match[1].replace(",", " ").split()]
+        options = list(options)
+        shown = [f"--{name}" if any(o.partition(".")[0] == name for o in options) else name.upper() for name in names]
+        config = ", or a file of options: --config FILE" if "config" in options else ""
+        return f"give {', '.join(shown)}{config}."
     keys = list(dict.fromkeys(_KEY.findall(message)))
     if match := _NESTED.search(message):
         section = f"--{keys[0]}." if keys else "--"

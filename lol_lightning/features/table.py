@@ -17,7 +17,7 @@ from lol_lightning.exceptions import ConfigurationError, DataError, FeatureSpace
 from lol_lightning.features.feature_space import FeatureSpace
 from lol_lightning.features.table_columns import categories_of, choose_columns, one_hot
 from lol_lightning.features.vocabulary import FOREIGN, MAPPED, OUT, FeatureMatch
-from lol_lightning.lfs.frames import as_frame
+from lol_lightning.lfs.frames import as_frame, kind_of
 from lol_lightning.lfs.record import InspectedFeature
 from lol_lightning.lfs.rows import Rows
 
@@ -212,7 +212,8 @@ def _plain(column: str, values: list[Any]) -> list[Any]:
 def _as_table(data: Rows) -> pd.DataFrame:
     frame = as_frame(data)
     if frame is None:
-        raise DataError(f"TableFeatures reads DataFrames, got {type(data).__name__}; pass pandas.DataFrame(rows).")
+        first = f" of {kind_of(data[0])}" if isinstance(data, Sequence) and len(data) else ""
+        raise DataError(f"TableFeatures reads DataFrames, got a {kind_of(data)}{first}; give pandas.DataFrame(rows).")
     return frame
 
 

@@ -97,3 +97,13 @@ def test_a_column_with_a_category_for_nearly_every_row_is_announced(caplog):
 def test_numbers_that_cannot_be_features_are_refused(values, message):
     with pytest.raises(DataError, match=message):
         TableFeatures(numeric=["a"]).fit(pd.DataFrame({"a": values}))
+
+
+@pytest.mark.parametrize(
+    ("rows", "kind"),
+    [([{"a": 1.0}], "a list of dict"), (pd.Series([1.0, 2.0]), "a pandas Series"), ([3], "a list of int")],
+)
+def test_rows_that_are_no_table_are_named(rows, kind):
+    space = TableFeatures().fit(pd.DataFrame({"a": [1.0, 2.0]}))
+    with pytest.raises(DataError, match=f"TableFeatures reads DataFrames, got {kind}.*; give pandas.DataFrame"):
+        space.transform(rows)

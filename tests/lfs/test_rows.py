@@ -45,3 +45,11 @@ def test_rows_whose_fields_are_only_read_by_key_are_refused_by_name():
 def test_rows_without_the_text_say_what_they_have(rows, message):
     with pytest.raises(DataError, match=message):
         texts_of(rows, "text")
+
+
+def test_a_cursor_of_a_data_base_is_fetched_first():
+    connection = sqlite3.connect(":memory:")
+    cursor = connection.execute("select 'good' as text")
+    with pytest.raises(DataError, match=r"sqlite3 Cursor, which is not in memory; .*Give data\.fetchall\(\)"):
+        as_rows(cursor, "text")
+    connection.close()
