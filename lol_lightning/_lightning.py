@@ -18,6 +18,7 @@ from lol_lightning.exceptions import ConfigurationError
 __all__ = [
     "BACKEND",
     "BasePredictionWriter",
+    "CombinedLoader",
     "LightningDataModule",
     "LightningModule",
     "MisconfigurationException",
@@ -70,7 +71,7 @@ if TYPE_CHECKING:
     from pytorch_lightning import LightningDataModule, LightningModule, Trainer
     from pytorch_lightning.callbacks import BasePredictionWriter, ModelCheckpoint
     from pytorch_lightning.plugins.io import TorchCheckpointIO
-    from pytorch_lightning.utilities import rank_zero_info, rank_zero_only, rank_zero_warn
+    from pytorch_lightning.utilities import CombinedLoader, rank_zero_info, rank_zero_only, rank_zero_warn
     from pytorch_lightning.utilities.seed import isolate_rng
     from pytorch_lightning.utilities.types import OptimizerLRScheduler
 else:
@@ -82,6 +83,6 @@ else:
     MisconfigurationException = lightning_module("utilities.exceptions").MisconfigurationException
     _utilities = lightning_module("utilities")
     rank_zero_info, rank_zero_only = _utilities.rank_zero_info, _utilities.rank_zero_only
-    rank_zero_warn = _utilities.rank_zero_warn
+    CombinedLoader, rank_zero_warn = _utilities.CombinedLoader, _utilities.rank_zero_warn
     isolate_rng = lightning_module("utilities.seed").isolate_rng
     OptimizerLRScheduler = lightning_module("utilities.types").OptimizerLRScheduler

@@ -15,6 +15,8 @@ INNER = [
     "networks",
     "losses.penalties.example_penalty",
     "models.lazy_adam",
+    "models.penalty_norms",
+    "models.predicted_shares",
     "models.training_monitor",
     "data.batch",
     "data.dataset",
@@ -22,6 +24,14 @@ INNER = [
     "baselines.vote_encoder",
 ]
 install_import_hook([f"lol_lightning.{module}" for module in INNER], "beartype.beartype")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let tests that start processes take their time on a machine under load, and end those that hang."""
+    for item in items:
+        marks = {mark.name for mark in item.iter_markers()}
+        if marks & {"ddp", "slow"} and "timeout" not in marks:
+            item.add_marker(pytest.mark.timeout(900))
 
 
 @pytest.fixture(autouse=True)

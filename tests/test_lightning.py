@@ -26,9 +26,7 @@ print(BACKEND, trainer.global_step)
 def run(code, **environment):
     command = [sys.executable, "-c", code]
     clean = {name: value for name, value in os.environ.items() if name != "LOL_LIGHTNING_BACKEND"}
-    result = subprocess.run(
-        command, env={**clean, **environment}, capture_output=True, text=True, timeout=240, check=False
-    )
+    result = subprocess.run(command, env={**clean, **environment}, capture_output=True, text=True, check=False)
     return result.returncode, result.stdout.strip(), result.stderr
 
 

@@ -11,24 +11,19 @@ Nothing is chosen on validation rows: the last step of a fit is tested.
 from __future__ import annotations
 
 import json
-import warnings
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from jsonargparse import auto_cli
 
-from benchmarks.accuracy.sweep import Setting, resume
+from benchmarks.accuracy.sweep import Setting, fit_and_measure, resume
 from benchmarks.output import RESULTS, show, wrench_root
 from benchmarks.wrench_lfs import plain_lf
-from lol_lightning._lightning import isolate_rng
 from lol_lightning.data.datamodule import LoLDataModule
-from lol_lightning.experiments.training import quiet, trainer
 from lol_lightning.models.classifier import LoLClassifier
-from lol_lightning.models.training_monitor import TrainingWarning
 
 SETS = ["youtube", "sms", "yelp_7.6k", "imdb"]
 RARE = 1
@@ -61,34 +56,28 @@ def run(settings: list[Setting]) -> list[Setting]:
     val = val.iloc[rng.permutation(len(val))[: first["labels"]]].reset_index(drop=True)
     entries = json.loads((wrench_root() / first["dataset"] / "lfs.json").read_text())
     lfs = [plain_lf(entry["name"], entry["rules"]) for entry in entries if entry["rules"] is not None]
-    with quiet(), isolate_rng():
-        data = LoLDataModule(
-            train.drop(columns="label"),
-            val=val if first["labels"] else None,
-            test=test,
-            lfs=lfs,
-            classes=int(train.label.max()) + 1,
-            progress_bar=False,
-        )
-        data.setup("fit")
-        data.setup("test")
-        return [{**setting, **_scores(data, setting)} for setting in settings]
+    data = LoLDataModule(
+        train.drop(columns="label"),
+        val=val if first["labels"] else None,
+        test=test,
+        lfs=lfs,
+        classes=int(train.label.max()) + 1,
+        progress_bar=False,
+    )
+    return [{**setting, **_scores(data, setting)} for setting in settings]
 
 
 def _scores(data: LoLDataModule, setting: Setting) -> dict[str, Any]:
-    torch.manual_seed(setting["seed"])
-    model = LoLClassifier(method=setting["method"], seed=setting["seed"])
-    fitting = trainer(max_steps=setting["steps"], max_epochs=-1, limit_val_batches=0)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", TrainingWarning)
-        fitting.fit(model, data)
-    (tested,) = trainer().test(model, data.test_dataloader(), verbose=False)
-    said = [warning.category.__name__ for warning in caught if issubclass(warning.category, TrainingWarning)]
+    def make_model() -> LoLClassifier:
+        return LoLClassifier(method=setting["method"], seed=setting["seed"])
+
+    steps = {"max_steps": setting["steps"], "max_epochs": -1}
+    measured = fit_and_measure(data, make_model, setting["seed"], splits=["test"], **steps)
     return {
-        "accuracy": 100 * tested["test_accuracy"],
-        "mcc": 100 * tested["test_mcc"],
-        "nll": tested["test_loss"],
-        "warnings": len(said),
+        "accuracy": 100 * measured["test_accuracy"],
+        "mcc": 100 * measured["test_mcc"],
+        "nll": measured["test_loss"],
+        "warnings": measured["warnings"],
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,29 +19,53 @@ from lol_lightning.data.datamodule import LoLDataModule
 from lol_lightning.data.dataset import LoLDataset
 from lol_lightning.experiments.training import fit, quiet, trainer
 from lol_lightning.models.classifier import LoLClassifier
+from lol_lightning.models.training_monitor import TrainingWarning
 
 SETS = ["youtube", "sms", "chemprot", "agnews_24k", "yelp_7.6k", "imdb"]
 
 Setting = dict[str, Any]
 
 
-def scores(
-    data: LoLDataModule, make_model: Callable[[], LoLClassifier], seed: int, max_epochs: int
+def fit_and_measure(
+    data: LoLDataModule,
+    make_model: Callable[[], LoLClassifier],
+    seed: int,
+    splits: Sequence[str] = ("val", "test"),
+    decides: bool = True,
+    **fitting: Any,
 ) -> dict[str, float]:
-    """Train, and return accuracies in percent; equal seeds give equal weights, order of rows and dropout."""
+    """Train to the end, and return what Lightning logs of the trained model, and how many warnings the training gave.
+
+    Args:
+        data: rows; set up here unless they are ready.
+        make_model: returns the classifier.
+        seed: equal ones give equal weights, order of rows and dropout.
+        splits: "val" and "test", whose metrics are returned.
+        decides: whether the data module sets what the classifier leaves open; else it gives batches alone.
+        **fitting: arguments of the Trainer of the fit.
+    """
     with quiet(), isolate_rng():
         data.setup("fit")
         data.setup("test")
         torch.manual_seed(seed)
         model = make_model()
-        trainer(max_epochs=max_epochs).fit(model, data.train_dataloader())
-        (validated,) = trainer().validate(model, data.val_dataloader(), verbose=False)
-        (tested,) = trainer().test(model, data.test_dataloader(), verbose=False)
-    return {
-        "val_accuracy": 100 * validated["val_accuracy"],
-        "test_accuracy": 100 * tested["test_accuracy"],
-        "test_macro_f1": 100 * tested["test_macro_f1"],
-    }
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", TrainingWarning)
+            trainer(limit_val_batches=0, **fitting).fit(model, data if decides else data.train_dataloader())
+        measured: dict[str, float] = {}
+        if "val" in splits:
+            measured |= trainer().validate(model, data.val_dataloader(), verbose=False)[0]
+        if "test" in splits:
+            measured |= trainer().test(model, data.test_dataloader(), verbose=False)[0]
+    return {**measured, "warnings": sum(issubclass(warning.category, TrainingWarning) for warning in caught)}
+
+
+def scores(
+    data: LoLDataModule, make_model: Callable[[], LoLClassifier], seed: int, max_epochs: int
+) -> dict[str, float]:
+    """Train on the batches alone, and return scores in percent; see ``fit_and_measure``."""
+    measured = fit_and_measure(data, make_model, seed, decides=False, max_epochs=max_epochs)
+    return {name: 100 * measured[name] for name in ("val_accuracy", "test_accuracy", "test_macro_f1")}
 
 
 def checked_fit(

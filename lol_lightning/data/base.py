@@ -11,7 +11,7 @@ import pandas as pd
 from jaxtyping import Float, Int
 
 from lol_lightning.data.dataset import LoLDataset
-from lol_lightning.data.loader import LoLDataLoader
+from lol_lightning.data.loader import LoLDataLoader, NoLoaders
 from lol_lightning.data.options import ClassShares, LoaderOptions, ModelDefaults, alpha_of_prior
 from lol_lightning.data.shared_setup import SPLITS, SharedSetup
 from lol_lightning.exceptions import ConfigurationError, DataError, NotFittedError, check_number
@@ -210,9 +210,15 @@ class BaseDataModule(SharedSetup):
         """Batches of training rows in random order, without gold labels."""
         return self._loader("train", shuffle=True)
 
-    def val_dataloader(self) -> LoLDataLoader | list[Any]:
-        """Batches of the validation rows; none where there are no such rows."""
-        return self._loader("val") if self.has_rows("val") else []
+    def val_dataloader(self) -> LoLDataLoader | NoLoaders:
+        """Batches of the validation rows; none in a fit without such rows.
+
+        Raises:
+            DataError: in ``Trainer.validate``, if there are no validation rows.
+        """
+        state = None if self.trainer is None else self.trainer.state
+        is_asked_for = state is not None and state.fn == "validate" and state.status.value == "running"
+        return self._loader("val") if self.has_rows("val") or is_asked_for else NoLoaders()
 
     def test_dataloader(self) -> LoLDataLoader:
         """Batches of the test rows, which must have labels."""

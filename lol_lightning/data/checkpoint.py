@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from torch import Tensor
 
 from lol_lightning._files.checkpoints import CHECKPOINT, CHECKPOINT_CURE, read_checkpoint
-from lol_lightning._files.disk import reading
+from lol_lightning._files.disk import building, reading
 from lol_lightning._files.packed import unpack
-from lol_lightning._files.plain import check_fields
-from lol_lightning.data.options import Classes
+from lol_lightning._files.plain import check_fields, check_list
+from lol_lightning._lightning import rank_zero_info
+from lol_lightning.data.options import Classes, ClassShares
 from lol_lightning.exceptions import ConfigurationError, DataError
 from lol_lightning.features import FeatureSpace, feature_space_from_state
 from lol_lightning.lfs.record_state import record_from_state
@@ -21,16 +24,18 @@ from lol_lightning.lfs.record_state import record_from_state
 if TYPE_CHECKING:
     from lol_lightning.data.datamodule import LoLDataModule
 
-__all__ = ["KIND", "arguments_of", "read_data_state", "restored_space", "state_of"]
+__all__ = ["KIND", "arguments_of", "read_data_state", "rebuilt", "restored_space", "state_of"]
 
 KIND = "lol_lightning data module"
 """Value of the entry "kind" by which the state of a data module is recognised, whatever its class is called."""
 
+_BALANCE = {"shares": list, "num_labels": int | None}
 _FIELDS: dict[str, Any] = {
     "kind": str,
     "feature_space": dict | None,
     "label_names": list | None,
     "num_classes": int | None,
+    "balance": dict | None,
     "lf_names": list,
     "records": list,
     "text_column": object,
@@ -46,6 +51,7 @@ def state_of(data: LoLDataModule) -> dict[str, Any]:
         "feature_space": _state_of_space(data.feature_space),
         "label_names": data.label_names,
         "num_classes": data._num_classes,
+        "balance": _state_of_balance(data.classes),
         "lf_names": list(data.lf_names),
         "records": [record.to_dict() for record in data.records],
         "text_column": data.text_column,
@@ -79,7 +85,7 @@ def arguments_of(state: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict
         DataError: if the state is broken.
     """
     arguments = {name: state[name] for name in ("text_column", "label_column", "batch_size") if name in state}
-    arguments["classes"] = Classes(state.get("label_names"), state.get("num_classes"))
+    arguments["classes"] = Classes(state.get("label_names"), state.get("num_classes"), _balance_of(state))
     if "feature_space" not in overrides:
         if state.get("feature_space") is None:
             raise DataError(
@@ -93,6 +99,35 @@ def arguments_of(state: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict
             record_from_state(record, f"LF {i}") for i, record in enumerate(state.get("records", ()))
         ]
     return {**arguments, **overrides}
+
+
+def rebuilt(
+    cls: type[LoLDataModule], base: type[LoLDataModule], path: str | os.PathLike[str], overrides: Mapping[str, Any]
+) -> LoLDataModule:
+    """Rebuild a data module from a Lightning checkpoint; see ``LoLDataModule.load_from_checkpoint``.
+
+    Args:
+        cls: class of the data module. A subclass that reads a directory, say, has no use for the feature space and the
+            names of a checkpoint; then it is ``base``, which is said.
+        base: ``LoLDataModule``.
+        path: of the checkpoint.
+        overrides: arguments beside and in place of those of the checkpoint.
+
+    Raises:
+        DataError: if the file is no checkpoint, or holds no feature space.
+    """
+    state = read_data_state(path)
+    with building(path, CHECKPOINT, CHECKPOINT_CURE):
+        arguments = arguments_of(state, overrides)
+        try:
+            signature(cls).bind(**arguments)
+        except TypeError as error:
+            rank_zero_info(
+                f"{cls.__name__} does not take the arguments of {base.__name__} ({error}): the checkpoint gives a "
+                f"plain {base.__name__}."
+            )
+            cls = base
+        return cls(**arguments)
 
 
 def read_data_state(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -113,6 +148,19 @@ def read_data_state(path: str | os.PathLike[str]) -> dict[str, Any]:
         if state.get("feature_space") is None:
             state |= _state_of_model(checkpoint["state_dict"])
         return state
+
+
+def _state_of_balance(classes: Classes) -> dict[str, Any] | None:
+    shares = classes.shares()
+    return None if shares is None else {"shares": shares.shares.tolist(), "num_labels": shares.num_labels}
+
+
+def _balance_of(state: Mapping[str, Any]) -> ClassShares | None:
+    if state.get("balance") is None:
+        return None
+    balance = check_fields(state["balance"], _BALANCE, "the class balance")
+    shares = check_list(balance["shares"], float, "shares of the class balance")
+    return ClassShares(np.asarray(shares), balance["num_labels"])
 
 
 def _state_of_space(space: FeatureSpace) -> dict[str, Any] | None:

@@ -10,9 +10,7 @@ import numpy as np
 import pandas as pd
 from snorkel.labeling import LabelingFunction
 
-from lol_lightning._files.checkpoints import CHECKPOINT, CHECKPOINT_CURE
-from lol_lightning._files.disk import building
-from lol_lightning.data.checkpoint import arguments_of, read_data_state, restored_space, state_of
+from lol_lightning.data.checkpoint import rebuilt, restored_space, state_of
 from lol_lightning.data.class_numbers import check_largest_vote, infer_num_classes
 from lol_lightning.data.dataset import LoLDataset
 from lol_lightning.data.inspecting import InspectMode, InspectOptions, inspect_bare_lfs
@@ -187,12 +185,18 @@ class LoLDataModule(RowsDataModule):
             predict: rows for prediction.
             **overrides: other arguments of ``LoLDataModule``, such as ``test=`` with labels.
 
+        Returns:
+            A data module of this class; a plain ``LoLDataModule`` where a subclass takes other arguments.
+
         Raises:
             DataError: if the file is no checkpoint, or holds no feature space.
         """
-        state = read_data_state(checkpoint_path)
-        with building(checkpoint_path, CHECKPOINT, CHECKPOINT_CURE):
-            return LoLDataModule(predict=predict, **arguments_of(state, overrides))
+        return rebuilt(cls, LoLDataModule, checkpoint_path, {"predict": predict, **overrides})
+
+    def __copy__(self) -> LoLDataModule:
+        twin = super().__copy__()
+        twin._voters = self._voters.copy()
+        return twin
 
     def __getstate__(self) -> dict[str, Any]:
         splits = [split for split in VOTING if split in self._rows]

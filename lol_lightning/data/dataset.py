@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import scipy.sparse as sp
 import torch
 from jaxtyping import Int, Shaped
@@ -18,7 +19,7 @@ from lol_lightning.exceptions import DataError
 from lol_lightning.features.feature_space import Matrix
 from lol_lightning.functional.example_targets import ExampleTargets
 from lol_lightning.functional.gradient_targets import GradientTargets
-from lol_lightning.functional.short_repr import short_repr
+from lol_lightning.functional.short_repr import html_table, short_repr
 from lol_lightning.functional.votes import is_covered
 
 __all__ = ["LoLDataset", "as_tensor", "leaves_one_row"]
@@ -107,6 +108,19 @@ class LoLDataset(Dataset[LoLBatch]):
         moved.example_targets = None if self.example_targets is None else self.example_targets.to(device)
         return moved
 
+    def _repr_html_(self) -> str:
+        """Return what the data set holds, part by part, as a table for notebooks."""
+        parts: dict[str, Any] = {
+            "features": self.features,
+            "votes": self.votes,
+            "labels": self.labels,
+            "gradient_targets": self.gradient_targets,
+            "example_targets": self.example_targets,
+        }
+        return html_table(
+            pd.DataFrame([_described(name, part) for name, part in parts.items()]).set_index("part"), repr(self)
+        )
+
     def _check(self) -> None:
         lengths = {"features": len(self), "votes": len(self.votes)}
         if self.labels is not None:
@@ -144,6 +158,22 @@ def as_tensor(values: Any) -> Tensor:
     if isinstance(values, np.ndarray) and not values.flags.writeable:
         values = values.copy()
     return torch.as_tensor(values)
+
+
+def _described(name: str, part: Any) -> dict[str, str]:
+    """Return name, shape and content of a part of a data set, ready for a table."""
+    if part is None:
+        return {"part": name, "shape": "", "content": "none"}
+    if isinstance(part, SparseRows):
+        return {"part": name, "shape": str(tuple(part.shape)), "content": f"sparse, {len(part.indices)} entries"}
+    if not isinstance(part, Tensor):
+        return {"part": name, "shape": "", "content": repr(part)}
+    content = str(part.dtype).removeprefix("torch.")
+    if name == "votes":
+        content += f", {100 * float(is_covered(part).float().mean()) if len(part) else 0:.3g}% of the rows covered"
+    if name == "labels":
+        content += f", {len(set(part.tolist()))} classes"
+    return {"part": name, "shape": str(tuple(part.shape)), "content": content}
 
 
 def _compact(votes: Tensor) -> Tensor:

@@ -11,11 +11,12 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, RandomSampler
 
+from lol_lightning._lightning import CombinedLoader
 from lol_lightning.data.batch import LoLBatch
 from lol_lightning.data.dataset import LoLDataset
 from lol_lightning.functional.short_repr import short_repr
 
-__all__ = ["EpochSampler", "LoLDataLoader"]
+__all__ = ["EpochSampler", "LoLDataLoader", "NoLoaders"]
 
 if TYPE_CHECKING:
     _Loader = DataLoader[LoLBatch]
@@ -124,3 +125,29 @@ class LoLDataLoader(_Loader):
 def identity(batch: LoLBatch) -> LoLBatch:
     """Return a batch that the dataset has already put together."""
     return batch
+
+
+class NoLoaders(CombinedLoader):
+    """No loaders at all, and so no batches: what Lightning skips without a word.
+
+    An empty list counts as one loader, of whose length 0 Lightning warns.
+
+    Example:
+        >>> list(NoLoaders())
+        []
+    """
+
+    def __init__(self) -> None:
+        super().__init__([], "sequential")
+
+    @property
+    def flattened(self) -> list[Any]:
+        """The loaders: none."""
+        return []
+
+    @flattened.setter
+    def flattened(self, flattened: list[Any]) -> None:
+        """Lightning puts the loaders back that it has read."""
+
+    def __repr__(self) -> str:
+        return "NoLoaders()"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+from typing import TYPE_CHECKING, cast
+
 import numpy as np
 import pandas as pd
 from jaxtyping import Int
@@ -14,6 +17,9 @@ from lol_lightning.features import BagOfWords, FeatureSpace
 from lol_lightning.features.feature_space import check_feature_space
 from lol_lightning.lfs.rows import Rows, as_rows, column_of, labels_of
 from lol_lightning.lfs.saying import say
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = ["RowsDataModule"]
 
@@ -112,6 +118,12 @@ class RowsDataModule(BaseDataModule):
                 "or pass the rows as predict= and call Trainer.predict."
             )
         return super().test_dataloader()
+
+    def __copy__(self) -> Self:
+        twin = cast("Self", super().__copy__())
+        if not self._feature_space.is_fitted:
+            twin._feature_space = copy.deepcopy(self._feature_space)
+        return twin
 
     def _needed(self, stage: str | None) -> list[str]:
         splits = super()._needed(stage)

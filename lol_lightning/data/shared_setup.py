@@ -73,7 +73,9 @@ class SharedSetup(LightningDataModule, ABC):
         return {**self.__dict__, "trainer": None}
 
     def __copy__(self) -> SharedSetup:
-        return _twin(self, self.__dict__)
+        # What one of both chooses or stores afterwards, the other does not see.
+        own = {name: dict(value) for name, value in vars(self).items() if type(value) is dict}
+        return _twin(self, {**vars(self), **own})
 
     def __deepcopy__(self, memo: dict[int, Any]) -> SharedSetup:
         # A copy in the same process needs none of what __getstate__ does for other processes.

@@ -114,9 +114,15 @@ class Voters:
             return False
         return True
 
+    def copy(self) -> Voters:
+        """Return voters with the same LFs, votes and records, which may then take others."""
+        other = copy.copy(self)
+        other.votes = dict(self.votes)
+        return other
+
     def without_code(self) -> Voters:
         """Return the same names, votes and records without the LFs."""
-        other = copy.copy(self)
+        other = self.copy()
         other.lfs = []
         return other
 

@@ -17,10 +17,11 @@ from lol_lightning.lfs.limits import CallLimit, CallTimeoutError
 from lol_lightning.lfs.point_copies import private_copy, quick_mark, same_mark, same_point
 from lol_lightning.lfs.points import describe_point, field_names
 
-__all__ = ["Faults", "each_own_row", "timeout_reason"]
+__all__ = ["Faults", "each_own_row"]
 
 _MAX_NAMES = 5
 _MAX_VOTE = np.iinfo(np.int64).max
+_MAX_TIMEOUTS, _MAX_TIMEOUTS_IN_A_ROW = 5, 3
 
 
 @dataclass
@@ -28,10 +29,17 @@ class _Fault:
     count: int
     row: int
     reason: str
+    num_timeouts: int = 0
+    num_uncalled: int = 0
+    last_timeouts: tuple[int, int] = (-2, 0)
+    """The last row on which a call took too long, and how many rows up to it did so without one between them."""
 
 
 class Faults:
     """Failures of labeling functions: raised at once, or counted where that is wanted.
+
+    Each call that takes too long costs its whole limit. A labeling function is called no more once that has happened on
+    5 rows, or on 3 rows one after the other, and abstains on the rest.
 
     Args:
         tolerant: whether a failure counts as an abstention.
@@ -75,10 +83,36 @@ class Faults:
                 stacklevel=2,
             )
 
+    def add_timeout(self, name: str, row: int, seconds: float | None) -> int:
+        """Count a call that took too long and return ``ABSTAIN``.
+
+        Raises:
+            LabelingFunctionError: if failures are not tolerated.
+        """
+        vote = self.add(name, row, *_timeout_reason(seconds))
+        fault = self._by_lf[name]
+        last, length = fault.last_timeouts
+        fault.last_timeouts = row, length + 1 if row == last + 1 else 1
+        fault.num_timeouts += 1
+        return vote
+
+    def calls_no_more(self, name: str) -> bool:
+        """Tell whether calls of a labeling function took too long on so many rows that it is called no more."""
+        fault = self._by_lf.get(name)
+        return fault is not None and (
+            fault.num_timeouts >= _MAX_TIMEOUTS or fault.last_timeouts[1] >= _MAX_TIMEOUTS_IN_A_ROW
+        )
+
+    def skip(self, name: str, num_rows: int = 1) -> int:
+        """Count rows on which a labeling function is not called any more and return ``ABSTAIN``."""
+        self._by_lf[name].num_uncalled += num_rows
+        return ABSTAIN
+
     def notes(self, num_rows: int) -> dict[str, str]:
         """Return one line for each labeling function that failed, by its name."""
         return {
             name: f"failed on {f.count} of {num_rows} rows, counted as abstentions (row {f.row}: {f.reason})"
+            + (f"; then it was called no more, and abstains on {f.num_uncalled} rows unasked" if f.num_uncalled else "")
             for name, f in self._by_lf.items()
         }
 
@@ -134,11 +168,13 @@ class GuardedLF(LabelingFunction):  # type: ignore[misc]
 
     def __call__(self, x: Any) -> int:
         self._number += 1
+        if self._faults.calls_no_more(self.name):
+            return self._faults.skip(self.name)
         point = self._rows.of(self._number, x)
         try:
             vote = self._limit(self._f, point)
         except CallTimeoutError:
-            return self._faults.add(self.name, self._number, *timeout_reason(self._limit.seconds))
+            return self._faults.add_timeout(self.name, self._number, self._limit.seconds)
         except Exception as error:
             cure = f": {error!s:.300}. {_cure(error, point, x)}"
             return self._faults.add(self.name, self._number, f"raised {type(error).__name__}", cure, error)
@@ -157,7 +193,7 @@ class GuardedLF(LabelingFunction):  # type: ignore[misc]
         return self._faults.add(self.name, self._number, f"voted {vote!r:.100}", cure)
 
 
-def timeout_reason(seconds: float | None) -> tuple[str, str]:
+def _timeout_reason(seconds: float | None) -> tuple[str, str]:
     """Return what to say of a call that took too long, and its cure."""
     return (
         f"took longer than {seconds:g} seconds",

@@ -13,7 +13,7 @@ from tqdm import tqdm  # type: ignore[import-untyped]
 
 from lol_lightning.exceptions import LabelingFunctionError, renamed_arguments
 from lol_lightning.functional.votes import ABSTAIN
-from lol_lightning.lfs._guard import Faults, each_own_row, timeout_reason
+from lol_lightning.lfs._guard import Faults, each_own_row
 from lol_lightning.lfs.lfs import as_lfs
 from lol_lightning.lfs.limits import CALL_SECONDS, CallLimit, CallTimeoutError, check_call_seconds, in_main_thread
 from lol_lightning.lfs.matrix import validate_votes
@@ -50,7 +50,8 @@ def fast_apply(
         text_column: the name of that one column; else not used, as every LF knows what it reads.
         progress_bar: whether to show one.
         fault_tolerant: whether an LF that fails on a row abstains there, as in Snorkel's appliers. How often each LF
-            failed, and how first, is said in one line.
+            failed, and how first, is said in one line. An LF whose calls take too long on 3 rows one after the other,
+            or on 5 rows, is called no more and abstains on the rest.
         max_call_seconds: how long one call may take, ``None`` for no limit; a longer one is a failure. Outside of the
             main thread the default is not enforced; with another value the LFs then run in a child process.
 
@@ -143,15 +144,20 @@ def _vote_in_time(
     rules: Sequence[Rule], block: TextBlock, first: int, name: str, limit: CallLimit, faults: Faults
 ) -> Votes:
     """Return the votes of rules on a block; where that takes too long, row by row, to name the row that does."""
+    if faults.calls_no_more(name):
+        return np.full(len(block.texts), faults.skip(name, len(block.texts)), dtype=np.int64)
     try:
         return limit(_vote, rules, block)
     except CallTimeoutError:
         votes = np.full(len(block.texts), ABSTAIN, dtype=np.int64)
     for row, text in enumerate(block.texts):
+        if faults.calls_no_more(name):
+            faults.skip(name)
+            continue
         try:
             votes[row] = limit(_vote, rules, TextBlock([text]))[0]
         except CallTimeoutError:
-            votes[row] = faults.add(name, first + row, *timeout_reason(limit.seconds))
+            votes[row] = faults.add_timeout(name, first + row, limit.seconds)
     return votes
 
 

@@ -98,6 +98,11 @@ class ClassSharesLoss(nn.Module):
         counted = None if votes is None else votes.shares_of_classes()
         if votes is None or counted is None:
             self._set_shares(None)
+            if votes is not None and votes.labels is not None and votes.drawn_by_class:
+                return (
+                    "The labeled rows were drawn class by class and tell no class shares: where you know these, give "
+                    "them as class_shares."
+                )
             return None
         shares = shrunken_shares(votes.soft_votes(None), counted.shares, counted.num_labels)
         self._set_shares(shares)

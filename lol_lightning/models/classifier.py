@@ -19,6 +19,7 @@ from lol_lightning.losses.penalties import GradientPenalty, Penalty
 from lol_lightning.losses.penalties.second_derivative import second_derivative
 from lol_lightning.losses.weights import ClassWeighting, LFWeighting
 from lol_lightning.models._classifier_state import build_from, note_loaded, packed_state
+from lol_lightning.models.checkpoint_io import use_careful_checkpoints
 from lol_lightning.models.evaluation import EvaluatedPredictor
 from lol_lightning.models.lazy_adam import LazyAdam
 from lol_lightning.models.resumable import ResumableSteps
@@ -122,6 +123,8 @@ class LoLClassifier(EvaluatedPredictor, ResumableSteps):
         trainer = trainer_of(self)
         if trainer is None:
             return
+        # Only after this does Lightning read the checkpoint that a fit goes on from.
+        use_careful_checkpoints(trainer)
         data = data_module_of(trainer)
         if data is not None:
             self._take_sizes(data)
@@ -142,9 +145,7 @@ class LoLClassifier(EvaluatedPredictor, ResumableSteps):
         self._log_step(terms.logs(), len(batch))
         self._monitor.observe(terms, batch, self.lol, self.global_step, self._lf_names)
         if terms.measurement is not None and (self._monitor.due(self.global_step) or self._is_last_step()):
-            voted, penalty, met = self._monitor.norms(self._network, terms)
-            measured = {"train_met_demands": met, "train_gradient_ratio": penalty / voted.clamp(min=1e-12)}
-            self.log_dict(measured, batch_size=len(batch))
+            self.log_dict(self._monitor.measure(self._network, terms, self.global_step), batch_size=len(batch))
         return terms.loss
 
     def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:

@@ -155,6 +155,14 @@ class LoLImageDataModule(BaseDataModule):
         return True
 
     @property
+    def class_shares(self) -> None:
+        """``None``: validation rows are drawn class by class, so that their shares are not those of all rows.
+
+        Where the shares are known, give them to the model, ``LoLClassifier(class_shares=[...])``.
+        """
+        return None
+
+    @property
     def train_rows(self) -> Int[Tensor, " row"]:
         """Positions int64 (n,) in ``data`` of the training rows."""
         self.dataset("train")

@@ -66,8 +66,8 @@ class SplitOptions:
 
     Args:
         max_train_rows: use only that many unlabeled rows; ``None`` for all.
-        val_per_class: labeled rows of each class for validation. They have equal class shares by design, so that
-            ``LoLClassifier`` matches its mean prediction to equal shares, unless its ``class_shares`` say otherwise.
+        val_per_class: labeled rows of each class for validation. They are drawn class by class, and so tell no class
+            shares; where you know these, give them as ``LoLClassifier(class_shares=[...])``.
         test_fraction: fraction in (0, 1) of the rows that are the test, where the data have no test rows of their own.
 
     Raises:

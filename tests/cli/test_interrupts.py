@@ -25,16 +25,14 @@ def start(*arguments, cwd):
     )
 
 
-def signalled(process, number, until, seconds=200):
+def signalled(process, number, until):
     """Send a signal once something is true; return stdout, stderr."""
-    deadline = time.monotonic() + seconds
     try:
         while not until():
             assert process.poll() is None, process.communicate()
-            assert time.monotonic() < deadline, "it never came so far"
             time.sleep(0.05)
         process.send_signal(number)
-        return process.communicate(timeout=60)
+        return process.communicate()
     finally:
         process.kill()
         process.wait()
@@ -86,13 +84,11 @@ def test_a_benchmark_can_be_stopped(running, number, code, word):
 @pytest.mark.slow
 def test_a_second_benchmark_on_the_same_output_is_refused(running, wrench_directory, tmp_path):
     process, output, is_running = running
-    deadline = time.monotonic() + 200
     while not is_running():
         assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline
         time.sleep(0.05)
     second = benchmark(wrench_directory, output, tmp_path)
-    _, err = second.communicate(timeout=200)
+    _, err = second.communicate()
     assert second.returncode == 2
     line = (
         f"lol-lightning benchmark: another process is writing to {output}. Wait for that run, or give another output."
@@ -102,7 +98,7 @@ def test_a_second_benchmark_on_the_same_output_is_refused(running, wrench_direct
     process.kill()
     process.wait()
     third = benchmark(wrench_directory, output, tmp_path, trials=1)
-    _, err = third.communicate(timeout=200)
+    _, err = third.communicate()
     assert third.returncode == 0, err
     assert len(read_results(output))
 

@@ -1,9 +1,6 @@
-import os
-import subprocess
-import sys
-
 import pandas as pd
 import pytest
+from processes import run_python
 
 from lol_lightning.cli import main
 
@@ -27,9 +24,7 @@ def test_two_processes_write_the_rows_of_one(config, checkpoint, tmp_path):
         options = ["--config", str(config), "--ckpt_path", str(checkpoint), "--output", str(output)]
         options += ["--data.batch_size", "3", "--trainer.devices", str(devices)]
         options += ["--trainer.strategy", "ddp"] if devices > 1 else []
-        command = [sys.executable, "-m", "lol_lightning", "predict", *options]
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
-        subprocess.run(command, env=environment, check=True, capture_output=True, timeout=250)
+        run_python("-m", "lol_lightning", "predict", *options)
         assert [path.name for path in output.parent.iterdir()] == ["predictions.csv"]
         frames.append(pd.read_csv(output))
     one, two = frames

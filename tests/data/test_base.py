@@ -1,7 +1,9 @@
 import numpy as np
 import pandas as pd
 import pytest
+import pytorch_lightning as pl
 import torch
+from toy import trainer_options
 
 from lol_lightning.data import BaseDataModule, Classes, ClassShares, LoaderOptions, LoLDataModule, ModelDefaults
 from lol_lightning.data.base import MAX_ALPHA
@@ -11,6 +13,7 @@ from lol_lightning.features.bag_of_words import BagOfWords
 from lol_lightning.functional.gradient_targets import GradientTargets
 from lol_lightning.lfs.record import InspectedFeature, LFRecord
 from lol_lightning.lfs.rules import keyword_lf
+from lol_lightning.models.classifier import LoLClassifier
 
 LFS = [keyword_lf("prize", ["prize"], 1), keyword_lf("song", ["song"], 0)]
 TEXTS = ["win a prize", "nice song", "what a day", "a song", "prize song"]
@@ -92,7 +95,7 @@ def test_rows_that_are_absent_or_not_ready():
         data.dataset("val")
     with pytest.raises(DataError, match="no nonsense rows"):
         data.dataset("nonsense")
-    assert data.val_dataloader() == []
+    assert list(data.val_dataloader()) == []
 
 
 def test_no_rows_are_drawn_where_there_are_none():
@@ -163,3 +166,13 @@ def test_settings_that_cannot_work(make, message):
 def test_class_shares_are_counted():
     shares = ClassShares.counted(np.array([0, 2, 2, 2]), num_classes=4)
     assert shares.shares.tolist() == [0.25, 0.0, 0.75, 0.0]
+
+
+def test_a_fit_without_validation_rows_validates_nothing_and_warns_of_nothing(tmp_path):
+    data = data_module(classes=2)
+    trainer = pl.Trainer(**trainer_options(max_epochs=2, barebones=False, default_root_dir=tmp_path))
+    trainer.fit(LoLClassifier(), data)
+    assert trainer.current_epoch == 2
+    assert not any(name.startswith("val_") for name in trainer.callback_metrics)
+    with pytest.raises(DataError, match="no val rows; give val="):
+        trainer.validate(LoLClassifier(num_features=data.num_features, num_classes=2), data)

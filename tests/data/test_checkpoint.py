@@ -10,7 +10,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from snorkel.labeling import LabelingFunction
 from toy import trainer_options
 
-from lol_lightning.data import Classes, LoLDataModule, WrenchDataModule
+from lol_lightning.data import Classes, ClassShares, LoLDataModule, WrenchDataModule
 from lol_lightning.exceptions import ConfigurationError, DataError
 from lol_lightning.features.bag_of_words import BagOfWords
 from lol_lightning.features.table import TableFeatures
@@ -62,6 +62,53 @@ def test_a_rebuilt_data_module_serves_rows_to_predict(trained):
     assert repr(again) == "LoLDataModule(predict=3, lfs=2, classes=2, features=6, batch_size=5)"
     with pytest.raises(DataError, match="no train rows; give train="):
         again.setup("fit")
+
+
+class Named(LoLDataModule):
+    def __init__(self, *rows, name="none", **options):
+        super().__init__(*rows, **options)
+        self.name = name
+
+
+class Directory(LoLDataModule):
+    def __init__(self, root):
+        super().__init__(frame(TEXTS), lfs=[str(root)], votes=[[0]] * len(TEXTS), progress_bar=False)
+
+
+def test_a_subclass_is_rebuilt_as_such_where_it_takes_the_arguments(trained, caplog):
+    path, _, _ = trained
+    again = Named.load_from_checkpoint(path, predict=frame(NEW), name="mine")
+    assert type(again) is Named
+    assert (again.name, again.num_features) == ("mine", 6)
+    assert "does not take the arguments" not in caplog.text
+    with caplog.at_level("INFO"):
+        plain = Directory.load_from_checkpoint(path, predict=frame(NEW))
+    assert type(plain) is LoLDataModule
+    assert "Directory does not take the arguments of LoLDataModule (missing a required argument: 'root')" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("balance", "shares", "num_labels"),
+    [
+        ({"spam": 1, "ham": 3}, [0.75, 0.25], None),
+        (ClassShares(np.array([0.1, 0.9]), 20), [0.1, 0.9], 20),
+    ],
+)
+def test_the_class_balance_is_kept(balance, shares, num_labels, tmp_path):
+    data = LoLDataModule(
+        frame(TEXTS),
+        lfs=LFS,
+        text_column="comment",
+        classes=Classes(["ham", "spam"], balance=balance),
+        progress_bar=False,
+    )
+    trainer = pl.Trainer(**trainer_options(max_epochs=1))
+    trainer.fit(LoLClassifier(hidden_sizes=(4,)), data)
+    trainer.save_checkpoint(tmp_path / "balanced.ckpt")
+    again = LoLDataModule.load_from_checkpoint(tmp_path / "balanced.ckpt", predict=frame(NEW))
+    assert again.class_shares.shares.tolist() == shares
+    assert again.class_shares.num_labels == num_labels
+    assert again.label_names == ["ham", "spam"]
 
 
 def test_a_rebuilt_data_module_tests_labeled_rows(trained):

@@ -124,7 +124,7 @@ def test_votes_without_lfs_get_names():
     data.setup("fit")
     assert data.lf_names == ["lf_0", "lf_1"]
     assert len(data.gradient_targets) == 0
-    assert data.val_dataloader() == []
+    assert list(data.val_dataloader()) == []
 
 
 def test_records_from_elsewhere_replace_those_of_the_lfs():

@@ -1,3 +1,6 @@
+import html
+import re
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -110,3 +113,22 @@ def test_rows_are_counted_from_the_end_and_none_lies_beyond(dense, votes):
     torch.testing.assert_close(dataset[-1].features.to_dense(), torch.from_numpy(dense[[-1]]))
     with pytest.raises(IndexError):
         dataset[N]
+
+
+def cells(table):
+    """Return the rows of an HTML table by the text of their first cell."""
+    rows = [re.findall(r"<t[hd]>(.*?)</t[hd]>", row) for row in re.findall(r"<tr.*?>(.*?)</tr>", table, re.DOTALL)]
+    return {row[0]: row[1:] for row in rows if row}
+
+
+def test_a_notebook_shows_what_is_in_it(dense, votes, targets):
+    votes[:5] = -1
+    dataset = LoLDataset(sp.csr_array(dense), votes, targets, np.arange(N) % 2)
+    shown = cells(dataset._repr_html_())
+    assert shown["features"] == [f"({N}, {D})", f"sparse, {np.count_nonzero(dense)} entries"]
+    covered = 100 * (votes != -1).any(1).mean()
+    assert shown["votes"] == [f"({N}, {M})", f"int8, {covered:.3g}% of the rows covered"]
+    assert shown["labels"] == [f"({N},)", "int64, 2 classes"]
+    assert shown["gradient_targets"] == ["", html.escape(repr(targets), quote=False)]
+    assert shown["example_targets"] == ["", "none"]
+    assert cells(LoLDataset(dense, votes)._repr_html_())["features"] == [f"({N}, {D})", "float32"]

@@ -9,6 +9,7 @@ from lol_lightning import BagOfWords, LoLDataModule, LoLLabelModel, inspect_lfs,
 from lol_lightning.data.options import Classes
 from lol_lightning.exceptions import ConfigurationError, DataError
 from lol_lightning.inspection.probing import probe_lfs
+from lol_lightning.inspection.tracing import run_traced, trace_lf, trace_lfs
 from lol_lightning.lfs.apply import fast_apply
 
 ROWS = pd.DataFrame({"body": ["win", "song"], "label": [1, 0]})
@@ -57,6 +58,9 @@ def test_label_models_check_first():
         lambda **name: inspect_lfs([keyword_lf("a", ["win"], 1, **name)], ROWS, progress_bar=False, **name),
         lambda **name: fast_apply([keyword_lf("a", ["win"], 1, text_column="body")], ["win"], **name),
         lambda **name: probe_lfs([keyword_lf("a", ["win"], 1, text_column="body")], ROWS, **name),
+        lambda **name: trace_lfs([LabelingFunction("a", lambda x: 1 if "win" in x.body else -1)], ROWS, **name),
+        lambda **name: trace_lf(LabelingFunction("a", lambda x: 1 if "win" in x.body else -1), ROWS, **name),
+        lambda **name: run_traced(LabelingFunction("a", lambda x: 1 if "win" in x.body else -1), ROWS.iloc[0], **name),
     ],
 )
 def test_a_text_column_has_one_name_and_the_old_one_is_told(call):

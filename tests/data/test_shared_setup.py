@@ -1,14 +1,12 @@
 import copy
 import json
 import pickle
-import subprocess
-import sys
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 import pytest
 import pytorch_lightning as pl
+from processes import HELPERS, run_python
 from snorkel.labeling import LabelingFunction, labeling_function
 from toy import trainer_options
 
@@ -111,6 +109,31 @@ def test_copies_keep_the_lfs_and_run_none(copied):
     assert other.num_dropped_rows == 1
 
 
+def test_what_a_copy_chooses_leaves_the_original_alone():
+    data, calls = counting()
+    data.prepare_data()
+    other = copy.copy(data)
+    other.draw_train_rows(2, seed=0)
+    other.use_records([LFRecord("song", (InspectedFeature("nice", 0),))])
+    other.setup("fit")
+    assert (data.num_rows("train"), other.num_rows("train")) == (4, 2)
+    assert not data.feature_space.is_fitted
+    data.setup("fit")
+    assert data.train_rows.text.tolist() == ["nice song", "a prize", "song of mine"]
+    assert data.train_votes.tolist() == [[0, -1], [-1, 1], [0, -1]]
+    assert data.records[0].features == ()
+    assert other.feature_space.num_features < data.feature_space.num_features
+    assert calls == TEXTS + VAL
+
+
+def test_votes_on_rows_that_a_copy_draws_stay_in_the_original():
+    data = LoLDataModule(TEXTS, votes=[[0], [1], [0], [0]], lfs=["first"], progress_bar=False)
+    other = copy.copy(data)
+    other.draw_train_rows(1, seed=0)
+    data.setup("fit")
+    assert data.train_votes.tolist() == [[0], [1], [0], [0]]
+
+
 def test_a_trainer_does_not_travel():
     data, _ = counting()
     trainer = pl.Trainer(**trainer_options(barebones=False))
@@ -130,9 +153,7 @@ def test_prepare_data_runs_the_lfs_and_setup_runs_them_no_more():
 @pytest.mark.ddp
 @pytest.mark.parametrize(("strategy", "inspect"), [("ddp", "declared"), ("ddp", "traced"), ("ddp_spawn", "declared")])
 def test_lfs_run_once_for_two_processes(tmp_path, strategy, inspect):
-    script = Path(__file__).parents[1] / "helpers" / "ddp_rows.py"
-    command = [sys.executable, str(script), str(tmp_path), strategy, inspect]
-    subprocess.run(command, check=True, capture_output=True, timeout=240)
+    run_python(HELPERS / "ddp_rows.py", tmp_path, strategy, inspect)
     first, second = (json.loads((tmp_path / f"{rank}.json").read_text()) for rank in (0, 1))
     assert sorted(first.pop("rows") + second.pop("rows")) == list(range(40))
     assert first == second
@@ -146,3 +167,11 @@ def test_lfs_run_once_for_two_processes(tmp_path, strategy, inspect):
     assert len(calls) == 46
     if inspect == "declared":
         assert set(calls.values()) == {1}
+
+
+@pytest.mark.ddp
+def test_two_processes_without_validation_rows_are_not_warned_of(tmp_path):
+    run_python(HELPERS / "ddp_rows.py", tmp_path, "ddp", "declared", 0, PYTHONWARNINGS="error:Total length")
+    both = [json.loads((tmp_path / f"{rank}.json").read_text()) for rank in (0, 1)]
+    assert [part["val_votes"] for part in both] == [[], []]
+    assert sorted(row for part in both for row in part["rows"]) == list(range(40))

@@ -1,6 +1,7 @@
-"""Trains in two processes and writes what each one has: ``python ddp_rows.py OUTPUT STRATEGY INSPECT``.
+"""Trains in two processes and writes what each one has: ``python ddp_rows.py OUTPUT STRATEGY INSPECT [NUM_VAL]``.
 
-The LFs note each of their calls, with the process and the row, in the file ``calls`` of the directory OUTPUT.
+NUM_VAL is the number of validation rows. The LFs note each of their calls, with the process and the row, in the file
+``calls`` of the directory OUTPUT.
 """
 
 import json
@@ -35,14 +36,14 @@ class Recorded(LoLClassifier):
         content = {
             "rows": self.rows,
             "votes": data.train_votes.tolist(),
-            "val_votes": data.val_votes.tolist(),
+            "val_votes": data.val_votes.tolist() if data.has_rows("val") else [],
             "targets": [targets.lf.tolist(), targets.feature.tolist(), targets.value.tolist()],
             "sources": [f.source for record in data.records for f in record.features],
         }
         (self.output / f"{self.trainer.global_rank}.json").write_text(json.dumps(content))
 
 
-def data_module(output, inspect):
+def data_module(output, inspect, num_val):
     """A decorated function and a lambda, neither of which can be pickled."""
 
     def note(x):
@@ -55,12 +56,12 @@ def data_module(output, inspect):
         return 0 if "song" in x.text else -1
 
     texts = [f"song row{i}" for i in range(NUM_ROWS)]
-    val = [f"song val{i}" for i in range(6)]
+    val = [f"song val{i}" for i in range(num_val)] or None
     return LoLDataModule(texts, val, lfs=[song], inspect=inspect, batch_size=4, progress_bar=False)
 
 
-def main(output, strategy, inspect):
-    data = data_module(output, inspect)
+def main(output, strategy, inspect, num_val="6"):
+    data = data_module(output, inspect, int(num_val))
     model = Recorded(num_classes=2, penalty={"alpha": 1.0, "c": 0.1}, lr=0.01)
     model.output = output
     trainer = pl.Trainer(**trainer_options(max_epochs=1, devices=2, strategy=strategy))

@@ -1,10 +1,6 @@
 """A saved label model answers in another process; a broken file changes nothing."""
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,6 +8,7 @@ import pytest
 from broken_files import FUZZ, broken, broken_members
 from hypothesis import given
 from hypothesis import strategies as st
+from processes import run_python
 
 from lol_lightning._files.state import read_archive, write_archive
 from lol_lightning.exceptions import ConfigurationError, DataError
@@ -47,13 +44,8 @@ def test_a_file_answers_for_new_texts_in_another_process(trained):
         "texts, votes = json.loads(sys.argv[2])\n"
         "print(json.dumps([model.predict_proba(None, X=texts).tolist(), model.predict_proba(votes).tolist()]))"
     )
-    result = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", code, path, json.dumps([NEW, VOTES.tolist()])],
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "OMP_NUM_THREADS": "1"},
-        capture_output=True, text=True, timeout=250, check=False,
-    )  # fmt: skip
-    assert result.returncode == 0, result.stderr[-3000:]
-    of_texts, of_votes = json.loads(result.stdout)
+    output = run_python("-W", "ignore", "-c", code, path, json.dumps([NEW, VOTES.tolist()]))
+    of_texts, of_votes = json.loads(output)
     np.testing.assert_allclose(of_texts, model.predict_proba(None, X=NEW), atol=1e-7)
     np.testing.assert_allclose(of_votes, model.predict_proba(VOTES), atol=1e-12)
 

@@ -5,10 +5,14 @@ import signal
 import threading
 import time
 
+import pandas as pd
 import pytest
+from snorkel.labeling import LabelingFunction
 
 from lol_lightning.exceptions import ConfigurationError, LabelingFunctionError
+from lol_lightning.lfs.apply import fast_apply
 from lol_lightning.lfs.limits import CALL_SECONDS, CallLimit, CallTimeoutError, in_main_thread
+from lol_lightning.lfs.rules import regex_lf
 
 HANGING = re.compile("(a+)+$")
 TEXT = "a" * 40 + "b"
@@ -131,3 +135,57 @@ def test_the_default_limit_starts_no_process():
     here = []
     in_a_thread(lambda: in_main_thread(lambda: here.append(1), CALL_SECONDS))
     assert here == [1]
+
+
+def sleeping_lf(rows, calls):
+    """An LF that hangs on the rows of these numbers and votes 1 elsewhere."""
+
+    def vote(x):
+        calls.append(x.row)
+        if x.row in rows:
+            time.sleep(60)
+        return 1
+
+    return LabelingFunction("sleeps", vote)
+
+
+@pytest.mark.parametrize(
+    ("hangs", "num_calls"),
+    [
+        (range(30), 3),
+        (range(7, 30), 10),
+        (range(0, 30, 2), 9),
+        ([0, 1, 5, 6], 30),
+        ([0, 1, 5, 6, 29], 30),
+    ],
+    ids=["everywhere", "from row 7 on", "every other row", "four times", "at last"],
+)
+def test_an_lf_that_hangs_again_and_again_is_called_no_more(hangs, num_calls, caplog):
+    calls = []
+    data = pd.DataFrame({"row": range(30)})
+    with caplog.at_level("INFO"):
+        votes = fast_apply(
+            [sleeping_lf(hangs, calls), LabelingFunction("fine", lambda x: 0)],
+            data,
+            fault_tolerant=True,
+            max_call_seconds=0.5,
+        )
+    assert calls == list(range(num_calls))
+    expected = [-1 if row in hangs or row >= num_calls else 1 for row in range(30)]
+    assert votes[:, 0].tolist() == expected
+    assert votes[:, 1].tolist() == [0] * 30
+    (line,) = [message for message in caplog.messages if "failed" in message]
+    failed = sum(row in hangs for row in range(num_calls))
+    assert f"'sleeps' failed on {failed} of 30 rows" in line
+    assert ("; then it was called no more, and abstains on" in line) == (num_calls < 30)
+    assert f"abstains on {30 - num_calls} rows unasked" in line or num_calls == 30
+
+
+def test_rules_that_hang_are_asked_no_more(caplog):
+    lf = regex_lf("hangs", "(a+)+$", 1)
+    texts = ["aaa", *["a" * 40 + "b"] * 6, "aaa"]
+    with caplog.at_level("INFO"):
+        votes = fast_apply([lf], texts, fault_tolerant=True, max_call_seconds=0.5)
+    assert votes[:, 0].tolist() == [1, -1, -1, -1, -1, -1, -1, -1]
+    assert "'hangs' failed on 3 of 8 rows" in caplog.text
+    assert "abstains on 4 rows unasked" in caplog.text

@@ -51,7 +51,8 @@ def test_a_trainer_writes_and_reads_with_it(trained, tmp_path):
     assert more.global_step == 2
 
 
-def test_a_broken_checkpoint_is_named_and_the_model_stays_as_it_was(trained, tmp_path):
+@pytest.mark.parametrize("plugins", [[], [CarefulCheckpointIO()]], ids=["by itself", "plugin"])
+def test_a_broken_checkpoint_is_named_and_the_model_stays_as_it_was(trained, tmp_path, plugins):
     _, trainer = trained
     trainer.save_checkpoint(path := tmp_path / "a.ckpt")
     content = bytearray(path.read_bytes())
@@ -59,10 +60,12 @@ def test_a_broken_checkpoint_is_named_and_the_model_stays_as_it_was(trained, tmp
     path.write_bytes(content)
     model = LoLClassifier(num_features=30, num_classes=3, hidden_sizes=(4,))
     before = model.network.weight.clone()
-    other = pl.Trainer(plugins=[CarefulCheckpointIO()], **trainer_options(max_epochs=2))
+    other = pl.Trainer(plugins=plugins, **trainer_options(max_epochs=2))
     with pytest.raises(DataError, match=r"a\.ckpt is not a checkpoint of Lightning: .*Trainer\.save_checkpoint"):
         other.fit(model, loader(toy_batch()), ckpt_path=path)
     assert torch.equal(model.network.weight, before)
+    with pytest.raises(DataError, match=r"a\.ckpt is not a checkpoint of Lightning"):
+        other.test(model, loader(toy_batch()), ckpt_path=path, verbose=False)
 
 
 @pytest.mark.parametrize(
@@ -121,7 +124,7 @@ def test_a_full_disk_leaves_the_last_checkpoint(tmp_path):
     path.write_text("old")
     run = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", WRITE, path, "full"],
-        env=ENVIRONMENT, capture_output=True, text=True, timeout=100, check=False,
+        env=ENVIRONMENT, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert run.returncode == 1
     assert "DataError: " in run.stderr

@@ -1,20 +1,11 @@
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 import torch
-
-HERE = Path(__file__).parents[1] / "helpers"
+from processes import HELPERS, run_python
 
 
 def run(devices, output, optimizer, case):
     """Run the script as a user would: the Trainer starts the second process itself."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE), str(HERE.parent)]), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, str(HERE / "ddp_fit.py"), str(devices), str(output), optimizer, case]
-    result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240, check=False)
-    assert result.returncode == 0, result.stderr[-3000:]
+    run_python(HELPERS / "ddp_fit.py", devices, output, optimizer, case)
     return torch.load(output, weights_only=True)
 
 

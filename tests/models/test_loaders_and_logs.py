@@ -1,22 +1,16 @@
 """What is logged: means over an epoch, over ranks, and of several loaders each."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 import pytorch_lightning as pl
 import torch
 from own_module import data
+from processes import HELPERS, run_python
 from pytorch_lightning.callbacks import Callback
 from torch import nn
 from toy import trainer_options
 
 from lol_lightning import LoLClassifier
 from lol_lightning.exceptions import ConfigurationError
-
-HELPERS = Path(__file__).parents[1] / "helpers"
 
 
 class Losses(Callback):
@@ -80,12 +74,7 @@ def test_half_precision_without_a_mixed_one_is_refused():
 @pytest.mark.ddp
 @pytest.mark.slow
 def test_two_ranks_log_the_same_losses_and_so_schedule_alike(tmp_path):
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(HELPERS), str(HELPERS.parents[1])])}
-    result = subprocess.run(
-        [sys.executable, "-W", "ignore", str(HELPERS / "plateau_fit.py"), str(tmp_path)],
-        env={**environment, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=280, check=False,
-    )  # fmt: skip
-    assert result.returncode == 0, result.stderr[-3000:]
+    run_python("-W", "ignore", HELPERS / "plateau_fit.py", tmp_path)
     one, two = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2))
     assert one["lrs"] == two["lrs"]
     assert one["lrs"][-1] < one["lrs"][0]

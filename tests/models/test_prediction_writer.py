@@ -1,13 +1,9 @@
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 from ddp_predict import NUM_ROWS, Ratio, Rows
+from processes import HELPERS, run_python
 from torch.utils.data import DataLoader, IterableDataset
 from toy import trainer_options
 
@@ -15,7 +11,6 @@ from lol_lightning._lightning import Trainer
 from lol_lightning.exceptions import ConfigurationError, DataError
 from lol_lightning.models.prediction_writer import PredictionWriter, _table
 
-HELPERS = Path(__file__).parents[1] / "helpers"
 EXPECTED = np.arange(NUM_ROWS) / (np.arange(NUM_ROWS) + 1)
 
 
@@ -42,9 +37,7 @@ def test_rows_are_written_in_their_order_and_an_old_file_is_replaced(tmp_path):
 @pytest.mark.slow
 def test_two_processes_write_each_row_once_and_in_order(tmp_path):
     path = tmp_path / "p.csv"
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join([str(HELPERS), *sys.path])}
-    command = [sys.executable, str(HELPERS / "ddp_predict.py"), str(path)]
-    subprocess.run(command, check=True, env=environment, capture_output=True, timeout=250)
+    run_python(HELPERS / "ddp_predict.py", path)
     frame = pd.read_csv(path)
     assert frame["row"].tolist() == list(range(NUM_ROWS))
     np.testing.assert_allclose(frame["class_0"], EXPECTED, rtol=1e-6)

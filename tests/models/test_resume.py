@@ -1,15 +1,12 @@
 """A fit that is resumed from a checkpoint equals one that was never interrupted, bit for bit on the CPU."""
 
-import os
-import subprocess
-import sys
 import warnings
-from pathlib import Path
 
 import pytest
 import pytorch_lightning as pl
 import torch
 from own_module import data
+from processes import HELPERS, run_python
 from pytorch_lightning.callbacks import LambdaCallback
 from resumed_fit import every_step
 from torch import nn
@@ -20,8 +17,6 @@ from lol_lightning import LoLClassifier
 from lol_lightning.baselines.end_to_end import EndToEndClassifier
 from lol_lightning.data.loader import EpochSampler, LoLDataLoader
 from lol_lightning.data.options import LoaderOptions
-
-HELPERS = Path(__file__).parents[1] / "helpers"
 
 
 def text_data(**options):
@@ -94,22 +89,18 @@ def test_a_resumed_fit_equals_one_that_was_not_interrupted(case, tmp_path):
         assert_equal(fit(case, tmp_path / f"from{number}", saved[number - 1], seed), expected)
 
 
+@pytest.mark.ddp
+@pytest.mark.slow
 @pytest.mark.parametrize("devices", ["1", "2"])
 def test_a_fit_that_was_killed_goes_on_as_if_nothing_had_happened(devices, tmp_path):
     def run(directory, ckpt="none", kill="0"):
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(HELPERS), str(HELPERS.parents[1])])}
         script = [HELPERS / "resumed_fit.py", tmp_path / directory, devices, ckpt, kill]
-        return subprocess.run(
-            [sys.executable, "-W", "ignore", *map(str, script)],
-            env={**environment, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=280, check=False,
-        )  # fmt: skip
+        run_python("-W", "ignore", *script, fails=kill != "0")
 
-    whole = run("whole")
-    assert whole.returncode == 0, whole.stderr[-2000:]
-    assert run("killed", kill="3").returncode != 0
+    run("whole")
+    run("killed", kill="3")
     assert (tmp_path / "killed" / "step=3.ckpt").exists()
-    resumed = run("killed", ckpt=tmp_path / "killed" / "step=3.ckpt")
-    assert resumed.returncode == 0, resumed.stderr[-2000:]
+    run("killed", ckpt=tmp_path / "killed" / "step=3.ckpt")
     states = [torch.load(tmp_path / name, weights_only=True) for name in ("killed/end_False.pt", "whole/end_True.pt")]
     assert_equal(*states)
 

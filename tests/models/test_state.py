@@ -1,23 +1,20 @@
 """What was trained survives: checkpoints, spawned processes, weight averaging, other processes."""
 
 import json
-import os
-import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import pytorch_lightning as pl
 import torch
 from own_module import OwnClassifier, data, rows
+from processes import HELPERS, run_python
 from pytorch_lightning.callbacks import EMAWeightAveraging, WeightAveraging
 from toy import loader, toy_batch, trainer_options
 
 from lol_lightning import BagOfWords, GradientPenalty, LoLClassifier, LoLDataModule, keyword_lf
 from lol_lightning.exceptions import ConfigurationError, DataError
 
-HELPERS = Path(__file__).parents[1] / "helpers"
 TEXTS = ["win a prize", "what a song", "nothing of it"]
 
 
@@ -27,15 +24,8 @@ def fit(model, module, **options):
     return trainer
 
 
-def run(*arguments, timeout=280):
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(HELPERS), str(HELPERS.parents[1])])}
-    environment["OMP_NUM_THREADS"] = "1"
-    result = subprocess.run(
-        [sys.executable, "-W", "ignore", *map(str, arguments)],
-        env=environment, capture_output=True, text=True, timeout=timeout, check=False,
-    )  # fmt: skip
-    assert result.returncode == 0, result.stderr[-3000:]
-    return result.stdout
+def run(*arguments):
+    return run_python("-W", "ignore", *arguments)
 
 
 @pytest.fixture(scope="module")

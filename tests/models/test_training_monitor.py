@@ -10,6 +10,8 @@ from lol_lightning import LoLClassifier, LoLDataModule, keyword_lf
 from lol_lightning.baselines.end_to_end import EndToEndClassifier
 from lol_lightning.data.options import Classes
 from lol_lightning.functional import GradientTargets
+from lol_lightning.losses import GradientPenalty, LoLLoss
+from lol_lightning.models.penalty_norms import PenaltyNorms
 from lol_lightning.models.training_monitor import (
     ClassSharesWarning,
     DeadPenaltyWarning,
@@ -214,3 +216,75 @@ def test_half_precision_trains_with_the_default_penalty():
     model = LoLClassifier(**SIZES)
     assert not fit(model, toy_batch(), max_epochs=150, precision="bf16-mixed")
     assert all(torch.isfinite(parameter).all() for parameter in model.parameters())
+
+
+class CountedPenalty(GradientPenalty):
+    num_calls = 0
+
+    def measure(self, network, batch, step):
+        type(self).num_calls += 1
+        return super().measure(network, batch, step)
+
+
+def test_the_last_step_measures_the_penalty_once():
+    CountedPenalty.num_calls = 0
+    logged = {}
+
+    class Ends(pl.Callback):
+        def on_train_end(self, trainer, pl_module):
+            logged.update(pl_module._monitor._measured[2].logs("train_"))
+
+    assert not fit(LoLClassifier(**SIZES, penalty=CountedPenalty()), toy_batch(), max_epochs=4, callbacks=[Ends()])
+    assert CountedPenalty.num_calls == 4
+    assert logged["train_gradient_ratio"] > 0
+
+
+@pytest.mark.parametrize(("every", "warmup"), [(2, 0), (1, 40)])
+def test_what_the_fit_ends_with_is_told_at_the_full_alpha(every, warmup):
+    """The last step is one without the penalty, or one in which alpha is still small."""
+    ratios = []
+    for options in ({}, {"every": every, "warmup": warmup}):
+        torch.manual_seed(0)
+        model = LoLClassifier(**SIZES, penalty=GradientPenalty(alpha=2.0, **options), dropout=0.0, lr=1e-9)
+        trainer = pl.Trainer(**trainer_options(max_epochs=4, barebones=False))
+        trainer.fit(model, loader(toy_batch()))
+        model._monitor._last = toy_batch(), 3
+        ratios.append(model._monitor.finish(model.network, model.lol.train())["gradient_ratio"])
+    assert ratios[1] == pytest.approx(ratios[0], rel=1e-4)
+
+
+def units_that_need_a_word(bias):
+    network = torch.nn.Sequential(torch.nn.Linear(NUM_FEATURES, 4), torch.nn.ReLU(), torch.nn.Linear(4, NUM_CLASSES))
+    with torch.no_grad():
+        network[0].weight.fill_(1.0)
+        network[0].bias.fill_(bias)
+    batch = toy_batch()
+    entries = [(lf, lf % NUM_CLASSES, lf, 1.0) for lf in range(4)]
+    rare = torch.full((NUM_FEATURES,), 0.7 / NUM_FEATURES)
+    batch.gradient_targets = GradientTargets.from_entries(entries, 5, NUM_CLASSES, NUM_FEATURES, rare)
+    return network, batch
+
+
+@pytest.mark.parametrize(("bias", "expected"), [(-0.5, []), (-1e3, [DeadPenaltyWarning])])
+def test_a_draw_of_one_sample_that_misses_all_units_is_no_dead_penalty(bias, expected):
+    network, batch = units_that_need_a_word(bias)
+    penalty = GradientPenalty(alpha=1.0, num_samples=1)
+    model = LoLClassifier(network, num_classes=NUM_CLASSES, penalty=penalty, lr=1e-9, class_shares=None)
+    lol = LoLLoss(penalty, class_shares=None)
+    weakness = [PenaltyNorms.of(network, lol.measure_penalty(network, batch, step)).is_weak(1e-4) for step in range(40)]
+    assert any(weakness)
+    last = weakness.index(True)
+    assert [warning.category for warning in fit(model, batch, max_epochs=last + 1)] == expected
+
+
+@pytest.mark.parametrize(("lr", "bias", "expected"), [(0.3, 0.0, [ClassSharesWarning]), (1e-9, 5.0, [])])
+def test_a_short_fit_is_judged_by_whether_it_left_the_shares(lr, bias, expected):
+    """All votes are for class 0. A model that is far from the shares because it has hardly moved is not warned of."""
+    batch = toy_batch()
+    batch.votes.clamp_(max=0)
+    model = LoLClassifier(**SIZES, method="lol-simple", class_shares=[1, 1, 1], shares_weight=0.0, lr=lr)
+    with torch.no_grad():
+        model.network.tail[-1].bias.copy_(torch.tensor([bias, 0.0, 0.0]))
+    found = fit(model, batch, max_epochs=10)
+    assert [warning.category for warning in found] == expected
+    assert all("predicts class 0" in str(warning.message) for warning in found)

@@ -3,17 +3,17 @@
 import copy
 import json
 import pickle
-import subprocess
-import sys
-from pathlib import Path
 
+import numpy as np
 import pytest
 import pytorch_lightning as pl
 import torch
+from processes import HELPERS, run_python
 from toy import trainer_options
 from toy_images import perfect_labelers, toy_data
 
 from lol_lightning.exceptions import ConfigurationError, DataError
+from lol_lightning.losses.weights import LabeledVotes
 from lol_lightning.models.classifier import LoLClassifier
 from lol_lightning.vision import LabelerTraining, LoLImageDataModule, RowTargetOptions, SplitOptions
 
@@ -87,15 +87,26 @@ def test_the_rows_to_predict_are_those_of_the_test():
     assert len(torch.cat(pl.Trainer(**trainer_options()).predict(model, make()))) == 24
 
 
-def test_equal_shares_are_counted_on_the_validation_rows():
+def test_rows_that_are_drawn_class_by_class_tell_no_class_shares(caplog):
     data = make()
     data.setup()
-    assert data.class_shares.shares.tolist() == [0.5, 0.5]
-    assert data.class_shares.num_labels == 10
+    assert np.bincount(data.val_labels).tolist() == [5, 5]
+    assert data.class_shares is None
+    assert LabeledVotes.of(data).shares_of_classes() is None
+    for own, expected in (("validation", None), ([1, 3], [0.25, 0.75])):
+        model = LoLClassifier(hidden_sizes=(4,), class_shares=own)
+        caplog.clear()
+        with caplog.at_level("INFO"):
+            pl.Trainer(**trainer_options(max_epochs=1)).fit(model, data)
+        assert ("drawn class by class and tell no class shares" in caplog.text) == (expected is None)
+        assert (None if expected is None else model.lol.class_shares.tolist()) == expected
     unlabeled = make(split=SplitOptions(val_per_class=0))
     unlabeled.setup()
+    pl.Trainer(**trainer_options(max_epochs=1)).fit(LoLClassifier(hidden_sizes=(4,)), unlabeled)
+    with pytest.raises(DataError, match="no val rows; raise val_per_class in split="):
+        pl.Trainer(**trainer_options()).validate(LoLClassifier(num_features=8, num_classes=2), unlabeled)
     assert unlabeled.class_shares is None
-    assert unlabeled.val_dataloader() == []
+    assert list(unlabeled.val_dataloader()) == []
     with pytest.raises(DataError, match="no val rows; raise val_per_class in split="):
         unlabeled.val_votes  # noqa: B018
 
@@ -106,13 +117,7 @@ def test_equal_shares_are_counted_on_the_validation_rows():
     [("ddp_spawn", "representation", "none"), ("ddp", "pixels", "cache"), ("ddp", "representation", "cache")],
 )
 def test_labelers_are_trained_once_for_two_processes(tmp_path, strategy, level, cache):
-    script = Path(__file__).parents[1] / "helpers" / "ddp_images.py"
-    subprocess.run(
-        [sys.executable, str(script), str(tmp_path), strategy, level, cache],
-        check=True,
-        capture_output=True,
-        timeout=240,
-    )
+    run_python(HELPERS / "ddp_images.py", tmp_path, strategy, level, cache)
     first, second = (json.loads((tmp_path / f"{rank}.json").read_text()) for rank in (0, 1))
     trained = (tmp_path / "trained_on").read_text().split()
     assert {int(process) for process in trained} == {first.pop("process")}

@@ -32,6 +32,7 @@ class Reachable:
         functions: the Python functions that were followed.
         places: where compiled patterns and functions with a cache stand.
         containers: the dicts, sets and lists, by name.
+        tables: the dicts whose keys are no texts, by name.
     """
 
     patterns: list[re.Pattern[str]] = field(default_factory=list)
@@ -41,6 +42,7 @@ class Reachable:
     functions: list[FunctionType] = field(default_factory=list)
     places: list[tuple[Place, Any]] = field(default_factory=list)
     containers: list[tuple[str, Any]] = field(default_factory=list)
+    tables: list[tuple[str, dict[Any, Any]]] = field(default_factory=list)
 
     def snapshot(self) -> dict[str, Any]:
         """Return what tells whether the state has changed, by name."""
@@ -150,6 +152,8 @@ class _Search:
     def _visit_container(self, name: str, value: Any, depth: int) -> None:
         if isinstance(value, (dict, set, frozenset)) and value and all(isinstance(item, str) for item in value):
             self.result.word_sets.append(frozenset(value))
+        if isinstance(value, dict) and value and not isinstance(next(iter(value)), str):
+            self.result.tables.append((name, value))
         if isinstance(value, (dict, set, list)) and len(value) <= _MAX_ITEMS:
             self.result.state[name] = value
             self.result.containers.append((name, value))

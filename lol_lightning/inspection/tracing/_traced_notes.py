@@ -13,9 +13,9 @@ import pandas as pd
 from lol_lightning.functional.votes import ABSTAIN
 from lol_lightning.inspection.tracing._attribution import Evidence
 from lol_lightning.inspection.tracing._clauses import MAX_UNSEEN
+from lol_lightning.inspection.tracing._look_ups import field_of
 from lol_lightning.inspection.tracing._queries import Query, Trace
 from lol_lightning.inspection.tracing._reachable import Reachable
-from lol_lightning.lfs.points import field_names, read_field
 from lol_lightning.lfs.record import InspectedFeature
 
 __all__ = ["column_features", "trace_notes"]
@@ -32,7 +32,7 @@ def column_features(runs: Sequence[tuple[Any, int, Trace]], columns: Sequence[st
     """
     features = []
     for column in columns:
-        read = [(_field(point, column), vote) for point, vote, trace in runs if column in trace.columns]
+        read = [(field_of(point, column), vote) for point, vote, trace in runs if column in trace.columns]
         rows = [(value, vote) for value, vote in read if not _is_missing(value)]
         if not rows or not all(isinstance(value, Real) for value, _ in rows):
             continue
@@ -122,10 +122,6 @@ def _without_literal(evidence: Evidence, features: Sequence[InspectedFeature]) -
 
 def _names(parts: Iterable[Iterable[str]]) -> str:
     return ", ".join(repr(name) for name in dict.fromkeys(name for part in parts for name in part))
-
-
-def _field(point: Any, name: str) -> Any:
-    return read_field(point, next(each for each in field_names(point) if str(each) == name))
 
 
 def _is_missing(value: Any) -> bool:

@@ -11,13 +11,14 @@ import numpy as np
 import pandas as pd
 from snorkel.labeling import LabelingFunction
 
-from lol_lightning.exceptions import DataError
+from lol_lightning.exceptions import DataError, renamed_arguments
 from lol_lightning.functional.votes import ABSTAIN
 from lol_lightning.inspection._budget import ENDED, Budget
 from lol_lightning.inspection._votes import UNKNOWN, OnError, as_vote
 from lol_lightning.inspection.tracing._attribution import Answers, BudgetEndedError, Explorer
 from lol_lightning.inspection.tracing._choose_rows import choose_rows
 from lol_lightning.inspection.tracing._clauses import evidence_features
+from lol_lightning.inspection.tracing._look_ups import look_ups
 from lol_lightning.inspection.tracing._places import SavedState, substituted
 from lol_lightning.inspection.tracing._queries import Trace, recording
 from lol_lightning.inspection.tracing._reachable import code_home, reach
@@ -39,10 +40,11 @@ from lol_lightning.lfs.rows import as_applied, read_rows
 __all__ = ["Tracer", "run_traced", "trace_lf", "trace_lfs"]
 
 
+@renamed_arguments(column="text_column")
 def trace_lfs(
     lfs: Iterable[Any],
     data: pd.DataFrame | Sequence[Any],
-    column: str | None = None,
+    text_column: str | None = None,
     max_rows: int = 500,
     votes: np.ndarray | None = None,
     max_runs: int = 20_000,
@@ -52,7 +54,7 @@ def trace_lfs(
     Args:
         lfs: the m labeling functions, of any make; see ``as_lfs``.
         data: the N data points.
-        column: the only text to instrument; all texts by default.
+        text_column: the only text to instrument; all texts by default.
         max_rows: number of rows that each LF is traced on.
         votes: int (N, m), the votes of the LFs, if you have them, to choose rows by.
         max_runs: bound on the runs of each LF with single answers turned over.
@@ -67,13 +69,14 @@ def trace_lfs(
             "pass the matrix that the applier returned for this data."
         )
     by_lf = [None] * len(functions) if votes is None else list(validate_votes(votes).T)
-    return [trace_lf(lf, data, column, max_rows, own, max_runs) for lf, own in zip(functions, by_lf, strict=True)]
+    return [trace_lf(lf, data, text_column, max_rows, own, max_runs) for lf, own in zip(functions, by_lf, strict=True)]
 
 
+@renamed_arguments(column="text_column")
 def trace_lf(
     lf: LabelingFunction,
     data: pd.DataFrame | Sequence[Any],
-    column: str | None = None,
+    text_column: str | None = None,
     max_rows: int = 500,
     votes: np.ndarray | None = None,
     max_runs: int = 20_000,
@@ -89,7 +92,7 @@ def trace_lf(
     Args:
         lf: any labeling function of Snorkel, with or without preprocessors and resources.
         data: a DataFrame or a sequence of data points.
-        column: the only text to instrument; all texts by default.
+        text_column: the only text to instrument; all texts by default.
         max_rows: number of rows to run on, see ``choose_rows``.
         votes: int (N,), the LF's votes, if you have them; the rows are then balanced over the votes.
         max_runs: bound on the runs with single answers turned over.
@@ -116,7 +119,7 @@ def trace_lf(
     data = read_rows(data)
     if votes is not None and len(votes) != len(data):
         raise DataError(f"{len(votes)} votes of LF {lf.name!r} do not fit {len(data)} data points.")
-    tracer = Tracer(lf, column, budget, on_error)
+    tracer = Tracer(lf, text_column, budget, on_error)
     with tracer.budget.limit:
         return _traced(tracer, data, max_rows, votes, max_runs)
 
@@ -147,12 +150,15 @@ def _traced(
             name for point, _, trace in runs for name in trace.columns if name in map(str, field_names(point))
         )
     )
-    features += column_features(runs, columns)
+    looked_up = look_ups(tracer.reachable.tables, runs, columns)
+    by_row = {look_up.column for look_up in looked_up if look_up.is_by_row}
+    features += column_features(runs, [column for column in columns if column not in by_row])
     if problems["not deterministic"]:
         features = ()
     changed = [name for name, value in tracer.reachable.snapshot().items() if value != before[name]]
     changed += [name for name in tracer.state.changed if name not in changed]
     notes = trace_notes(tracer.reachable, evidence, [trace for *_, trace in runs], features, problems, changed)
+    notes = (*(look_up.note(bool(features)) for look_up in looked_up), *notes)
     if rows_left or explorer.ended:
         notes = (
             f"{ENDED}: traced {len(rows) - rows_left} of {len(rows)} rows with {tracer.budget.calls} calls",
@@ -161,15 +167,16 @@ def _traced(
     return LFRecord(tracer.lf.name, features, columns, notes)
 
 
+@renamed_arguments(column="text_column")
 def run_traced(
-    lf: LabelingFunction, point: Any, column: str | None = None, answers: Answers | None = None
+    lf: LabelingFunction, point: Any, text_column: str | None = None, answers: Answers | None = None
 ) -> tuple[Any, Trace]:
     """Run a labeling function once on an instrumented copy of a data point.
 
     Args:
         lf: the labeling function.
         point: the data point; it is not changed.
-        column: the only text to instrument; all texts by default.
+        text_column: the only text to instrument; all texts by default.
         answers: answers to queries that replace the true ones.
 
     Returns:
@@ -182,7 +189,7 @@ def run_traced(
         >>> vote, trace.queries
         (-1, {Query(kind='substring', term='please', column='text', flags=0): False})
     """
-    return Tracer(lf, column).run(point, answers)
+    return Tracer(lf, text_column).run(point, answers)
 
 
 class Tracer:

@@ -239,7 +239,7 @@ def test_lists_of_tokens_and_the_column_option():
         return SPAM if "my" in x.tokens or "http" in x.title else ABSTAIN
 
     assert {f.column for f in trace(vote, points).features} == {"tokens", "title"}
-    assert {f.column for f in trace(vote, points, column="title").features} == {"title"}
+    assert {f.column for f in trace(vote, points, text_column="title").features} == {"title"}
 
 
 def test_a_numeric_column_is_a_column_with_the_direction_of_its_means():

@@ -7,6 +7,7 @@ import re
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.feature_extraction.text import CountVectorizer
 from snorkel.labeling import LabelingFunction
@@ -88,6 +89,47 @@ def test_a_hidden_half_of_a_condition_is_noted():
 def test_a_column_that_is_no_text_explains_a_vote():
     points = [SimpleNamespace(text=text, stars=stars) for stars, text in enumerate(TEXTS)]
     assert not trace(lambda x: SPAM if "song" in x.text and x.stars > 2 else ABSTAIN, points).notes
+
+
+ANSWERS = {row: "spam" if row % 3 == 0 else "ham" for row in range(40)}
+BY_STARS = {1: HAM, 4: SPAM, 5: SPAM}
+
+
+@pytest.mark.parametrize("kind", ["points", "frame", "dicts"])
+def test_answers_that_are_looked_up_by_the_number_of_a_row_are_noted(kind):
+    """As those of a language model that was asked before."""
+    frame = pd.DataFrame({"id": range(30), "text": ["free cash"] * 30})
+    records = frame.to_dict("records")
+    points = {"points": [SimpleNamespace(**record) for record in records], "frame": frame, "dicts": records}[kind]
+    record = trace(lambda x: SPAM if "spam" in ANSWERS[x["id"] if kind == "dicts" else x.id] else HAM, points)
+    assert record.features == ()
+    assert record.columns == ("id",)
+    assert record.notes == (
+        "defeated tracing: looks answers up in 'ANSWERS' by 'id', of which each row has its own value, and nobody "
+        "sees what the answers rest on",
+    )
+
+
+def test_a_table_of_votes_by_a_property_of_the_rows_is_told_and_the_property_counts():
+    points = [SimpleNamespace(stars=1 + row % 5, text="what a song") for row in range(30)]
+    record = trace(lambda x: BY_STARS.get(x.stars, HAM), points)
+    assert {(f.term, f.label, f.kind, f.value) for f in record.features} == {
+        ("stars", HAM, "column", -1.0),
+        ("stars", SPAM, "column", 1.0),
+    }
+    assert record.notes == ("looks answers up in 'BY_STARS' by 'stars'",)
+
+
+def test_words_beside_answers_that_are_looked_up_are_found():
+    points = [SimpleNamespace(id=row, text="my free song" if row % 2 else "cash") for row in range(30)]
+    record = trace(lambda x: SPAM if "free" in x.text or ANSWERS[x.id] == "spam" else ABSTAIN, points)
+    assert {f.term for f in record.features} == {"free"}
+    assert record.notes[0].startswith("defeated tracing in part: looks answers up in 'ANSWERS' by 'id'")
+
+
+def test_a_table_that_a_column_does_not_open_is_not_told():
+    points = [SimpleNamespace(stars=row, text="what a song") for row in range(100, 130)]
+    assert trace(lambda x: SPAM if x.stars > 110 and BY_STARS else HAM, points).notes == ()
 
 
 def test_an_lf_that_reads_no_text_is_no_defeat():

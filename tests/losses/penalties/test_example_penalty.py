@@ -97,8 +97,8 @@ def test_a_network_on_pixels_is_differentiated_in_evaluation_mode_after_the_batc
     network = Pixels()
     model = LoLClassifier(network, num_classes=K, penalty=ExamplePenalty())
     trainer = fit(model, example_batch((1, 4, 4)), max_epochs=4)
-    # Its outputs are counted before, and when the fit has ended, its last batch is measured again.
-    assert network.modes == [False, *[True, False] * 4, False, False]
+    # Its outputs are counted before, and when so short a fit has ended, its predictions on the last batch.
+    assert network.modes == [False, *[True, False] * 4, False]
     assert trainer.callback_metrics["train_penalty"] > 0
     assert network.layers[1].num_batches_tracked == 4
 

@@ -1,22 +1,16 @@
 """The penalty reaches networks whose usual kernels have no second derivative."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 import pytorch_lightning as pl
 import torch
 import torch.nn.functional as F
 from own_module import data
+from processes import HELPERS, run_python
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from toy import trainer_options
 
 from lol_lightning import GradientPenalty, LoLClassifier, LoLLoss
-
-HELPERS = Path(__file__).parents[2] / "helpers"
 
 
 class Reader(nn.Module):
@@ -73,13 +67,8 @@ def test_attention_is_differentiated_twice(kind, caplog):
 
 @pytest.mark.slow
 def test_compiled_networks_and_models_train_as_plain_ones_do():
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(HELPERS), str(HELPERS.parents[1])])}
-    result = subprocess.run(
-        [sys.executable, "-W", "ignore", str(HELPERS / "compiled_fit.py")],
-        env=environment, capture_output=True, text=True, timeout=280, check=False,
-    )  # fmt: skip
-    assert result.returncode == 0, result.stderr[-3000:]
-    apart = [float(number) for number in result.stdout.rpartition("APART ")[2].split()]
+    output = run_python("-W", "ignore", HELPERS / "compiled_fit.py")
+    apart = [float(number) for number in output.rpartition("APART ")[2].split()]
     assert len(apart) == 2
     assert max(apart) < 1e-4
 
