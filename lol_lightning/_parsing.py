@@ -6,15 +6,14 @@ import inspect
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from difflib import get_close_matches
 from importlib import import_module
 from typing import Any, NoReturn
 
 from jsonargparse import ArgumentParser
 
-from lol_lightning.exceptions import ConfigurationError
+from lol_lightning.exceptions import ConfigurationError, did_you_mean
 
-__all__ = ["BriefParser", "brief", "call", "config_values", "did_you_mean", "underscored"]
+__all__ = ["BriefParser", "brief", "call", "config_values", "underscored"]
 
 _UNKNOWN = re.compile(
     r"Option '([\w.]+)' is not accepted|does not accept option '([\w.]+)'|[Uu]nrecognized arguments: (\S+)"
@@ -23,11 +22,14 @@ _UNKNOWN = re.compile(
 os.environ.setdefault("JSONARGPARSE_DEPRECATION_WARNINGS", "off")
 
 _KEY = re.compile(r'Parser key "([\w.]+)"')
+_REQUIRED = re.compile(r"the following arguments are required: (.+)")
 _CLASS = re.compile(r"class_path '([\w.]+)'")
 _REASON = re.compile(r"(Expected a <class '[\w.]+'>\. Got value: .*|File does not exist: .*|No module named .*)")
 _NESTED = re.compile(r"- --([\w.]+)(:? .*?[.?]) See [^\n]*--help\.")
 """What the parser of a class path says, below that of the section."""
 _LONGEST = 300
+_SECTIONS = {"penalty": "lol_lightning.losses.GradientPenalty"}
+"""Options that are mappings, and the class whose arguments they hold."""
 
 
 class BriefParser(ArgumentParser):
@@ -103,7 +105,16 @@ def brief(message: str, options: Iterable[str] = ()) -> str:
         '--seds is no option; did you mean --seeds?'
         >>> print(brief('Parser key "seeds":\n  Expected a <class \'int\'>. Got value: x'))
         --seeds: Expected a int. Got value: x.
+        >>> brief("the following arguments are required: fit.data", ["config", "data"])
+        'give --data, or a file of options: --config FILE.'
     """
+    if match := _REQUIRED.search(message):
+        # Lightning puts the command in front.
+        names = [name.rpartition(".")[2] for name in match[1].replace(",", " ").split()]
+        options = list(options)
+        shown = [f"--{name}" if any(o.partition(".")[0] == name for o in options) else name.upper() for name in names]
+        config = ", or a file of options: --config FILE" if "config" in options else ""
+        return f"give {', '.join(shown)}{config}."
     keys = list(dict.fromkeys(_KEY.findall(message)))
     if match := _NESTED.search(message):
         section = f"--{keys[0]}." if keys else "--"
@@ -112,6 +123,7 @@ def brief(message: str, options: Iterable[str] = ()) -> str:
         name = next(group for group in match.groups() if group).lstrip("-").partition("=")[0]
         section = f"{keys[0]}." if keys else ""
         known = [f"{section}{argument}" for argument in _arguments(_CLASS.findall(message))] or list(options)
+        known += [f"{one}.{part}" for one, cls in _SECTIONS.items() if one in known for part in _arguments([cls])]
         unknown = name if name.startswith(section) else section + name
         return f"--{unknown} is no option{did_you_mean(unknown, known, '--')}"
     path = ".".join(key for i, key in enumerate(keys) if i == 0 or not key.startswith(keys[0]))
@@ -119,22 +131,6 @@ def brief(message: str, options: Iterable[str] = ()) -> str:
     text = re.sub(r"<class '(?:\w+\.)*(\w+)'>", r"\1", reasons[0] if reasons else _without_keys(message))
     text = text if len(text) <= _LONGEST else f"{text[:_LONGEST]} ..."
     return f"--{path}: {text}." if path else f"{text}."
-
-
-def did_you_mean(name: str, known: Iterable[str], prefix: str = "") -> str:
-    """Return the end of a sentence on an unknown name: "; did you mean ...?", or a full stop.
-
-    Example:
-        >>> did_you_mean("trian", ["fit", "train"]), did_you_mean("x", ["fit"])
-        ('; did you mean train?', '.')
-    """
-    known = list(known)
-    close = get_close_matches(name, known, n=1)
-    if not close:
-        # The last part counts where the sections differ.
-        ends = {one.rpartition(".")[2]: one for one in known}
-        close = [ends[end] for end in get_close_matches(name.rpartition(".")[2], ends, n=1)]
-    return f"; did you mean {prefix}{close[0]}?" if close else "."
 
 
 def _options(parser: Any) -> list[str]:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import functools
+import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from difflib import get_close_matches
+from numbers import Integral, Real
 from typing import Any, ParamSpec, TypeVar
 
 __all__ = [
@@ -17,6 +20,8 @@ __all__ = [
     "TargetsError",
     "VotesError",
     "check_choice",
+    "check_number",
+    "did_you_mean",
     "renamed_arguments",
 ]
 
@@ -60,6 +65,73 @@ def check_choice(name: str, value: str, choices: Sequence[str]) -> None:
     """Raise ``ConfigurationError`` if an argument is none of the values that it can have."""
     if value not in choices:
         raise ConfigurationError(f"{name} = {value!r}; use one of {', '.join(map(repr, choices))}.")
+
+
+def check_number(
+    name: str,
+    value: Any,
+    at_least: float | None = None,
+    above: float | None = None,
+    below: float | None = None,
+    whole: bool = False,
+) -> None:
+    """Raise ``ConfigurationError`` if an argument is no finite number within its bounds.
+
+    Texts, booleans and ``None`` are no numbers, and 2.0 is no whole one.
+
+    Args:
+        name: of the argument.
+        value: its value.
+        at_least: the least number allowed.
+        above: a number that it must be greater than.
+        below: a number that it must be smaller than.
+        whole: whether it must be an integer.
+
+    Example:
+        >>> check_number("lr", 0.01, above=0)
+        >>> check_number("lr", "fast", above=0)
+        Traceback (most recent call last):
+        ...
+        lol_lightning.exceptions.ConfigurationError: lr = 'fast' must be a finite number above 0.
+        >>> check_number("every", 1.5, at_least=1, whole=True)
+        Traceback (most recent call last):
+        ...
+        lol_lightning.exceptions.ConfigurationError: every = 1.5 must be at least 1, a whole number.
+    """
+    kind: Any = Integral if whole else Real
+    right = not isinstance(value, bool) and isinstance(value, kind) and math.isfinite(value)
+    if right and at_least is not None:
+        right = value >= at_least
+    if right and above is not None:
+        right = value > above
+    if right and below is not None:
+        right = value < below
+    if right:
+        return
+    if whole and at_least is not None:
+        wanted = f"at least {at_least}, a whole number"
+    elif at_least is not None:
+        wanted = f"a finite number, not below {at_least}"
+    else:
+        wanted = f"a {'whole' if whole else 'finite'} number" + (f" above {above}" if above is not None else "")
+    shown = value.item() if callable(getattr(value, "item", None)) and getattr(value, "ndim", 0) == 0 else value
+    raise ConfigurationError(f"{name} = {shown!r:.80} must be {wanted}" + (f" and below {below}." if below else "."))
+
+
+def did_you_mean(name: str, known: Iterable[str], prefix: str = "") -> str:
+    """Return the end of a sentence on an unknown name: "; did you mean ...?", or a full stop.
+
+    Example:
+        >>> did_you_mean("trian", ["fit", "train"]), did_you_mean("x", ["fit"])
+        ('; did you mean train?', '.')
+    """
+    known = list(known)
+    close = get_close_matches(name, known, n=1)
+    if not close:
+        # The last part counts where the sections differ.
+        ends = {one.rpartition(".")[2]: one for one in known}
+        close = [ends[end] for end in get_close_matches(name.rpartition(".")[2], ends, n=1)]
+    return f"; did you mean {prefix}{close[0]}?" if close else "."
 
 
 def renamed_arguments(**new_names: str) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:

@@ -146,6 +146,8 @@ def replacing(path: str | Path) -> Iterator[IO[bytes]]:
     Raises:
         DataError: if the file cannot be written.
     """
+    if not isinstance(path, str | os.PathLike):
+        raise DataError(f"{path!r:.60} is no path; name the file to write.")
     target = Path(os.path.realpath(path))
     draft = target.with_name(f".{secrets.token_hex(8)}.tmp")
     try:

@@ -68,6 +68,10 @@ def read_archive(path: str | Path, what: str = "an archive", cure: str = "") -> 
         DataError: if the file is missing, broken or something else, or holds a number that is not finite.
     """
     with reading(path, what, cure), open_members(path) as members:
+        if any(name.endswith("/data.pkl") for name in members.sizes):
+            raise DataError(
+                "it is a file of torch.save; a checkpoint of Lightning is read by LoLClassifier.load_from_checkpoint"
+            )
         left = {*members.names} - {_JSON}
         state = _put_back(parse_json(members.read(_JSON, "u").tobytes()), members, left)
         if left:
@@ -128,6 +132,8 @@ def load_checked(path: str | Path, what: str = "a file of tensors", cure: str = 
     with reading(path, what, cure):
         size = regular_size(path)
         with zipfile.ZipFile(path) as archive:
+            if f"{_JSON}.npy" in archive.namelist():
+                raise DataError("it was written by a save method, and the load method of the same class reads it")
             if sum(info.file_size for info in archive.infolist()) > size:
                 raise DataError(f"its {size} bytes would unpack to more")
             if (broken := archive.testzip()) is not None:

@@ -9,11 +9,11 @@ from functools import partial
 
 from lol_lightning import __version__
 from lol_lightning._files.disk import first_cause
-from lol_lightning._parsing import call, did_you_mean
+from lol_lightning._parsing import call
 from lol_lightning.cli.configs import named_configurations, print_configurations
 from lol_lightning.cli.interrupts import telling_of_interrupts
 from lol_lightning.cli.options import check_configs
-from lol_lightning.exceptions import ConfigurationError
+from lol_lightning.exceptions import ConfigurationError, did_you_mean
 
 __all__ = ["main"]
 

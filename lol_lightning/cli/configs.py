@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from lol_lightning._files.disk import read_text
-from lol_lightning._parsing import config_values, did_you_mean
-from lol_lightning.exceptions import ConfigurationError
+from lol_lightning._parsing import config_values
+from lol_lightning.exceptions import ConfigurationError, did_you_mean
 
 __all__ = ["configurations", "named_configurations", "print_configurations"]
+
+_NAME = re.compile(r"[\w-]+")
+"""What could be the name of a configuration: no path, no file name with an ending, no YAML itself."""
 
 
 def configurations() -> dict[str, Path]:
@@ -23,6 +27,9 @@ def configurations() -> dict[str, Path]:
 def named_configurations(options: list[str]) -> list[str]:
     """Replace names of shipped configurations after ``--config`` by their paths; files of that name come first.
 
+    Raises:
+        ConfigurationError: if a value could be such a name, but is neither that nor a file.
+
     Example:
         >>> named_configurations(["--config=youtube", "--config", "mine.yaml"])[1:]
         ['--config', 'mine.yaml']
@@ -32,6 +39,11 @@ def named_configurations(options: list[str]) -> list[str]:
     for place, before, value in config_values(options):
         if value in shipped and not Path(value).is_file():
             result[place] = f"{before}{shipped[value]}"
+        elif _NAME.fullmatch(value) and not Path(value).exists():
+            raise ConfigurationError(
+                f"--config {value}: there is neither a file nor a configuration of this name"
+                f"{did_you_mean(value, shipped)} `lol-lightning configs` lists the configurations."
+            )
     return result
 
 

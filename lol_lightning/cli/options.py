@@ -20,4 +20,4 @@ def check_configs(options: Sequence[str]) -> None:
     for _, _, value in config_values(options):
         # jsonargparse also takes YAML itself in place of a file.
         if "\n" not in value and ":" not in value.partition(".")[0]:
-            read_yaml(Path(value), "a YAML file of options", "See configs/ for some.")
+            read_yaml(Path(value), "a YAML file of options", "`lol-lightning configs` lists some.")

@@ -14,7 +14,7 @@ from lol_lightning.data.dataset import LoLDataset
 from lol_lightning.data.loader import LoLDataLoader, NoLoaders
 from lol_lightning.data.options import ClassShares, LoaderOptions, ModelDefaults, alpha_of_prior
 from lol_lightning.data.shared_setup import SPLITS, SharedSetup
-from lol_lightning.exceptions import ConfigurationError, DataError, NotFittedError
+from lol_lightning.exceptions import ConfigurationError, DataError, NotFittedError, check_number
 from lol_lightning.features.feature_space import FeatureSpace
 from lol_lightning.functional.example_targets import ExampleTargets
 from lol_lightning.functional.gradient_targets import GradientTargets
@@ -45,8 +45,9 @@ class BaseDataModule(SharedSetup):
 
     def __init__(self, batch_size: int, loader: LoaderOptions | None = None) -> None:
         super().__init__()
-        if batch_size < 1:
-            raise ConfigurationError(f"batch_size = {batch_size} must be at least 1.")
+        check_number("batch_size", batch_size, at_least=1, whole=True)
+        if not isinstance(loader, LoaderOptions | None):
+            raise ConfigurationError(f"loader = {loader!r:.80}; give LoaderOptions(num_workers=..., ...).")
         self.batch_size = batch_size
         self.loader = LoaderOptions() if loader is None else loader
 
@@ -210,8 +211,7 @@ class BaseDataModule(SharedSetup):
         """
         if not self.has_rows("train"):
             raise DataError("this data module has no train rows; give train=.")
-        if max_train_rows < 1:
-            raise ConfigurationError(f"max_train_rows = {max_train_rows} must be at least 1.")
+        check_number("max_train_rows", max_train_rows, at_least=1, whole=True)
         self._refuse_if_ready("draw_train_rows")
         self._draw_train_rows(max_train_rows, seed)
 

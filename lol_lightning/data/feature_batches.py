@@ -81,17 +81,32 @@ def features_of(rows: Any, space: FeatureSpace | None) -> Matrix | Tensor | Toke
         raise DataError(
             f"the features have the shape {tuple(rows.shape)}; they must be (n, d), or (n, ...) for images."
         )
+    if not all(rows.shape[1:]):
+        raise DataError(
+            f"the features have the shape {tuple(rows.shape)}, so that a row has none; they must be (n, d)."
+        )
+    if isinstance(rows, np.ma.MaskedArray) and np.ma.getmaskarray(rows).any():
+        row = int(np.argwhere(np.ma.getmaskarray(rows))[0, 0])
+        raise DataError(f"row {row} holds a feature that is masked; fill masked features, as rows.filled(0).")
+    if rows.is_complex() if isinstance(rows, Tensor) else rows.dtype.kind not in "fiub":
+        raise DataError(f"the features have the type {rows.dtype}; they must be real numbers.")
     features: Matrix | Tensor
-    if isinstance(rows, Tensor):
-        features = rows.float()
-    else:
-        features = sp.csr_matrix(rows, dtype=np.float32) if sp.issparse(rows) else np.asarray(rows, dtype=np.float32)
+    with np.errstate(over="ignore"):  # The check below says it with the row.
+        if isinstance(rows, Tensor):
+            features = rows.float()
+        elif sp.issparse(rows):
+            features = sp.csr_matrix(rows, dtype=np.float32)
+        else:
+            features = np.asarray(rows, dtype=np.float32)
     finite = torch.isfinite(as_tensor(features.data if sp.issparse(features) else features))
     if not finite.all():
         row = int((~finite).nonzero()[0, 0])
         if sp.issparse(rows):
             row = int(np.searchsorted(cast(Any, features).indptr, row, side="right")) - 1
-        raise DataError(f"row {row} holds a feature that is not finite (NaN or infinite); fill or drop such rows.")
+        raise DataError(
+            f"row {row} holds a feature that is not finite (NaN or infinite), or is too large for float32; fill, scale "
+            "or drop such rows."
+        )
     return features
 
 

@@ -188,9 +188,10 @@ class MatrixDataModule(BaseDataModule):
 
 def _features(rows: Any, split: str) -> Matrix | Tensor:
     if not is_matrix(rows):
+        dtype = f" of {rows.dtype}" if isinstance(rows, np.ndarray) else ""
         raise DataError(
-            f"the {split} rows are of the type {type(rows).__name__}; give features as an array of numbers, a tensor "
-            "or a SciPy matrix, or use LoLDataModule for texts and tables."
+            f"the {split} rows are of the type {type(rows).__name__}{dtype}; give features as an array of numbers, a "
+            "tensor or a SciPy matrix, or use LoLDataModule for texts and tables."
         )
     return features_of(rows, None)
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from lol_lightning.exceptions import ConfigurationError
+from lol_lightning.exceptions import ConfigurationError, check_number
 from lol_lightning.functional.short_repr import short_repr
 
 __all__ = ["ClassShares", "Classes", "LoaderOptions", "ModelDefaults", "alpha_of_prior", "in_order_of_classes"]
@@ -26,7 +26,7 @@ class LoaderOptions:
         seed: of the order of the training rows.
 
     Raises:
-        ConfigurationError: if ``on_device`` is combined with workers or page-locked memory.
+        ConfigurationError: if a number is out of range, or ``on_device`` combined with workers or page-locked memory.
 
     Example:
         >>> LoaderOptions(num_workers=2)
@@ -39,6 +39,8 @@ class LoaderOptions:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        check_number("num_workers", self.num_workers, at_least=0, whole=True)
+        check_number("seed", self.seed, whole=True)
         if self.on_device and (self.num_workers or self.pin_memory):
             raise ConfigurationError(
                 f"on_device leaves nothing to num_workers = {self.num_workers} and pin_memory = {self.pin_memory}; "
@@ -186,9 +188,11 @@ class Classes:
         """
         if isinstance(classes, Classes):
             return classes
-        if classes is None or isinstance(classes, int | np.integer):
+        if classes is None or (isinstance(classes, int | np.integer) and not isinstance(classes, bool)):
             return cls(number=None if classes is None else int(classes))
-        if isinstance(classes, str) or not all(isinstance(name, str) for name in classes):
+        if isinstance(classes, str) or not (
+            isinstance(classes, Iterable) and all(isinstance(name, str) for name in classes)
+        ):
             raise ConfigurationError(f"classes = {classes!r}; give their number, a list of names, or Classes(...).")
         return cls(names=list(classes))
 

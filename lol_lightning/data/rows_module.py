@@ -14,12 +14,17 @@ from lol_lightning.data.loader import LoLDataLoader
 from lol_lightning.data.options import Classes, ClassShares, LoaderOptions
 from lol_lightning.exceptions import ConfigurationError, DataError, NotFittedError
 from lol_lightning.features import BagOfWords, FeatureSpace
-from lol_lightning.lfs.rows import Rows, as_rows, labels_of
+from lol_lightning.features.feature_space import check_feature_space
+from lol_lightning.lfs.rows import Rows, as_rows, column_of, labels_of
+from lol_lightning.lfs.saying import say
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 __all__ = ["RowsDataModule"]
+
+_LABEL = "label"
+"""The column of labels that is looked for without being asked for."""
 
 
 class RowsDataModule(BaseDataModule):
@@ -55,6 +60,7 @@ class RowsDataModule(BaseDataModule):
                 f"text_column and label_column are both {text_column!r}: name another column of labels with "
                 "label_column=; it need not exist where there are no labels."
             )
+        check_feature_space(feature_space)
         self._rows = {split: as_rows(own, text_column) for split, own in rows.items() if own is not None}
         self._feature_space = BagOfWords(text_column=text_column) if feature_space is None else feature_space
         if "train" not in self._rows and not self._feature_space.is_fitted:
@@ -65,6 +71,9 @@ class RowsDataModule(BaseDataModule):
         self.classes = classes
         self.text_column, self.label_column = text_column, label_column
         self._num_classes = classes.number
+        labeled = [own for split, own in self._rows.items() if split in ("val", "test")]
+        if label_column != _LABEL and labeled and all(column_of(own, label_column) is None for own in labeled):
+            say(f"No validation or test row has a {label_column!r} (label_column), so there are no metrics.")
 
     @property
     def label_names(self) -> list[str] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 import pandas as pd
@@ -240,7 +240,10 @@ def _with_names(votes: Any) -> Any:
 
 
 def _listed(records: Records) -> list[LFRecord]:
-    result = records.records if isinstance(records, LFInspection) else list(records)
+    listed = records.records if isinstance(records, LFInspection) else records
+    if isinstance(listed, LFRecord) or not isinstance(listed, Iterable):
+        listed = [cast(LFRecord, listed)]
+    result = list(listed)
     if wrong := [record for record in result if not isinstance(record, LFRecord)]:
         raise ConfigurationError(
             f"records= holds {wrong[0]!r:.80}, which is no LFRecord; give what inspect_lfs returns, or a list of "

@@ -163,7 +163,9 @@ def read_wrench_split(path: str | Path, lf_names: Sequence[str] | None = None) -
             raise DataError(
                 f"row {name!r:.80} of {path} has {len(votes[-1])} weak labels and the first row {len(votes[0])}."
             )
-    rows = pd.DataFrame({"text": texts, "label": labels}, index=list(content))
+    # As objects, since the strings of pandas cannot hold half of an emoji, which cut posts end with.
+    columns = {"text": pd.Series(texts, dtype=object), "label": pd.Series(labels, dtype=_dtype_of(labels))}
+    rows = pd.DataFrame(columns).set_index(pd.Index(list(content), dtype=object))
     with reading(path, "a file of a WRENCH directory", _CURE):
         names = lf_names if lf_names is not None and len(lf_names) == len(votes[0]) else None
         return WrenchSplit(rows, validate_votes(votes, lf_names=names))
@@ -204,3 +206,7 @@ def _read_label_names(path: Path) -> list[str]:
         return check_list([content[str(i)] for i in range(len(content))], str, "it")
     except (KeyError, TypeError, DataError) as error:
         raise DataError(f'{path} must name the classes as {{"0": ..., "1": ...}}, got {content!r:.80}.') from error
+
+
+def _dtype_of(labels: list[Any]) -> Any:
+    return object if any(isinstance(label, str) for label in labels) else None

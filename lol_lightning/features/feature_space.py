@@ -16,7 +16,7 @@ from lol_lightning.features.vocabulary import FeatureMatch
 from lol_lightning.lfs.record import InspectedFeature
 from lol_lightning.lfs.rows import Rows
 
-__all__ = ["REGISTERED", "FeatureSpace", "Matrix", "register_feature_space"]
+__all__ = ["REGISTERED", "FeatureSpace", "Matrix", "check_feature_space", "register_feature_space"]
 
 Matrix: TypeAlias = "sp.csr_matrix | sp.csr_array | np.ndarray"
 """Features float32 (n, d), sparse or dense."""
@@ -182,3 +182,21 @@ def register_feature_space(cls: type[SpaceT]) -> type[SpaceT]:
 def _same(one: type | None, other: type) -> bool:
     """Whether two classes have one definition, which a notebook may have run twice."""
     return one is not None and (one.__module__, one.__qualname__) == (other.__module__, other.__qualname__)
+
+
+def check_feature_space(space: Any) -> None:
+    """Raise ``ConfigurationError`` unless a ``feature_space`` is one, or ``None``.
+
+    Example:
+        >>> from sklearn.feature_extraction.text import CountVectorizer
+        >>> check_feature_space(CountVectorizer())
+        Traceback (most recent call last):
+        ...
+        lol_lightning.exceptions.ConfigurationError: feature_space is a CountVectorizer; give BagOfWords(vectorizer).
+    """
+    if space is None or isinstance(space, FeatureSpace):
+        return
+    if isinstance(space, type):
+        raise ConfigurationError(f"feature_space is the class {space.__name__}; give an object: {space.__name__}().")
+    cure = "BagOfWords(vectorizer)" if hasattr(space, "build_analyzer") else "BagOfWords() or TableFeatures()"
+    raise ConfigurationError(f"feature_space is a {type(space).__name__}; give {cure}.")

@@ -224,7 +224,10 @@ def _audit(
         )
         for number, one in enumerate(mapped)
     ]
-    audit = pd.DataFrame(rows, columns=_COLUMNS)
+    try:
+        audit = pd.DataFrame(rows, columns=_COLUMNS)
+    except UnicodeEncodeError:  # A word may be half of an emoji, which the strings of pandas cannot hold.
+        audit = pd.DataFrame(rows, columns=_COLUMNS, dtype=object)
     if rates is not None:
         measured = [rates.get(number) for number in range(len(mapped))]
         audit.insert(len(_COLUMNS) - 1, "rows", [0 if rate is None else rate.rows for rate in measured])

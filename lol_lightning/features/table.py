@@ -16,8 +16,9 @@ from lol_lightning._files.plain import check_fields, check_list
 from lol_lightning._files.state import check_tensor
 from lol_lightning.exceptions import ConfigurationError, DataError, FeatureSpaceError
 from lol_lightning.features.feature_space import FeatureSpace
+from lol_lightning.features.table_columns import categories_of, choose_columns, one_hot
 from lol_lightning.features.vocabulary import FOREIGN, MAPPED, OUT, FeatureMatch
-from lol_lightning.lfs.frames import as_frame
+from lol_lightning.lfs.frames import as_frame, kind_of
 from lol_lightning.lfs.record import InspectedFeature
 from lol_lightning.lfs.rows import Rows
 
@@ -56,7 +57,8 @@ class TableFeatures(FeatureSpace):
 
     Args:
         numeric: numeric columns; ``None`` for this and ``categorical`` takes all of number type.
-        categorical: columns of categories; ``None`` for both takes all of text, bool or category type.
+        categorical: columns of categories; ``None`` for both takes all of text, bool or category type. Times, lists and
+            the like are neither, which one line at the level "info" says.
         exclude: columns to leave out of that choice, such as the gold labels.
 
     Raises:
@@ -113,11 +115,18 @@ class TableFeatures(FeatureSpace):
         table = _as_table(data)
         numeric, categorical = self._choose(table)
         numbers = _numbers(table, numeric)
-        self._mean, deviation = numbers.mean(0), numbers.std(0)
+        with np.errstate(over="ignore", invalid="ignore"):  # The check says it with the column.
+            self._mean, deviation = numbers.mean(0), numbers.std(0)
+        if not np.isfinite(deviation).all():
+            name = numeric[int(np.argmin(np.isfinite(deviation)))]
+            raise DataError(f"column {name!r} holds numbers up to {abs(table[name]).max():.3g}, too large; scale it.")
         self._deviation = np.where(deviation > 0, deviation, 1.0)
         self._numeric = numeric
-        self._categories = {name: sorted(_column(table, name).dropna().unique(), key=str) for name in categorical}
-        self._names = [*numeric, *(f"{name}={value}" for name, values in self._categories.items() for value in values)]
+        self._categories = {name: categories_of(_column(table, name)) for name in categorical}
+        self._names = [
+            *map(str, numeric),
+            *(f"{name}={value}" for name, values in self._categories.items() for value in values),
+        ]
         if not self._names:
             raise FeatureSpaceError(f"no numeric column and no category among {list(table.columns)}; name some.")
         matrix = self._encode(table)
@@ -192,17 +201,14 @@ class TableFeatures(FeatureSpace):
         space._num_rows = fields["num_rows"]
         return space
 
-    def _choose(self, table: pd.DataFrame) -> tuple[list[str], list[str]]:
+    def _choose(self, table: pd.DataFrame) -> tuple[list[Any], list[Any]]:
         if self.numeric is not None or self.categorical is not None:
             return list(self.numeric or ()), list(self.categorical or ())
-        rest = table.drop(columns=[name for name in self.exclude if name in table.columns])
-        numbers, others = rest.select_dtypes("number"), rest.select_dtypes(exclude=["number", "datetime", "timedelta"])
-        return list(map(str, numbers.columns)), list(map(str, others.columns))
+        return choose_columns(table.drop(columns=[name for name in self.exclude if name in table.columns]))
 
     def _encode(self, table: pd.DataFrame) -> np.ndarray:
         blocks = [(_numbers(table, self._numeric) - self._mean) / self._deviation]
-        for name, values in self._categories.items():
-            blocks.append(_column(table, name).to_numpy(dtype=object)[:, None] == np.array(values, dtype=object))
+        blocks += [one_hot(_column(table, name), values) for name, values in self._categories.items()]
         return np.concatenate(blocks, axis=1, dtype=np.float32)
 
 
@@ -223,19 +229,22 @@ def _plain(column: str, values: list[Any]) -> list[Any]:
 def _as_table(data: Rows) -> pd.DataFrame:
     frame = as_frame(data)
     if frame is None:
-        raise DataError(f"TableFeatures reads DataFrames, got {type(data).__name__}; pass pandas.DataFrame(rows).")
+        first = f" of {kind_of(data[0])}" if isinstance(data, Sequence) and len(data) else ""
+        raise DataError(f"TableFeatures reads DataFrames, got a {kind_of(data)}{first}; give pandas.DataFrame(rows).")
     return frame
 
 
-def _column(table: pd.DataFrame, name: str) -> pd.Series:
+def _column(table: pd.DataFrame, name: Any) -> pd.Series:
     if name not in table.columns:
-        raise DataError(f"the rows have no column {name!r}, only {list(map(str, table.columns))}.")
+        raise DataError(f"the rows have no column {name!r}, only {list(table.columns)}.")
     return table[name]
 
 
 def _numbers(table: pd.DataFrame, names: list[str]) -> np.ndarray:
     numbers = np.empty((len(table), len(names)))
     for j, name in enumerate(names):
+        if _column(table, name).dtype.kind == "c":
+            raise DataError(f"column {name!r} holds complex numbers; give real ones, such as real and imaginary part.")
         try:
             numbers[:, j] = _column(table, name).to_numpy(dtype=float, na_value=np.nan)
         except (TypeError, ValueError) as error:

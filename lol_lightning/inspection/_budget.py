@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from lol_lightning.exceptions import ConfigurationError
+from lol_lightning.exceptions import check_number
 from lol_lightning.lfs.limits import CALL_SECONDS, CallLimit, CallTimeoutError
 
 __all__ = ["ENDED", "Budget"]
@@ -44,9 +44,10 @@ class Budget:
         max_seconds: float | None = None,
         max_call_seconds: float | None = CALL_SECONDS,
     ) -> None:
-        for name, value in (("max_calls", max_calls), ("max_seconds", max_seconds)):
-            if value is not None and not value >= 0:
-                raise ConfigurationError(f"{name} = {value}; it must be at least 0, or None for no limit.")
+        if max_calls is not None:
+            check_number("max_calls", max_calls, at_least=0, whole=True)
+        if max_seconds is not None:
+            check_number("max_seconds", max_seconds, at_least=0)
         self.max_calls, self.max_seconds = max_calls, max_seconds
         self.calls = 0
         self.limit = CallLimit(max_call_seconds)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -10,14 +11,15 @@ import pandas as pd
 from jaxtyping import Int
 from snorkel.labeling import LabelingFunction
 
-from lol_lightning.exceptions import VotesError, renamed_arguments
+from lol_lightning.exceptions import VotesError, check_number, renamed_arguments
 from lol_lightning.features.bag_of_words import BagOfWords
-from lol_lightning.features.feature_space import FeatureSpace
+from lol_lightning.features.feature_space import FeatureSpace, check_feature_space
 from lol_lightning.features.parts import in_own_words, interpretable_part
 from lol_lightning.inspection._budget import Budget
 from lol_lightning.inspection._stages import probe_stage, trace_stage
 from lol_lightning.inspection._votes import OnError
 from lol_lightning.inspection.lf_inspection import LFInspection
+from lol_lightning.inspection.probing._probing import check_probe_settings
 from lol_lightning.inspection.surrogate import surrogate_records
 from lol_lightning.lfs.apply import apply_counting_faults
 from lol_lightning.lfs.lfs import as_lfs
@@ -107,7 +109,11 @@ def inspect_lfs(
         >>> [(f.term, f.label, f.source) for f in inspection.records[0].features]
         [('http', 1, 'traced'), ('http', 1, 'probed')]
     """
-    Budget(max_calls, max_seconds, max_call_seconds)  # refuses limits out of range before any LF is called
+    # What is wrong is refused before any LF is called.
+    check_feature_space(feature_space)
+    Budget(max_calls, max_seconds, max_call_seconds)
+    check_number("trace_rows", trace_rows, at_least=0, whole=True)
+    check_probe_settings(probe_settings, "inspect_lfs", signature(inspect_lfs).parameters)
     data = as_rows(data, text_column)
     functions, names, with_code = _split(lfs)
     if feature_space is not None and not feature_space.is_fitted:

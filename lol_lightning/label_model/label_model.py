@@ -14,7 +14,7 @@ from lol_lightning.data.feature_batches import is_matrix
 from lol_lightning.data.inspecting import InspectMode, InspectOptions
 from lol_lightning.data.options import Classes, ClassShares
 from lol_lightning.data.voters import Records
-from lol_lightning.exceptions import ConfigurationError, DataError, VotesError
+from lol_lightning.exceptions import ConfigurationError, DataError, VotesError, check_number
 from lol_lightning.features import FeatureSpace
 from lol_lightning.features.encoder_features import space_of
 from lol_lightning.functional.gradient_targets import GradientTargets
@@ -81,9 +81,11 @@ class LoLLabelModel(LabelModelAnswers):
     """
 
     def __init__(self, cardinality: int = 2, **kwargs: Any) -> None:
+        if not isinstance(cardinality, int | np.integer) or cardinality < 2:
+            raise ConfigurationError(
+                f"cardinality = {cardinality!r}; there must be at least 2 classes, a whole number."
+            )
         super().__init__(cardinality)
-        if cardinality < 2:
-            raise ConfigurationError(f"cardinality = {cardinality}; there must be at least 2 classes.")
         try:
             self.config = LabelModelConfig(**kwargs)
         except TypeError as error:
@@ -164,8 +166,8 @@ class LoLLabelModel(LabelModelAnswers):
         for name, value in of_rows.items():
             if X is None and value is not None:
                 raise ConfigurationError(f"{name} is for the classifier, which needs the rows: give X too.")
-        if prior_rows is not None and not prior_rows >= 0:
-            raise ConfigurationError(f"prior_rows = {prior_rows}; a number of rows must not be negative.")
+        if prior_rows is not None:
+            check_number("prior_rows", prior_rows, at_least=0)
         votes = check_votes(L_train, self.cardinality)
         if X is None:  # The data module does so else.
             warn_of_abstentions_as_class(votes, [f"lf_{i}" for i in range(votes.shape[1])])

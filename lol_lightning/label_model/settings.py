@@ -11,7 +11,7 @@ from jaxtyping import Int
 from snorkel.labeling.model.label_model import TrainConfig
 
 from lol_lightning._lightning import rank_zero_info
-from lol_lightning.exceptions import ConfigurationError, DataError, VotesError
+from lol_lightning.exceptions import ConfigurationError, DataError, VotesError, check_number, did_you_mean
 from lol_lightning.functional.votes import ABSTAIN
 from lol_lightning.lfs.frames import as_values
 from lol_lightning.lfs.matrix import validate_votes
@@ -51,7 +51,12 @@ def train_config(given: dict[str, Any], num_lfs: int, num_classes: int) -> Train
         (500, 0.01, 0)
     """
     config = TrainConfig()._replace(**{"seed": 0, **given})
-    for name, low in (("n_epochs", 0), ("log_freq", 1), ("l2", 0)):
+    check_number("lr", config.lr, above=0)
+    check_number("n_epochs", config.n_epochs, at_least=0, whole=True)
+    check_number("seed", config.seed, whole=True)
+    if config.mu_eps is not None:
+        check_number("mu_eps", config.mu_eps, at_least=0)
+    for name, low in (("log_freq", 1), ("l2", 0)):
         value = getattr(config, name)
         if not isinstance(value, int | float | np.number) or not value >= low:
             raise ConfigurationError(f"{name} = {value!r}; it must be one number, at least {low}.")
@@ -106,7 +111,10 @@ def check_labels(Y: Any, num_rows: int, num_classes: int) -> Int[np.ndarray, " r
     Raises:
         DataError: if their number is not that of the rows, or one is no class id.
     """
-    labels = np.asarray(as_values(Y, "labels Y"), dtype=object).ravel()
+    labels = np.asarray(as_values(Y, "labels Y"), dtype=object)
+    if labels.ndim > 1 and labels.size != len(labels):
+        raise DataError(f"Y has the shape {labels.shape}; give one class id for each row, (n,).")
+    labels = labels.ravel()
     if len(labels) != num_rows:
         raise DataError(f"Y has {len(labels)} labels for {num_rows} rows; give one for each.")
     classes = {cls: cls for cls in range(ABSTAIN, num_classes)}
@@ -143,8 +151,9 @@ def classifier_arguments(given: dict[str, Any], known: Collection[str], with_fea
     snorkel = set(TrainConfig._fields)
     if unknown := sorted(set(given) - snorkel - set(known)):
         moved = [f"{name} is now {_MOVED[name]}" for name in unknown if name in _MOVED]
+        accepted = sorted(snorkel | set(known))
         raise ConfigurationError(
-            f"fit got unknown arguments {unknown}; it takes {sorted(snorkel | set(known))}."
+            f"fit got unknown arguments {unknown}{did_you_mean(unknown[0], accepted)} It takes {accepted}."
             + (f" Of these, {', '.join(moved)}." if moved else "")
         )
     if not with_features:

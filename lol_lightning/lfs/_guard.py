@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from snorkel.labeling import LabelingFunction
 
 from lol_lightning.exceptions import LabelingFunctionError
@@ -18,6 +20,7 @@ from lol_lightning.lfs.points import describe_point, field_names
 __all__ = ["Faults", "each_own_row"]
 
 _MAX_NAMES = 5
+_MAX_VOTE = np.iinfo(np.int64).max
 _MAX_TIMEOUTS, _MAX_TIMEOUTS_IN_A_ROW = 5, 3
 
 
@@ -40,12 +43,16 @@ class Faults:
 
     Args:
         tolerant: whether a failure counts as an abstention.
+
+    Attributes:
+        falsehoods: names of the labeling functions that returned ``False``, which is class 0 and no abstention.
     """
 
     __repr__ = short_repr
 
     def __init__(self, tolerant: bool) -> None:
         self.tolerant = tolerant
+        self.falsehoods: dict[str, None] = {}
         self._by_lf: dict[str, _Fault] = {}
 
     def add(self, name: str, row: int, reason: str, cure: str, cause: Exception | None = None) -> int:
@@ -60,6 +67,21 @@ class Faults:
         fault = self._by_lf.setdefault(name, _Fault(0, row, first))
         fault.count += 1
         return ABSTAIN
+
+    def look_at(self, name: str, vote: Any) -> None:
+        """See whether a valid vote may mean something else than the class that it is."""
+        if isinstance(vote, bool | np.bool_) and not vote:
+            self.falsehoods[name] = None
+
+    def warn_of_falsehoods(self) -> None:
+        """Warn, in one line, of labeling functions that return ``False``."""
+        if self.falsehoods:
+            warnings.warn(
+                f"labeling functions return False: {_first_names(self.falsehoods)}. It counts as a vote for class 0, "
+                f"as Snorkel counts it. If it means that the LF has nothing to say, let it return {ABSTAIN}, else "
+                "return class ids.",
+                stacklevel=2,
+            )
 
     def add_timeout(self, name: str, row: int, seconds: float | None) -> int:
         """Count a call that took too long and return ``ABSTAIN``.
@@ -133,8 +155,7 @@ class OwnRows:
         """Say in one line which labeling functions write to their rows; empty if none does."""
         if not self.writers:
             return ""
-        names = ", ".join(map(repr, list(self.writers)[:_MAX_NAMES]))
-        names += f" and {len(self.writers) - _MAX_NAMES} more" if len(self.writers) > _MAX_NAMES else ""
+        names = _first_names(self.writers)
         return f"Labeling functions write to their rows: {names}. Each LF has its own copies, so no other sees that."
 
 
@@ -160,10 +181,11 @@ class GuardedLF(LabelingFunction):  # type: ignore[misc]
         finally:
             self._rows.take_back(self.name)
         try:
-            valid = int(vote) == vote and vote >= ABSTAIN
+            valid = int(vote) == vote and ABSTAIN <= vote <= _MAX_VOTE
         except (TypeError, ValueError, OverflowError):
             valid = False
         if valid:
+            self._faults.look_at(self.name, vote)
             return int(vote)
         cure = f"; a vote is a class from 0 on, or {ABSTAIN} to abstain."
         if vote is None:
@@ -190,6 +212,12 @@ def each_own_row(
     """
     rows = OwnRows()
     return [GuardedLF(lf, rows, limit, faults) for lf in lfs], rows.describe
+
+
+def _first_names(lfs: Iterable[str]) -> str:
+    names = list(lfs)
+    more = f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else ""
+    return ", ".join(map(repr, names[:_MAX_NAMES])) + more
 
 
 def _cure(error: Exception, point: Any, row: Any) -> str:

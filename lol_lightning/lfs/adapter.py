@@ -151,6 +151,8 @@ def declare_features(features: DeclaredFeatures) -> tuple[InspectedFeature, ...]
         >>> [(f.term, f.label, f.clause) for f in declare_features({0: ["song"], 1: ["please", "plz"]})]
         [('song', 0, 0), ('please', 1, 1), ('plz', 1, 1)]
     """
+    if not isinstance(features, Iterable):
+        raise LabelingFunctionError(f"features = {features!r}; write features={{label: [terms]}}.")
     if not isinstance(features, Mapping):
         inspected = tuple(features)
         if wrong := [feature for feature in inspected if not isinstance(feature, InspectedFeature)]:
@@ -158,6 +160,8 @@ def declare_features(features: DeclaredFeatures) -> tuple[InspectedFeature, ...]
         return inspected
     declared = []
     for clause, (label, terms) in enumerate(features.items()):
+        if isinstance(terms, bytes) or not isinstance(terms, Iterable):
+            raise LabelingFunctionError(f"features of class {label!r} are {terms!r}; give a list of texts.")
         for term in [terms] if isinstance(terms, str) else terms:
             if isinstance(term, InspectedFeature):
                 declared.append(replace(term, label=check_label(label)))

@@ -93,6 +93,7 @@ def apply_counting_faults(
         return votes, faults, writers
 
     votes, faults, writers = in_main_thread(run, max_call_seconds)
+    faults.warn_of_falsehoods()
     if lines := [line for line in (faults.describe(len(data)), writers) if line]:
         for line in lines:
             say(line)

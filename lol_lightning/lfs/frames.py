@@ -13,6 +13,7 @@ from lol_lightning.exceptions import DataError
 __all__ = ["as_frame", "as_values", "kind_of"]
 
 _LAZY = {
+    "fetchall": "fetchall()",
     "toPandas": "toPandas()",
     "compute": "compute()",
     "collect": "collect()",

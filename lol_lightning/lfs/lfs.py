@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Set
 from typing import Any
 
 import pandas as pd
@@ -46,6 +46,12 @@ def as_lfs(lfs: Any) -> list[LabelingFunction]:
     """
     if callable(lfs) or isinstance(lfs, str):
         lfs = [lfs]
+    if isinstance(lfs, Mapping):
+        raise LabelingFunctionError(f"lfs are a {type(lfs).__name__}; give a list of labeling functions: lfs.values().")
+    if isinstance(lfs, Set):
+        raise LabelingFunctionError(
+            f"lfs are a {type(lfs).__name__}, which has no order, and each LF is a column of the votes; give a list."
+        )
     if isinstance(lfs, pd.DataFrame) or not isinstance(lfs, Iterable):
         raise LabelingFunctionError(f"lfs must be a list of labeling functions, got {type(lfs).__name__}.")
     functions = list(lfs)

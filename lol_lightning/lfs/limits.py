@@ -14,6 +14,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable
+from numbers import Real
 from types import FrameType, TracebackType
 from typing import Any, TypeVar
 
@@ -36,10 +37,10 @@ class _Alarm(BaseException):
     """Raised inside of a call that takes too long; no ``except Exception`` of the user's code holds it up."""
 
 
-def check_call_seconds(seconds: float | None) -> None:
+def check_call_seconds(seconds: Any) -> None:
     """Raise ``ConfigurationError`` if a limit of seconds is not positive."""
-    if seconds is not None and not seconds > 0:
-        raise ConfigurationError(f"max_call_seconds = {seconds}; it must be positive, or None for no limit.")
+    if seconds is not None and not (isinstance(seconds, Real) and float(seconds) > 0):
+        raise ConfigurationError(f"max_call_seconds = {seconds!r}; it must be positive, or None for no limit.")
 
 
 class CallLimit:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -82,11 +82,18 @@ def _has_mixed_types(table: pd.DataFrame) -> bool:
 def _as_array(L: Any) -> npt.NDArray[Any]:
     if sparse.issparse(L):
         return np.asarray(L.toarray())
-    if hasattr(L, "detach"):
-        L = L.detach().cpu()
+    if isinstance(L, str | bytes | Set | Iterator) or L is None:
+        raise VotesError(
+            f"votes are a matrix (rows, labeling functions), got {L!r:.60} of the type {type(L).__name__}; give an "
+            "array, a DataFrame or nested lists."
+        )
     try:
+        if hasattr(L, "detach"):
+            # NumPy knows neither sparse tensors nor bfloat16.
+            L = L.detach().to_dense().cpu()
+            L = L.double() if L.is_floating_point() else L
         votes = np.asanyarray(L)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, NotImplementedError) as error:
         raise VotesError(f"the vote matrix has rows of different length, or is none: {error}.") from error
     if isinstance(votes, np.ma.MaskedArray):
         if (mask := np.ma.getmaskarray(votes)).any() and votes.ndim == 2:

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from lol_lightning.exceptions import DataError
-from lol_lightning.lfs.points import read_field
+from lol_lightning.lfs.frames import as_frame, as_values, kind_of
+from lol_lightning.lfs.points import describe_point, field_names, read_field
 
 __all__ = [
     "Rows",
@@ -22,8 +23,11 @@ __all__ = [
     "take_rows",
     "texts_of",
 ]
-from lol_lightning.lfs.frames import as_frame, as_values
 from lol_lightning.lfs.token_lists import text_of
+
+_EXACT = 2**53
+"""From here on, a float does not hold every integer."""
+_UNNAMED = "Give texts, dicts or a table: pandas.DataFrame(rows, columns=[...])."
 
 Rows: TypeAlias = pd.DataFrame | Sequence[Any]
 """A DataFrame, or a sequence of data points: objects with attributes, mappings or plain texts."""
@@ -70,6 +74,11 @@ def read_rows(data: Any) -> Rows:
         )
     points: Sequence[Any] = as_values(data, "rows")
     first = next((point for point in points if not _is_missing(point)), None)
+    if not isinstance(first, Mapping) and callable(getattr(first, "keys", None)) and not field_names(first):
+        raise DataError(
+            f"the rows are of the type {kind_of(first)}, whose fields have names but are no attributes; give dicts: "
+            "[dict(row) for row in rows]."
+        )
     if isinstance(first, bytes):
         raise DataError(f"the rows hold bytes, {first!r:.60}, not texts; decode them: [row.decode() for row in rows].")
     return points
@@ -123,7 +132,8 @@ def texts_of(data: Rows, column: str) -> list[str]:
     values = column_of(as_rows(data, column), column)
     if values is None:
         raise DataError(
-            f"the rows have no {column!r}{_only_columns(data)}. Name the column that holds the text: text_column=."
+            f"the rows have no {column!r}{_only_columns(data)}. "
+            + (_UNNAMED if _has_no_names(data) else "Name the column that holds the text: text_column=.")
         )
     texts = [value if isinstance(value, str) else text_of(value) for value in values]
     bad = next((row for row, text in enumerate(texts) if text is None), None)
@@ -155,7 +165,7 @@ def labels_of(data: Rows, column: str, names: Sequence[str] | None = None) -> np
         return None
     classes = {name: i for i, name in enumerate(names or ())}
     numbers = np.array([_number(value, classes) for value in values])
-    bad = np.flatnonzero(~np.isfinite(numbers) | (numbers < 0) | (numbers != np.floor(numbers)))
+    bad = np.flatnonzero(~((numbers >= 0) & (numbers < _EXACT) & (numbers == np.floor(numbers))))
     if len(bad):
         among = f" or among {list(names)}" if names is not None else ""
         raise DataError(
@@ -172,7 +182,18 @@ def take_rows(data: Rows, index: np.ndarray) -> Rows:
 
 
 def _only_columns(data: Rows) -> str:
-    return f", only {list(map(str, data.columns))}" if isinstance(data, pd.DataFrame) else ""
+    """Say what the rows have instead of a column."""
+    if isinstance(data, pd.DataFrame):
+        return f", only {list(data.columns)}"
+    first = next(iter(data), None)
+    if names := field_names(first):
+        return f", only {names}"
+    return f"; row 0 is a {kind_of(first)}, {describe_point(first, 60)}"
+
+
+def _has_no_names(data: Rows) -> bool:
+    """Whether rows are lists, numbers or the like, which have no named fields."""
+    return not isinstance(data, pd.DataFrame) and not field_names(next(iter(data), None))
 
 
 def _number(value: Any, classes: Mapping[str, int]) -> float:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -11,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from lol_lightning.exceptions import ConfigurationError, VotesError
+from lol_lightning.exceptions import ConfigurationError, VotesError, check_number
 from lol_lightning.functional.losses import class_share_loss
 from lol_lightning.losses.weights import LabeledVotes
 from lol_lightning.losses.weights.class_balance import checked_shares, shrunken_shares
@@ -51,15 +50,14 @@ class ClassSharesLoss(nn.Module):
         shares_weight: float = SHARES_WEIGHT,
     ) -> None:
         super().__init__()
-        if not 0 <= shares_weight < math.inf:
-            raise ConfigurationError(f"shares_weight = {shares_weight} must be a finite number, not below 0.")
+        check_number("shares_weight", shares_weight, at_least=0)
         if isinstance(class_shares, str):
             usable = class_shares == "validation"
         else:
-            usable = class_shares is None or np.ndim(class_shares) == 1
+            usable = class_shares is None or isinstance(class_shares, Mapping) or np.ndim(class_shares) == 1
         if not usable:
             raise ConfigurationError(f"class_shares = {class_shares!r}; use 'validation', a list of shares or None.")
-        self.shares_source = plain_numbers(class_shares)
+        self.shares_source = plain_numbers(class_shares, "class_shares")
         self.shares_weight = float(shares_weight)
         self.register_buffer("class_shares", None)
         self.register_buffer("mean_prediction", None)
@@ -124,11 +122,31 @@ class ClassSharesLoss(nn.Module):
         return next((buffer.device for buffer in self.buffers()), None)
 
 
-def plain_numbers(weighting: Any) -> Any:
-    """Return ``None`` or a name as it is, and numbers as a list of floats."""
+def plain_numbers(weighting: Any, name: str) -> Any:
+    """Return ``None`` or a name as it is, and numbers as a list of floats.
+
+    Args:
+        weighting: numbers, or a mapping of the positions 0 .. n - 1 to them.
+        name: of the argument.
+
+    Raises:
+        ConfigurationError: if it is something else, such as a mapping of names.
+
+    Example:
+        >>> plain_numbers({1: 0.75, 0: 0.25}, "class_weights")
+        [0.25, 0.75]
+    """
     if weighting is None or isinstance(weighting, str):
         return weighting
-    return [float(weight) for weight in weighting]
+    try:
+        if isinstance(weighting, Mapping):
+            # To iterate over a mapping would give its keys.
+            weighting = [weighting[i] for i in range(len(weighting))]
+        return [float(weight) for weight in weighting]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ConfigurationError(
+            f"{name} = {weighting!r:.80}; give a list of numbers, in the order of the LFs or classes that they are of."
+        ) from error
 
 
 def _mean_over_ranks(mean: Float[Tensor, " cls"]) -> Float[Tensor, " cls"]:

@@ -83,8 +83,8 @@ class LoLLoss(ClassSharesLoss):
         super().__init__(class_shares, shares_weight)
         self._kind_is_open = penalty is None or (isinstance(penalty, Mapping) and "class_path" not in penalty)
         self.penalty = None if penalty is False else as_penalty({} if penalty is None else penalty, GradientPenalty)
-        self.lf_weighting = plain_numbers(lf_weights)
-        self.class_weighting = plain_numbers(class_weights)
+        self.lf_weighting = plain_numbers(lf_weights, "lf_weights")
+        self.class_weighting = plain_numbers(class_weights, "class_weights")
         self.is_configured = False
         self._messages: set[str] = set()
         self._kernels_are_told = False

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from lol_lightning._lightning import OptimizerLRScheduler, rank_zero_info
 from lol_lightning.data.base import BaseDataModule, data_module_of
 from lol_lightning.data.batch import LoLBatch
-from lol_lightning.exceptions import ConfigurationError, check_choice
+from lol_lightning.exceptions import ConfigurationError, check_choice, check_number
 from lol_lightning.losses._trainers import shards_parameters, trainer_of
 from lol_lightning.losses.lol_loss import SHARES_WEIGHT, LoLLoss
 from lol_lightning.losses.penalties import GradientPenalty, Penalty
@@ -34,7 +34,7 @@ from lol_lightning.models.optimizers import (
 from lol_lightning.models.resumable import ResumableSteps
 from lol_lightning.models.sparse_gradients import clips_by_value, may_be_sent, wants_sparse_gradients
 from lol_lightning.models.training_monitor import TrainingMonitor
-from lol_lightning.networks import SparseMLP
+from lol_lightning.networks import SparseMLP, check_network, check_sizes
 from lol_lightning.networks.pretrained import check_num_labels, load_by_name
 
 __all__ = ["LoLClassifier"]
@@ -106,6 +106,10 @@ class LoLClassifier(EvaluatedPredictor, ResumableSteps):
         super().__init__()
         check_choice("method", method, ("lol", "lol-simple"))
         check_settings(optimizer, lr, weight_decay)
+        check_number("seed", seed, whole=True)
+        if not isinstance(network, str):
+            check_network(network)
+        check_sizes(num_features, num_classes, hidden_sizes, dropout)
         self.save_hyperparameters(ignore=["network", "penalty", "fine_tuning"])
         self.hparams["hidden_sizes"] = list(hidden_sizes)
         if (tuning := FineTuning.of(fine_tuning)) is not None:

@@ -77,6 +77,11 @@ class EvaluatedPredictor(Predictor):
         """Send a batch through the network once in a fit, before a loss or a penalty fails on what comes out."""
         if self._outputs_are_checked:
             return
+        if not isinstance(batch, LoLBatch):
+            raise DataError(
+                f"a batch is a {type(batch).__name__}, without the votes of labeling functions: fit with a data module "
+                "of this package, such as MatrixDataModule(features, votes=votes) for tensors."
+            )
         with torch.no_grad(), evaluation_mode(self._network):
             logits = self(batch.features)
         self._check_classes(logits)

@@ -15,7 +15,7 @@ from lol_lightning.exceptions import ConfigurationError, DataError
 from lol_lightning.features.token_rows import TokenRows
 from lol_lightning.networks.sparse_mlp import SparseMLP
 
-__all__ = ["SplitNetwork", "as_input", "evaluation_mode", "logits_of", "token_arguments"]
+__all__ = ["SplitNetwork", "as_input", "check_network", "evaluation_mode", "logits_of", "token_arguments"]
 
 
 @runtime_checkable
@@ -35,6 +35,18 @@ class SplitNetwork(Protocol):
     def rest(self, a: Tensor) -> Tensor:
         """Map the first pre-activation (N, H) to logits (N, K)."""
         ...
+
+
+def check_network(network: Any) -> None:
+    """Raise ``ConfigurationError`` unless a network is an ``nn.Module``, or ``None`` for the default one.
+
+    Example:
+        >>> check_network(nn.Linear(3, 2))
+    """
+    if isinstance(network, type):
+        raise ConfigurationError(f"network is the class {network.__name__}; give an object: {network.__name__}(...).")
+    if network is not None and not isinstance(network, nn.Module):
+        raise ConfigurationError(f"network = {network!r:.60} is no torch.nn.Module, whose weights could be trained.")
 
 
 @contextmanager

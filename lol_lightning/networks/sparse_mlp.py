@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import cast
+from collections.abc import Iterable, Sequence
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from lol_lightning.data.batch import SparseRows
-from lol_lightning.exceptions import ConfigurationError
+from lol_lightning.exceptions import ConfigurationError, check_number
 from lol_lightning.functional.gradients import GradientUnit
 from lol_lightning.functional.relu_gradient import relu_network_gradient_and_logits
 from lol_lightning.networks._bags import sum_rows
 
-__all__ = ["SparseMLP"]
+__all__ = ["SparseMLP", "check_sizes"]
 
 
 class SparseMLP(nn.Module):
@@ -50,13 +50,7 @@ class SparseMLP(nn.Module):
         sparse_grad: bool = False,
     ) -> None:
         super().__init__()
-        if not hidden_sizes or min(num_features, *hidden_sizes) < 1:
-            raise ConfigurationError(
-                f"num_features = {num_features} and hidden_sizes = {tuple(hidden_sizes)} must be positive, with at "
-                "least one hidden layer."
-            )
-        if num_classes < 2:
-            raise ConfigurationError(f"num_classes = {num_classes}; a classifier needs at least 2.")
+        check_sizes(num_features, num_classes, hidden_sizes, dropout)
         bound = 1 / math.sqrt(num_features)
         weight = torch.empty(num_features, hidden_sizes[0]).uniform_(-bound, bound)
         # A module of its own rather than a parameter: DistributedDataParallel asks it whether its gradient is sparse.
@@ -110,3 +104,23 @@ class SparseMLP(nn.Module):
     def forward(self, x: SparseRows | Float[Tensor, "batch feature"]) -> Float[Tensor, "batch cls"]:
         """Return the logits, float (B, K)."""
         return self.rest(self.first_layer(x))
+
+
+def check_sizes(num_features: Any, num_classes: Any, hidden_sizes: Any, dropout: Any) -> None:
+    """Check the arguments of ``SparseMLP``, before or once its numbers of features and classes are known.
+
+    Raises:
+        ConfigurationError: naming the first that cannot work.
+
+    Example:
+        >>> check_sizes(None, 2, hidden_sizes=(64, 16), dropout=0.2)
+    """
+    if num_features is not None:
+        check_number("num_features", num_features, at_least=1, whole=True)
+    if num_classes is not None:
+        check_number("num_classes", num_classes, at_least=2, whole=True)
+    if isinstance(hidden_sizes, str) or not isinstance(hidden_sizes, Iterable) or not list(hidden_sizes):
+        raise ConfigurationError(f"hidden_sizes = {hidden_sizes!r}; give the sizes of one layer or more, as (64, 16).")
+    for size in hidden_sizes:
+        check_number("a size in hidden_sizes", size, at_least=1, whole=True)
+    check_number("dropout", dropout, at_least=0, below=1)

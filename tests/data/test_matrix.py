@@ -175,3 +175,22 @@ def test_what_shows_in_setup_is_named():
 def test_counted_shares_are_scaled_to_the_sum_one():
     shares = Classes(balance=ClassShares(np.array([3.0, 1.0]), 100)).shares()
     assert (shares.shares.tolist(), shares.num_labels) == ([0.75, 0.25], 100)
+
+
+@pytest.mark.parametrize(
+    ("features", "message"),
+    [
+        (
+            np.ma.masked_equal([[1.0, 2.0], [3.0, -9.0]], -9.0),
+            r"row 1 holds a feature that is masked.*rows.filled\(0\)",
+        ),
+        (sp.csr_matrix([[1, 1j], [1, 1]]), "features have the type complex128; they must be real"),
+        (torch.tensor([[1, 1j], [1, 1]]), "features have the type torch.complex64; they must be real"),
+        (np.zeros((2, 0)), r"shape \(2, 0\), so that a row has none"),
+        (np.array([[1.0, 1.0], [1.0, 1e300]]), "row 1 holds a feature that is not finite .* too large for float32"),
+        (np.array([[1, 2], [3, 4]], object), "type ndarray of object; give features as an array of numbers"),
+    ],
+)
+def test_features_that_would_be_read_as_others_are_refused(features, message):
+    with pytest.raises(DataError, match=message):
+        MatrixDataModule(features, votes=[[0], [1]])

@@ -192,3 +192,14 @@ def test_what_does_not_fit_names_the_directory(tmp_path, changes, message):
     with pytest.raises(LoLError, match=message) as caught:
         WrenchDataModule(write(tmp_path, **changes)).setup("fit")
     assert str(tmp_path) in str(caught.value)
+
+
+def test_half_of_an_emoji_in_texts_words_and_names_is_no_reason_to_stop(tmp_path):
+    half = "song \ud83d"
+    train = ROWS | {"\ud83d": ROWS["2"] | {"data": {"text": half}}}
+    lfs = [{"name": half, "rules": [{"label": 0, "substring": [half, "song"]}]}, *LFS[1:]]
+    data = WrenchDataModule(write(tmp_path, train=train, lfs=lfs))
+    data.setup("fit")
+    assert data.train_rows.text.tolist()[-1] == half
+    assert half in data.audit["lf"].tolist()
+    assert data.num_rows("train") == len(ROWS) + 1

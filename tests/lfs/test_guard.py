@@ -156,3 +156,20 @@ def test_an_error_says_which_columns_there_are_and_what_the_row_holds(points, fu
     with pytest.raises(LabelingFunctionError, match=message) as caught:
         fast_apply([LabelingFunction("lf", function)], points)
     assert "'lf'" in str(caught.value)
+
+
+def test_an_lf_that_returns_false_is_named_as_false_is_a_class():
+    has_song = LabelingFunction("has_song", lambda x: "song" in x.text)
+    with pytest.warns(UserWarning, match=r"return False: 'has_song'\. It counts as a vote for class 0.*return -1"):
+        votes = fast_apply([has_song, nice], FRAME)
+    np.testing.assert_array_equal(votes[:, 0], [0, 1, 1, 0])
+
+
+def test_an_lf_that_only_returns_true_is_not_warned_of():
+    np.testing.assert_array_equal(fast_apply([LabelingFunction("true", lambda x: True)], FRAME), [[1]] * 4)
+
+
+@pytest.mark.parametrize("vote", [2**63, 10**20])
+def test_a_vote_that_no_matrix_holds_is_named(vote):
+    with pytest.raises(LabelingFunctionError, match=f"labeling function 'id' voted {vote} at row 0"):
+        fast_apply([LabelingFunction("id", lambda x: vote)], FRAME)

@@ -110,3 +110,22 @@ def test_a_plain_function_is_applied_and_inspected():
     assert [(r.name, {f.term for f in r.features}) for r in records] == [("has", {"channel"}), ("Has", {"song"})]
     [one] = inspect_lfs(has, DATA, progress_bar=False).records
     assert one == records[0]
+
+
+@pytest.mark.parametrize(
+    ("container", "message"),
+    [
+        (lambda lf: {lf}, "lfs are a set, which has no order"),
+        (lambda lf: frozenset([lf]), "lfs are a frozenset, which has no order"),
+        (lambda lf: {"a": lf}, r"lfs are a dict; give a list of labeling functions: lfs\.values\(\)"),
+    ],
+)
+def test_containers_without_an_order_of_columns_are_refused(container, message):
+    with pytest.raises(LabelingFunctionError, match=message):
+        as_lfs(container(LabelingFunction("a", lambda x: 1)))
+
+
+@pytest.mark.parametrize("name", ["", " ", 3, None])
+def test_names_that_are_no_texts_are_refused(name):
+    with pytest.raises(LabelingFunctionError, match=f"a labeling function is named {name!r}; names are texts"):
+        as_lfs([LabelingFunction(name, lambda x: 1)])

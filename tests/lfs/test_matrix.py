@@ -66,7 +66,11 @@ def test_an_array_in_its_form_is_not_copied():
         (np.array([["2020-01-01"]], "datetime64[D]"), "vote 2020-01-01"),
         (sparse.csr_matrix(np.array([[True, False]])), "vote True"),
         (torch.tensor([[0.5]]), "vote 0.5"),
-        ("votes", r"shape \(\)"),
+        ("votes", "got 'votes' of the type str"),
+        (None, "got None of the type NoneType"),
+        ({1, 2}, "of the type set"),
+        (iter([[0, 1]]), "of the type list_iterator"),
+        (torch.empty(2, 2, device="meta"), "is none: .*meta"),
         ([[0, np.nan]], "vote nan of labeling function 1 at row 0; votes are integers"),
         ([[0, np.inf]], "vote inf"),
         ([[0, 0.5]], "vote 0.5"),
@@ -108,3 +112,10 @@ def test_the_largest_number_of_an_unsigned_type_is_a_class_where_there_are_as_ma
 def test_two_columns_of_one_name(columns):
     with pytest.raises(LabelingFunctionError, match="two labeling functions are named"):
         validate_votes(pd.DataFrame([[0, 1]], columns=columns))
+
+
+@pytest.mark.parametrize(
+    "convert", [lambda votes: votes.to(torch.bfloat16), lambda votes: votes.to_sparse()], ids=["bfloat16", "sparse"]
+)
+def test_tensors_that_numpy_does_not_know_are_read(convert):
+    np.testing.assert_array_equal(validate_votes(convert(torch.tensor([[1, -1], [0, 2]]))), [[1, -1], [0, 2]])

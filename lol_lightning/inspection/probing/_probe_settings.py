@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from lol_lightning.exceptions import ConfigurationError
+from lol_lightning.exceptions import ConfigurationError, check_number
 from lol_lightning.inspection._votes import OnError
 from lol_lightning.lfs.limits import CALL_SECONDS, check_call_seconds
 
@@ -54,12 +54,11 @@ class ProbeSettings:
         for name, allowed in (("strategy", get_args(Strategy)), ("on_error", get_args(OnError))):
             if (value := getattr(self, name)) not in allowed:
                 raise ConfigurationError(f"{name} = {value!r} is not one of {allowed}.")
-        if self.max_calls is not None and self.max_calls < 1:
-            raise ConfigurationError(f"max_calls = {self.max_calls}; it must be at least 1, or None for no limit.")
-        if self.max_seconds is not None and not self.max_seconds > 0:
-            raise ConfigurationError(f"max_seconds = {self.max_seconds}; it must be positive, or None for no limit.")
+        if self.max_calls is not None:
+            check_number("max_calls", self.max_calls, at_least=1, whole=True)
+        if self.max_seconds is not None:
+            check_number("max_seconds", self.max_seconds, above=0)
+        check_number("seed", self.seed, at_least=0, whole=True)
         check_call_seconds(self.max_call_seconds)
-        if not 0 <= self.precision < 1:
-            raise ConfigurationError(f"precision = {self.precision}; it must lie in [0, 1).")
-        if self.min_support < 1:
-            raise ConfigurationError(f"min_support = {self.min_support}; it must be at least 1.")
+        check_number("precision", self.precision, at_least=0, below=1)
+        check_number("min_support", self.min_support, at_least=1, whole=True)

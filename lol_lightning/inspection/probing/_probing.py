@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import dataclasses
+from collections.abc import Iterable, Mapping
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -10,7 +12,7 @@ from jaxtyping import Int
 from joblib import Parallel, delayed
 from tqdm import tqdm  # type: ignore[import-untyped]
 
-from lol_lightning.exceptions import renamed_arguments
+from lol_lightning.exceptions import ConfigurationError, did_you_mean, renamed_arguments
 from lol_lightning.inspection.probing._points import points_of
 from lol_lightning.inspection.probing._probe_settings import ProbeSettings
 from lol_lightning.inspection.probing._text_probe import probe_lf
@@ -21,7 +23,7 @@ from lol_lightning.lfs.matrix import validate_votes
 from lol_lightning.lfs.record import Kind, LFRecord
 from lol_lightning.lfs.rows import column_of, read_rows
 
-__all__ = ["probe_lfs"]
+__all__ = ["check_probe_settings", "probe_lfs"]
 
 
 @renamed_arguments(column="text_column")
@@ -84,6 +86,7 @@ def probe_lfs(
     data = read_rows(data)
     values = column_of(data, text_column)
     points = points_of(data, text_column, () if values is None else values)
+    check_probe_settings(settings, "probe_lfs", signature(probe_lfs).parameters)
     chosen = ProbeSettings(candidates=tuple(candidates), **settings)
     units = points.units or TextUnits(token_pattern, ngram_range=ngram_range)
     kind: Kind = "token"
@@ -97,3 +100,25 @@ def probe_lfs(
     probes = Parallel(n_jobs=n_jobs, return_as="generator")(jobs)
     shown = tqdm(probes, desc="Probing LFs", total=len(functions), disable=not progress_bar)
     return [probe.record for probe in shown]
+
+
+def check_probe_settings(settings: Mapping[str, Any], function: str, others: Iterable[str] = ()) -> None:
+    """Check keywords that a function passes on to ``probe_lfs``.
+
+    Args:
+        settings: the keywords.
+        function: its name, for the error.
+        others: names of its own arguments, one of which may have been meant.
+
+    Raises:
+        ConfigurationError: if one is unknown or out of range.
+    """
+    fields = [field.name for field in dataclasses.fields(ProbeSettings)]
+    accepted = [*fields, *signature(probe_lfs).parameters]
+    for name in settings:
+        if name not in accepted:
+            raise ConfigurationError(f"{function} has no argument {name!r}{did_you_mean(name, [*accepted, *others])}")
+    jobs = settings.get("n_jobs", 1)
+    if not isinstance(jobs, int) or jobs == 0:
+        raise ConfigurationError(f"n_jobs = {jobs!r}; give a number of LFs to probe at a time, or -1 for all cores.")
+    ProbeSettings(**{name: value for name, value in settings.items() if name in fields and name != "candidates"})

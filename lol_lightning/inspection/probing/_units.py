@@ -46,7 +46,11 @@ class TextUnits:
     def __post_init__(self) -> None:
         if not 1 <= self.ngram_range[0] <= self.ngram_range[1]:
             raise ConfigurationError(f"ngram_range = {self.ngram_range}; it must be (low, high) with 1 <= low <= high.")
-        if (groups := re.compile(self.token_pattern).groups) > 1:
+        try:
+            groups = re.compile(self.token_pattern).groups
+        except (re.error, TypeError) as error:
+            raise ConfigurationError(f"token_pattern = {self.token_pattern!r} is no pattern: {error}.") from error
+        if groups > 1:
             raise ConfigurationError(f"token_pattern {self.token_pattern!r} has {groups} groups; it may have one.")
 
     @classmethod

@@ -211,6 +211,10 @@ def parse_rule(rule: Mapping[str, Any]) -> Rule:
         >>> parse_rule({"label": 1, "regex": "check.*out", "flags": "i"})
         RegexRule(label=1, pattern='check.*out', flags=2)
     """
+    if not isinstance(rule, Mapping):
+        raise LabelingFunctionError(
+            f"rule {rule!r:.80} is no rule; write one as a dict, such as {{'label': 1, 'substring': ['free']}}."
+        )
     match dict(rule):
         case {"label": label, "substring": words, **rest} if not rest:
             return SubstringRule(label, words)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, NamedTuple, TypeVar, get_args
@@ -11,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from lol_lightning.data.batch import LoLBatch
-from lol_lightning.exceptions import ConfigurationError, TargetsError, check_choice
+from lol_lightning.exceptions import ConfigurationError, TargetsError, check_choice, check_number
 from lol_lightning.functional.gradients import GradientUnit
 from lol_lightning.functional.losses import HINGES, Hinge, Reduction
 from lol_lightning.functional.short_repr import short_repr
@@ -98,10 +97,8 @@ class Penalty(nn.Module, ABC):
         check_choice("reduction", reduction, get_args(Reduction))
         check_choice("factors", factors, tuple(LF_FACTORS))
         check_alpha_and_c(alpha, c)
-        if not every >= 1:
-            raise ConfigurationError(f"every = {every} must be at least 1.")
-        if not warmup >= 0:
-            raise ConfigurationError(f"warmup = {warmup} must not be below 0.")
+        check_number("every", every, at_least=1, whole=True)
+        check_number("warmup", warmup, at_least=0, whole=True)
         self.alpha, self.c = alpha, c
         self.unit: GradientUnit = unit
         self.hold_factor = hold_factor
@@ -234,6 +231,11 @@ def as_penalty(penalty: Penalty | Mapping[str, Any], default: type[Penalty]) -> 
     """
     if isinstance(penalty, Penalty):
         return penalty
+    if not isinstance(penalty, Mapping):
+        raise ConfigurationError(
+            f"penalty = {penalty!r:.80}; give an object, such as {default.__name__}(alpha=1.0), or a mapping of its "
+            "arguments."
+        )
     cls, arguments = default, dict(penalty)
     if "class_path" in arguments:
         loaded = {class_path(loaded_class): loaded_class for loaded_class in _subclasses(Penalty)}  # type: ignore[type-abstract]
@@ -277,10 +279,10 @@ def refuse_insertions(batch: LoLBatch, name: str) -> None:
 
 def check_alpha_and_c(alpha: float | None, c: float | None) -> None:
     """Raise ``ConfigurationError`` if ``alpha`` is below 0, ``c`` is not above it, or one is not finite."""
-    if alpha is not None and not 0 <= alpha < math.inf:
-        raise ConfigurationError(f"alpha = {alpha} must be a finite number, not below 0.")
-    if c is not None and not 0 < c < math.inf:
-        raise ConfigurationError(f"c = {c} must be a finite number above 0.")
+    if alpha is not None:
+        check_number("alpha", alpha, at_least=0)
+    if c is not None:
+        check_number("c", c, above=0)
 
 
 def _subclasses(cls: type[Penalty]) -> list[type[Penalty]]:

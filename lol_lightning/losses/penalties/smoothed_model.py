@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from lol_lightning.data.batch import SparseRows
-from lol_lightning.exceptions import ConfigurationError, TargetsError
+from lol_lightning.exceptions import ConfigurationError, TargetsError, check_number
 from lol_lightning.functional.gradient_targets import GradientTargets
 from lol_lightning.functional.gradients import GradientUnit, input_gradient_and_logits
 from lol_lightning.functional.short_repr import short_repr
@@ -72,10 +72,10 @@ class SmoothedModel:
     ) -> None:
         if isinstance(phi, str) and phi not in ("document-frequency", "data"):
             raise ConfigurationError(f"phi = {phi!r}; use a float in (0, 1), 'document-frequency' or 'data'.")
-        if not isinstance(phi, str) and not 0 < phi < 1:
-            raise ConfigurationError(f"phi = {phi} must lie strictly between 0 and 1.")
-        if num_samples < 1:
-            raise ConfigurationError(f"num_samples = {num_samples}; at least one smoothing sample is needed.")
+        if not isinstance(phi, str):
+            check_number("phi", phi, above=0, below=1)
+        check_number("num_samples", num_samples, at_least=1, whole=True)
+        check_number("seed", seed, whole=True)
         if sampling not in get_args(Sampling):
             raise ConfigurationError(f"sampling = {sampling!r}; use one of {', '.join(get_args(Sampling))}.")
         if unit not in get_args(GradientUnit):

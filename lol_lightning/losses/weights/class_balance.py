@@ -54,7 +54,10 @@ def class_balance_of(class_balance: Any, labels: Any, num_classes: int) -> Float
         return shares / shares.sum()
     if labels is None:
         return np.full(num_classes, 1 / num_classes)
-    labels = np.asarray(labels).ravel()
+    labels = np.asarray(labels)
+    if labels.ndim > 1 and labels.size != len(labels):
+        raise DataError(f"Y_dev has the shape {labels.shape}; give one class id for each row, (n,).")
+    labels = labels.ravel()
     if labels.dtype.kind not in "iufbO" or any(isinstance(label, str) for label in labels.tolist()):
         raise DataError(
             f"Y_dev has {labels.tolist()[0]!r:.60} in row 0; labels must be 0 .. {num_classes - 1}, not names."
@@ -62,7 +65,7 @@ def class_balance_of(class_balance: Any, labels: Any, num_classes: int) -> Float
     outside = ~np.isin(labels, np.arange(num_classes))
     if outside.any():
         row = int(outside.argmax())
-        raise DataError(f"Y_dev has {labels[row]!r} in row {row}; labels must be 0 .. {num_classes - 1}.")
+        raise DataError(f"Y_dev has {labels.tolist()[row]!r} in row {row}; labels must be 0 .. {num_classes - 1}.")
     counts = np.bincount(labels.astype(np.int64), minlength=num_classes)
     if not counts.all():
         raise DataError(
@@ -154,8 +157,17 @@ def checked_shares(shares: Sequence[float] | ndarray, name: str = "class_shares"
 
 
 def checked_weights(weighting: Sequence[float] | ndarray, name: str = "lf_weights") -> Float[ndarray, " weight"]:
-    """Given weights as an array; they must be finite and not negative."""
-    weights = np.asarray(weighting, dtype=float)
+    """Return weights as an array; they must be finite and not negative, and those of votes not all 0.
+
+    Raises:
+        ConfigurationError: if they are not.
+    """
+    try:
+        weights = np.asarray(weighting, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise ConfigurationError(f"{name} = {weighting!r:.80}; give a list of numbers.") from error
     if not (np.isfinite(weights) & (weights >= 0)).all():
         raise ConfigurationError(f"{name} = {weights.tolist()} must be finite and not negative.")
+    if name in ("lf_weights", "class_weights") and weights.size and not weights.any():
+        raise ConfigurationError(f"{name} = {weights.tolist()}: with weights of 0 nothing is trained.")
     return weights

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from lol_lightning.exceptions import ConfigurationError, DataError
-from lol_lightning.losses.weights.class_balance import balancing_weights, class_balance_of
+from lol_lightning.losses.weights.class_balance import balancing_weights, checked_weights, class_balance_of
 
 
 def test_class_balance_prefers_what_is_given_to_labels_to_uniform():
@@ -58,3 +58,16 @@ def test_a_class_without_votes_or_labels_gets_a_finite_weight():
 def test_bad_class_balance_is_named(shares, message):
     with pytest.raises(ConfigurationError, match=message):
         balancing_weights(soft([0.5, 0.5]), shares)
+
+
+@pytest.mark.parametrize(
+    ("weights", "name", "message"),
+    [
+        ([0, 0.0], "lf_weights", r"lf_weights = \[0.0, 0.0\]: with weights of 0 nothing is trained"),
+        ([0], "class_weights", "with weights of 0 nothing is trained"),
+        ({"a": 1}, "lf_weights", r"lf_weights = \{'a': 1\}; give a list of numbers"),
+    ],
+)
+def test_weights_that_train_nothing_or_are_none_are_refused(weights, name, message):
+    with pytest.raises(ConfigurationError, match=message):
+        checked_weights(weights, name)
