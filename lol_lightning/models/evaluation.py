@@ -14,7 +14,7 @@ from lol_lightning.data.batch import LoLBatch
 from lol_lightning.exceptions import ConfigurationError, DataError
 from lol_lightning.losses import LoLLoss
 from lol_lightning.models.metrics import classification_metrics
-from lol_lightning.models.network_checks import warn_of_probabilities
+from lol_lightning.models.network_checks import say_if_nothing_is_demanded, warn_of_probabilities
 from lol_lightning.models.predictor import Predictor
 from lol_lightning.networks import evaluation_mode
 
@@ -86,6 +86,7 @@ class EvaluatedPredictor(Predictor):
             logits = self(batch.features)
         self._check_classes(logits)
         warn_of_probabilities(logits)
+        say_if_nothing_is_demanded(self.lol.penalty, batch)
         self._outputs_are_checked = True
 
     def _check_classes(self, logits: Float[Tensor, "batch cls"]) -> None:

@@ -10,8 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from lol_lightning._lightning import rank_zero_warn
-from lol_lightning.data.batch import Features
+from lol_lightning._lightning import rank_zero_info, rank_zero_warn
+from lol_lightning.data.batch import Features, LoLBatch
 from lol_lightning.exceptions import ConfigurationError
 from lol_lightning.features import FeatureSpace
 from lol_lightning.features.token_rows import TokenRows
@@ -23,6 +23,7 @@ __all__ = [
     "check_default_network",
     "check_tokens",
     "refuse_penalty_on_tokens",
+    "say_if_nothing_is_demanded",
     "warn_of_probabilities",
 ]
 
@@ -42,6 +43,19 @@ def warn_of_probabilities(logits: Float[Tensor, "batch cls"]) -> None:
             "logits: the loss takes a softmax itself, after which no class would be likelier than "
             f"{math.e / (math.e + logits.shape[1] - 1):.2f}. Leave out its last softmax.",
             category=ProbabilitiesWarning,
+        )
+
+
+def say_if_nothing_is_demanded(penalty: Penalty | None, batch: LoLBatch) -> None:
+    """Say that votes alone train where a penalty is to ask for something and the batches hold nothing to ask for.
+
+    Raises:
+        TargetsError: if they hold demands of another kind.
+    """
+    if penalty is not None and not penalty.has_demands(batch):
+        rank_zero_info(
+            "No LF makes a demand in these batches, so method='lol' trains with the votes alone, as method='lol-simple' "
+            "does. Demands come from what LFs inspect: give the data module lfs= with code or features, or records=."
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 
 import pytest
 import torch
@@ -56,3 +57,11 @@ def test_a_saved_model_and_a_checkpoint_are_told_apart(model, tmp_path):
     with pytest.raises(DataError, match=r"a file of torch.save; .* read by LoLClassifier.load_from_checkpoint"):
         LoLClassifier.load(checkpoint)
     torch.testing.assert_close(LoLClassifier.load(saved).network.weight, model.network.weight)
+
+
+def test_a_fit_whose_batches_demand_nothing_says_that_votes_alone_train(caplog):
+    torch.manual_seed(0)
+    model = LoLClassifier(num_features=30, num_classes=3)
+    with caplog.at_level("INFO"):
+        Trainer(**trainer_options(max_epochs=2)).fit(model, loader(replace(toy_batch(), gradient_targets=None)))
+    assert sum("trains with the votes alone, as method='lol-simple'" in line for line in caplog.messages) == 1
