@@ -165,8 +165,6 @@ class LoLClassifier(EvaluatedPredictor, ResumableSteps):
 
     def training_step(self, batch: LoLBatch, batch_idx: int) -> Tensor:
         """Return the loss of Eq. 4 for one batch, and log its terms."""
-        if not self._outputs_are_checked:
-            refuse_penalty_on_tokens(self.lol.penalty, batch.features)
         self._check_outputs(batch)
         terms = self.lol(self._network, batch, self.global_step)
         self._log_step(terms.logs(), len(batch))

@@ -14,7 +14,11 @@ from lol_lightning.data.batch import LoLBatch
 from lol_lightning.exceptions import ConfigurationError, DataError
 from lol_lightning.losses import LoLLoss
 from lol_lightning.models.metrics import classification_metrics
-from lol_lightning.models.network_checks import say_if_nothing_is_demanded, warn_of_probabilities
+from lol_lightning.models.network_checks import (
+    refuse_penalty_on_tokens,
+    say_if_nothing_is_demanded,
+    warn_of_probabilities,
+)
 from lol_lightning.models.predictor import Predictor
 from lol_lightning.networks import evaluation_mode
 
@@ -82,6 +86,7 @@ class EvaluatedPredictor(Predictor):
                 f"a batch is a {type(batch).__name__}, without the votes of labeling functions: fit with a data module "
                 "of this package, such as MatrixDataModule(features, votes=votes) for tensors."
             )
+        refuse_penalty_on_tokens(self.lol.penalty, batch.features)
         with torch.no_grad(), evaluation_mode(self._network):
             logits = self(batch.features)
         self._check_classes(logits)

@@ -54,8 +54,8 @@ def say_if_nothing_is_demanded(penalty: Penalty | None, batch: LoLBatch) -> None
     """
     if penalty is not None and not penalty.has_demands(batch):
         rank_zero_info(
-            "No LF makes a demand in these batches, so method='lol' trains with the votes alone, as method='lol-simple' "
-            "does. Demands come from what LFs inspect: give the data module lfs= with code or features, or records=."
+            "No LF makes a demand in these batches, so method='lol' trains with the votes alone, as 'lol-simple' does. "
+            "Demands come from what LFs inspect: give the data module lfs= with code or features, or records=."
         )
 
 

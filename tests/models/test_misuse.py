@@ -64,4 +64,4 @@ def test_a_fit_whose_batches_demand_nothing_says_that_votes_alone_train(caplog):
     model = LoLClassifier(num_features=30, num_classes=3)
     with caplog.at_level("INFO"):
         Trainer(**trainer_options(max_epochs=2)).fit(model, loader(replace(toy_batch(), gradient_targets=None)))
-    assert sum("trains with the votes alone, as method='lol-simple'" in line for line in caplog.messages) == 1
+    assert sum("trains with the votes alone, as 'lol-simple'" in line for line in caplog.messages) == 1
