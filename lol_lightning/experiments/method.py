@@ -19,8 +19,9 @@ from lol_lightning.experiments.data import Prepared
 from lol_lightning.experiments.label_models import known_shares, variant_for
 from lol_lightning.functional.votes import ABSTAIN
 from lol_lightning.lfs.record import Source
-from lol_lightning.losses import ExamplePenalty, GradientPenalty, LabeledVotes, LoLLoss, Penalty
+from lol_lightning.losses import GradientPenalty, LabeledVotes, LoLLoss, Penalty
 from lol_lightning.losses.penalties import DEFAULT_ALPHA, as_penalty
+from lol_lightning.losses.penalties.choice import penalty_for
 from lol_lightning.models.classifier import LoLClassifier
 from lol_lightning.models.metrics import Score
 from lol_lightning.models.optimizers import DEFAULT_LR
@@ -255,7 +256,7 @@ class Method:
 
     def _penalty_for(self, prepared: Prepared, **defaults: Any) -> Penalty:
         """Build the penalty of the kind that the data have targets for, with ``defaults`` for arguments of ``None``."""
-        penalty = self.penalty(ExamplePenalty if prepared.data.has_example_targets else GradientPenalty)
+        penalty = self.penalty(penalty_for(prepared.data))
         arguments = penalty.init_args()
         return type(penalty)(**{**arguments, **{n: v for n, v in defaults.items() if arguments[n] is None}})
 
