@@ -13,13 +13,14 @@ from lol_lightning._lightning import rank_zero_info
 from lol_lightning.data.dataset import as_features
 from lol_lightning.data.insertions import InsertionBank
 from lol_lightning.data.voters import Voters
-from lol_lightning.exceptions import ConfigurationError
+from lol_lightning.exceptions import ConfigurationError, TargetsError
 from lol_lightning.features.feature_space import FeatureSpace
+from lol_lightning.functional.gradient_targets import GradientTargets
 from lol_lightning.inspection.insertion import InsertedRows, InsertionOptions, insert_terms
 from lol_lightning.lfs.record import LFRecord
 from lol_lightning.lfs.rows import Rows
 
-__all__ = ["inserted_rows", "insertion_audit", "insertion_bank", "insertion_options"]
+__all__ = ["inserted_rows", "insertion_audit", "insertion_bank", "insertion_options", "refuse_gradient_targets"]
 
 
 def insertion_options(insertions: bool | InsertionOptions | None, space: FeatureSpace) -> InsertionOptions | None:
@@ -41,6 +42,22 @@ def insertion_options(insertions: bool | InsertionOptions | None, space: Feature
             f"terms cannot be inserted for {type(space).__name__}, which names no columns of texts (text_columns)."
         )
     return InsertionOptions() if wanted is True else wanted
+
+
+def refuse_gradient_targets(targets: GradientTargets | None, space: FeatureSpace) -> None:
+    """Raise ``TargetsError`` if there are gradient targets, which hold no term, where terms are to be inserted."""
+    if targets is None:
+        return
+    if space.interpretable:
+        raise TargetsError(
+            f"records= are gradient targets of {targets.num_features} features, and insertions= needs terms: give "
+            "records of what the LFs inspect, or insertions=False."
+        )
+    raise TargetsError(
+        f"the gradient targets are of {targets.num_features} features, such as the words of a bag, but the network "
+        f"reads {space!r}, in which no single feature has a meaning. Give what the LFs inspect as records, whose terms "
+        "are inserted into texts, or feature_space=BagOfWords()."
+    )
 
 
 def inserted_rows(
