@@ -89,8 +89,11 @@ def insertion_bank(
     """Read rows with and without their terms by a fitted feature space; ``None`` where there are no such rows."""
     if not len(made):
         return None
-    with_term = as_features(space.transform_keeping(made.with_term, [(int(a), int(b)) for a, b in made.spans]))
-    without_term = as_features(space.transform(made.without_term))
+    spans = [(int(begin), int(end)) for begin, end in made.spans]
+    with_term = as_features(space.transform_keeping(made.with_term, spans))
+    # Where a long text is shortened, both keep the words around the term: else the pair would differ in all of them.
+    around = [(max(begin - 2, 0), begin + 1) for begin, _ in spans]
+    without_term = as_features(space.transform_keeping(made.without_term, around))
     return InsertionBank(
         with_term,
         without_term,
