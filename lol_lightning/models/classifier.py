@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any, Literal
 
 from jaxtyping import Float
@@ -15,7 +16,7 @@ from lol_lightning.exceptions import ConfigurationError, check_choice
 from lol_lightning.losses._trainers import shards_parameters, trainer_of
 from lol_lightning.losses.lol_loss import SHARES_WEIGHT, LoLLoss
 from lol_lightning.losses.penalties import GradientPenalty, Penalty
-from lol_lightning.losses.penalties.second_derivative import second_derivative
+from lol_lightning.losses.penalties.second_derivative import keeping_graphs, second_derivative
 from lol_lightning.losses.weights import ClassWeighting, LFWeighting
 from lol_lightning.models._classifier_state import build_from, note_loaded, packed_state
 from lol_lightning.models.checkpoint_io import use_careful_checkpoints
@@ -164,10 +165,12 @@ class LoLClassifier(EvaluatedPredictor, ResumableSteps):
         if not self._outputs_are_checked:
             refuse_penalty_on_tokens(self.lol.penalty, batch.features)
         self._check_outputs(batch)
-        terms = self.lol(self._network, batch, self.global_step)
+        is_measured = self._monitor.due(self.global_step) or self._is_last_step()
+        with keeping_graphs() if is_measured else nullcontext():
+            terms = self.lol(self._network, batch, self.global_step)
         self._log_step(terms.logs(), len(batch))
         self._monitor.observe(terms, batch, self.lol, self.global_step, self._lf_names)
-        if terms.measurement is not None and (self._monitor.due(self.global_step) or self._is_last_step()):
+        if terms.measurement is not None and is_measured:
             self.log_dict(self._monitor.measure(self._network, terms, self.global_step), batch_size=len(batch))
         return terms.loss
 

@@ -61,7 +61,7 @@ def test_a_transformer_meets_the_demands_by_training_on_them():
         data.setup("fit")
         model = classifier(method=method, penalty=None if method == "lol-simple" else {"alpha": 10.0})
         before = measured(model.network, data)
-        fit(data, model, max_epochs=10)
+        fit(data, model, max_epochs=7)
         reached[method] = measured(model.network, data)
     assert type(model.lol.penalty) is InsertionPenalty
     assert before[1] == 0
@@ -141,7 +141,7 @@ def test_bfloat16_meets_the_demands_too():
     model = classifier()
     data.setup("fit")
     before = measured(model.network, data)
-    trainer = fit(data, model, max_epochs=10, precision="bf16-mixed")
+    trainer = fit(data, model, max_epochs=7, precision="bf16-mixed")
     after = measured(model.network, data, c=0.2)
     assert before[1] == 0
     assert after[1] == 1
