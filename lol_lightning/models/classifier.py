@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any, Literal
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -166,7 +167,8 @@ class LoLClassifier(EvaluatedPredictor, ResumableSteps):
             refuse_penalty_on_tokens(self.lol.penalty, batch.features)
         self._check_outputs(batch)
         is_measured = self._monitor.due(self.global_step) or self._is_last_step()
-        with keeping_graphs() if is_measured else nullcontext():
+        # The compiler cannot read a change of its own stance, where it compiles the whole module.
+        with keeping_graphs() if is_measured and not torch.compiler.is_compiling() else nullcontext():
             terms = self.lol(self._network, batch, self.global_step)
         self._log_step(terms.logs(), len(batch))
         self._monitor.observe(terms, batch, self.lol, self.global_step, self._lf_names)
