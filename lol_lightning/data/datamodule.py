@@ -14,7 +14,13 @@ from lol_lightning._lightning import rank_zero_info
 from lol_lightning.data.checkpoint import rebuilt, restored_space, state_of
 from lol_lightning.data.class_numbers import check_largest_vote, infer_num_classes
 from lol_lightning.data.dataset import LoLDataset
-from lol_lightning.data.inserting import inserted_rows, insertion_audit, insertion_bank, insertion_options
+from lol_lightning.data.inserting import (
+    inserted_rows,
+    insertion_audit,
+    insertion_bank,
+    insertion_options,
+    refuse_gradient_targets,
+)
 from lol_lightning.data.inspecting import InspectMode, InspectOptions, inspect_bare_lfs
 from lol_lightning.data.options import Classes, LoaderOptions
 from lol_lightning.data.rows_module import RowsDataModule
@@ -261,6 +267,8 @@ class LoLDataModule(RowsDataModule):
 
     def _check_before_voting(self) -> None:
         """Refuse what cannot work before LFs run on all rows, perhaps for minutes."""
+        if self._insert is not None:
+            refuse_gradient_targets(self._ready_targets, self.feature_space)
         for split in self._rows:
             self.feature_space.check_rows(self._without_labels(split))
         labels = self._gold_labels()

@@ -13,14 +13,15 @@ from lol_lightning._lightning import rank_zero_info
 from lol_lightning.data.dataset import as_features
 from lol_lightning.data.insertions import InsertionBank
 from lol_lightning.data.voters import Voters
-from lol_lightning.exceptions import ConfigurationError
+from lol_lightning.exceptions import ConfigurationError, TargetsError
 from lol_lightning.features.feature_space import FeatureSpace
 from lol_lightning.features.token_sequences import TokenSequences
+from lol_lightning.functional.gradient_targets import GradientTargets
 from lol_lightning.inspection.insertion import InsertedRows, InsertionOptions, insert_terms
 from lol_lightning.lfs.record import LFRecord
 from lol_lightning.lfs.rows import Rows
 
-__all__ = ["inserted_rows", "insertion_audit", "insertion_bank", "insertion_options"]
+__all__ = ["inserted_rows", "insertion_audit", "insertion_bank", "insertion_options", "refuse_gradient_targets"]
 
 TOKEN_INSERTIONS = InsertionOptions(terms_per_step=4, rows_per_term=2)
 """Of networks that are trained on tokens, for which each insertion is a row more."""
@@ -48,6 +49,22 @@ def insertion_options(insertions: bool | InsertionOptions | None, space: Feature
         return wanted
     # A step of a transformer with eight pairs costs less than twice one without.
     return TOKEN_INSERTIONS if isinstance(space, TokenSequences) else InsertionOptions()
+
+
+def refuse_gradient_targets(targets: GradientTargets | None, space: FeatureSpace) -> None:
+    """Raise ``TargetsError`` if there are gradient targets, which hold no term, where terms are to be inserted."""
+    if targets is None:
+        return
+    if space.interpretable:
+        raise TargetsError(
+            f"records= are gradient targets of {targets.num_features} features, and insertions= needs terms: give "
+            "records of what the LFs inspect, or insertions=False."
+        )
+    raise TargetsError(
+        f"the gradient targets are of {targets.num_features} features, such as the words of a bag, but the network "
+        f"reads {space!r}, in which no single feature has a meaning. Give what the LFs inspect as records, whose terms "
+        "are inserted into texts, or feature_space=BagOfWords()."
+    )
 
 
 def inserted_rows(
@@ -79,8 +96,11 @@ def insertion_bank(
     """Read rows with and without their terms by a fitted feature space; ``None`` where there are no such rows."""
     if not len(made):
         return None
-    with_term = as_features(space.transform_keeping(made.with_term, [(int(a), int(b)) for a, b in made.spans]))
-    without_term = as_features(space.transform(made.without_term))
+    spans = [(int(begin), int(end)) for begin, end in made.spans]
+    with_term = as_features(space.transform_keeping(made.with_term, spans))
+    # Where a long text is shortened, both keep the words around the term: else the pair would differ in all of them.
+    around = [(max(begin - 2, 0), begin + 1) for begin, _ in spans]
+    without_term = as_features(space.transform_keeping(made.without_term, around))
     return InsertionBank(
         with_term,
         without_term,

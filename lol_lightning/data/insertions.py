@@ -164,6 +164,8 @@ class InsertionBank:
             raise TargetsError(
                 f"insertions are of LF {int(self.lf.min())} to LF {int(self.lf.max())}, but there are {self.num_lfs}."
             )
+        if len(self.lf_scale) != self.num_lfs:
+            raise TargetsError(f"lf_scale has {len(self.lf_scale)} numbers for {self.num_lfs} LFs.")
         if not bool((self.value.abs() <= 1).all()):
             raise TargetsError("the values of insertions must lie in [-1, 1].")
 

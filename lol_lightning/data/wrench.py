@@ -17,6 +17,7 @@ from lol_lightning.data.inspecting import InspectMode, InspectOptions
 from lol_lightning.data.options import LoaderOptions
 from lol_lightning.data.voters import Records
 from lol_lightning.exceptions import DataError, LoLError
+from lol_lightning.features.encoder_features import space_of
 from lol_lightning.features.feature_space import FeatureSpace
 from lol_lightning.functional.gradient_targets import GradientTargets
 from lol_lightning.functional.short_repr import short_repr
@@ -57,9 +58,12 @@ class WrenchDataModule(LoLDataModule):
         inspect: see ``LoLDataModule``; LFs of a directory have rules or no code, so nothing is left to trace.
         loader: how batches are cut; by default in the main process, in an order that follows ``seed``.
         seed: of the choice and the order of the training rows.
-        progress_bar: whether to show the progress of LFs that run.
+        progress_bar: whether to show the progress of LFs that run, and of the encoder.
+        encoder: name or folder of a pretrained encoder of texts, in place of ``feature_space``: its embeddings stand
+            beside the words, see ``encoder_features``.
 
     Raises:
+        ConfigurationError: if both ``encoder`` and ``feature_space`` are there.
         DataError: if the directory or a file is missing, broken or does not fit the others.
 
     Example:
@@ -78,7 +82,9 @@ class WrenchDataModule(LoLDataModule):
         loader: LoaderOptions | None = None,
         seed: int = 0,
         progress_bar: bool = True,
+        encoder: str | None = None,
     ) -> None:
+        feature_space = space_of(encoder, feature_space, "text", progress_bar=progress_bar)
         root = Path(root)
         if not root.is_dir():
             raise DataError(f"there is no WRENCH directory {str(root)!r}; it would hold train.json, valid.json, ...")

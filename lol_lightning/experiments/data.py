@@ -84,12 +84,13 @@ class Prepared:
         return LoLDataset(self.train.features, self.train.votes, targets)
 
 
-def as_sets(datasets: Datasets) -> list[BenchmarkSet]:
+def as_sets(datasets: Datasets, encoder: str | None = None) -> list[BenchmarkSet]:
     """Give each set its name and fingerprint.
 
     Args:
         datasets: see ``Datasets``; a directory without a name gets its own name. The fingerprint of a function is that
             of the data module of seed 0.
+        encoder: of the texts of directories, see ``WrenchDataModule``; a function makes its own features.
 
     Raises:
         DataError: if a directory is missing or two have the same name, or test rows have no labels.
@@ -106,10 +107,10 @@ def as_sets(datasets: Datasets) -> list[BenchmarkSet]:
     names = [name for name, _ in named]
     if len(set(names)) < len(names):
         raise DataError(f"two sets have the same name: {names}. Give them names of their own in a mapping.")
-    return [_as_set(name, dataset) for name, dataset in named]
+    return [_as_set(name, dataset, encoder) for name, dataset in named]
 
 
-def _as_set(name: str, dataset: str | Path | MakeDataModule) -> BenchmarkSet:
+def _as_set(name: str, dataset: str | Path | MakeDataModule, encoder: str | None) -> BenchmarkSet:
     if callable(dataset):
         return BenchmarkSet(name, _fingerprint_of_module(dataset(0)), dataset)
     root = Path(dataset)
@@ -118,11 +119,13 @@ def _as_set(name: str, dataset: str | Path | MakeDataModule) -> BenchmarkSet:
     digest = hashlib.sha256()
     for path in sorted(root.glob("*.json")):
         digest.update(path.name.encode() + read_bytes(path, "a file of a WRENCH directory"))
-    return BenchmarkSet(name, digest.hexdigest(), partial(_wrench, str(root)), seeded=False)
+    if encoder is not None:
+        digest.update(f"encoder {encoder}".encode())
+    return BenchmarkSet(name, digest.hexdigest(), partial(_wrench, str(root), encoder), seeded=False)
 
 
-def _wrench(root: str, seed: int) -> LoLDataModule:
-    return WrenchDataModule(root, seed=seed, progress_bar=False)
+def _wrench(root: str, encoder: str | None, seed: int) -> LoLDataModule:
+    return WrenchDataModule(root, seed=seed, progress_bar=False, encoder=encoder)
 
 
 def _fingerprint_of_module(data: BaseDataModule) -> str:
@@ -146,6 +149,8 @@ def _fingerprint_of_module(data: BaseDataModule) -> str:
     digest.update(json.dumps(asdict(data.model_defaults), sort_keys=True).encode())
     if (targets := data.gradient_targets) is not None:
         _update(digest, targets.lf, targets.cls, targets.feature, targets.value)
+    if (bank := data.dataset("train").insertions) is not None:
+        _update(digest, bank.lf, bank.cls, bank.value, bank.term, bank.lf_scale)
     return digest.hexdigest()
 
 

@@ -49,6 +49,7 @@ def run_benchmark(
     ranges: Mapping[str, Sequence[float]] | None = None,
     inspected_rows: int | None = None,
     select_by: Score = "accuracy",
+    encoder: str | None = None,
     jobs: int = 1,
     output: str | Path | None = None,
     storage: str | Path | None = None,
@@ -76,6 +77,8 @@ def run_benchmark(
             training rows by default.
         select_by: the score of the validation rows by which a trial's best check, trials and the trials to prune are
             chosen: "accuracy", or "macro_f1" or "mcc" (Matthews' correlation), which rare classes count in.
+        encoder: name or folder of a pretrained encoder of the texts of directories, whose embeddings stand beside the
+            words (``encoder_features``).
         jobs: processes of one thread each.
         output: CSV to write after each study, with a JSON beside it: command, versions, machine, chosen settings.
         storage: SQLite file of the trials, from which an interrupted run goes on; by default beside ``output``, none
@@ -113,7 +116,7 @@ def run_benchmark(
         "select_by": select_by,
     }
     with quiet():
-        sets = as_sets(datasets)
+        sets = as_sets(datasets, encoder)
     plans = [
         StudyPlan(dataset, method, seed, size, labeled, budget, **settings)
         for dataset, size, seed, labeled, method in product(sets, rows, seeds, per_class, chosen)
@@ -123,6 +126,8 @@ def run_benchmark(
         if output is not None:
             # Sets may have different numbers of trials, which the results tell.
             shared = {**{name: value for name, value in vars(budget).items() if name != "trials"}, **settings}
+            if encoder is not None:
+                shared["encoder"] = encoder
             knows = {m.name: m.knows for m in chosen}
             files = ResultFiles(output, shared, {m.name: m.settings() for m in chosen}, knows)
         return _run_all(plans, storage, files, jobs, console)

@@ -16,7 +16,7 @@ MEANING_WEIGHT = 0.3
 """Chosen on validation rows of youtube, see docs/notes.md."""
 
 
-def encoder_features(encoder: Any, text_column: str = "text") -> ColumnFeatures:
+def encoder_features(encoder: Any, text_column: str = "text", **options: Any) -> ColumnFeatures:
     """Return a bag of words and the embeddings of an encoder, side by side.
 
     The words take the LFs' demands (``GradientPenalty``); the embedding carries what was learnt to words that no row
@@ -25,18 +25,22 @@ def encoder_features(encoder: Any, text_column: str = "text") -> ColumnFeatures:
     Args:
         encoder: name or folder of a model, or a function from texts to an array (n, d); see ``TextEmbeddings``.
         text_column: column of the text.
+        **options: others of ``TextEmbeddings``, such as ``cache_dir`` and ``progress_bar``.
 
     Example:
         >>> encoder_features(lambda texts: [[len(text)] for text in texts]).fit(["good", "so so"]).num_features
         3
     """
     return ColumnFeatures(
-        {"words": BagOfWords(text_column=text_column), "meaning": TextEmbeddings(encoder, text_column=text_column)},
+        {
+            "words": BagOfWords(text_column=text_column),
+            "meaning": TextEmbeddings(encoder, text_column=text_column, **options),
+        },
         weights={"meaning": MEANING_WEIGHT},
     )
 
 
-def space_of(encoder: Any, feature_space: FeatureSpace | None, text_column: str) -> FeatureSpace | None:
+def space_of(encoder: Any, feature_space: FeatureSpace | None, text_column: str, **options: Any) -> FeatureSpace | None:
     """Return the feature space of arguments of which at most one is not ``None``.
 
     Raises:
@@ -46,4 +50,4 @@ def space_of(encoder: Any, feature_space: FeatureSpace | None, text_column: str)
         return feature_space
     if feature_space is not None:
         raise ConfigurationError("encoder= makes the feature space; give one of encoder= and feature_space=.")
-    return encoder_features(encoder, text_column)
+    return encoder_features(encoder, text_column, **options)

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, Int
 from snorkel.labeling import LabelingFunction
 
-from lol_lightning.exceptions import ConfigurationError, DataError, check_choice
+from lol_lightning._lightning import rank_zero_info
+from lol_lightning.exceptions import DataError
 from lol_lightning.features.bag_of_words import BagOfWords
 from lol_lightning.functional.short_repr import short_repr
 from lol_lightning.inspection._budget import Budget
 from lol_lightning.inspection._votes import NOT_CALLED, UNKNOWN
+from lol_lightning.inspection.placing import TOKENS, InsertionOptions, Pair, Place, placed_pairs
 from lol_lightning.inspection.probing._calls import CountedCalls
 from lol_lightning.inspection.probing._points import TextPoints, TokenPoints, points_of
 from lol_lightning.inspection.terms import Term, Vocabulary, terms_of
@@ -25,64 +27,8 @@ from lol_lightning.lfs.limits import CALL_SECONDS
 from lol_lightning.lfs.point_copies import private_copy
 from lol_lightning.lfs.record import LFRecord
 from lol_lightning.lfs.rows import Rows, column_of
-from lol_lightning.lfs.words import NO_SPACES, WORD
 
 __all__ = ["InsertedRows", "InsertionOptions", "Place", "insert_terms"]
-
-Place = Literal["random", "alone", "removal"]
-"""Where a term stands: at a random place of a row, as a text of its own, or where a row holds it, which loses it."""
-
-_TOKENS = "\x1f"
-_WORDS = re.compile(WORD)
-_NO_SPACES = re.compile(NO_SPACES)
-
-
-@dataclass(frozen=True)
-class InsertionOptions:
-    """How terms are inserted into rows.
-
-    Args:
-        max_insertions: how many pairs of rows, with and without a term, are made in all; the LFs share them.
-        terms_per_step: how many terms each training step draws, of the LFs in turn; ``None`` for all.
-        rows_per_term: how many rows of each of them a step draws.
-        places: where terms stand, in turn; see ``Place``. A row that holds its term already loses it instead.
-        max_words: a longer row lends a window of so many words.
-        max_calls: how often all LFs together may be called on such rows; ``None`` for no limit.
-        max_seconds: how long that may take; ``None`` for no limit.
-        seed: of rows, places and draws.
-
-    Raises:
-        ConfigurationError: if a place is unknown or a number is out of range.
-
-    Example:
-        >>> InsertionOptions(terms_per_step=8).places
-        ('random', 'alone')
-    """
-
-    max_insertions: int = 1000
-    terms_per_step: int | None = 12
-    rows_per_term: int = 6
-    places: Sequence[Place] = ("random", "alone")
-    max_words: int = 64
-    max_calls: int | None = 50_000
-    max_seconds: float | None = 60.0
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for name, least in (
-            ("max_insertions", 1),
-            ("terms_per_step", 1),
-            ("rows_per_term", 1),
-            ("max_words", 1),
-            ("max_calls", 0),
-        ):
-            value = getattr(self, name)
-            if value is not None and not value >= least:
-                raise ConfigurationError(f"{name} = {value} must be at least {least}.")
-        if isinstance(self.places, str) or not len(self.places):
-            raise ConfigurationError(f"places = {self.places!r}; give a list of {', '.join(get_args(Place))}.")
-        for place in self.places:
-            check_choice("places", place, get_args(Place))
 
 
 @dataclass(eq=False)
@@ -119,15 +65,6 @@ class InsertedRows:
         return len(self.lf)
 
 
-class _Pair(NamedTuple):
-    term: int
-    row: int
-    column: str
-    with_term: str
-    without_term: str
-    span: tuple[int, int]
-
-
 def insert_terms(
     rows: Rows,
     records: Sequence[LFRecord],
@@ -157,7 +94,7 @@ def insert_terms(
         max_call_seconds: how long one call of an LF may take.
 
     Returns:
-        At most ``max_insertions`` pairs.
+        The pairs on which the term counts, at most ``max_insertions`` or one for each LF.
 
     Raises:
         DataError: if rows have none of the text columns.
@@ -181,7 +118,7 @@ def insert_terms(
     of_lf: dict[int, list[int]] = defaultdict(list)
     for number, term in enumerate(terms):
         of_lf[term.lf].append(number)
-    pairs = list(_pairs(terms, of_lf, points, votes, default, options))
+    pairs = list(placed_pairs(terms, of_lf, points, votes, default, options))
     value, is_tried = _values(pairs, terms, points, records, lfs or {}, options, fault_tolerant, max_call_seconds)
     lf = np.array([terms[pair.term].lf for pair in pairs], dtype=np.int64)
     kept = np.flatnonzero(value != 0)
@@ -224,86 +161,15 @@ def _all_terms(
 ) -> list[Term]:
     vocabularies = {}
     for column, found in points.items():
-        texts = [text.replace(_TOKENS, " ") for text in found.texts]
+        texts = [text.replace(TOKENS, " ") for text in found.texts]
         bag = BagOfWords(text_column=column)
         features = bag.fit_transform(pd.DataFrame({column: texts}, dtype=object), ())
         vocabularies[column] = Vocabulary(bag, features, votes, records)
     return [term for lf, record in enumerate(records) for term in terms_of(lf, record, vocabularies, default, seed)]
 
 
-def _pairs(
-    terms: Sequence[Term],
-    of_lf: Mapping[int, Sequence[int]],
-    points: Mapping[str, TextPoints],
-    votes: Int[np.ndarray, "row lf"],
-    default: str,
-    options: InsertionOptions,
-) -> Iterator[_Pair]:
-    quota = max(1, options.max_insertions // max(len(of_lf), 1))
-    for lf, numbers in of_lf.items():
-        generator = np.random.default_rng([options.seed, lf])
-        chosen = generator.permutation(np.asarray(numbers))
-        rows_of = {}
-        for i in range(min(quota, len(votes) * len(options.places) * len(chosen))):
-            number = int(chosen[i % len(chosen)])
-            term = terms[number]
-            if number not in rows_of:
-                rows_of[number] = _background(votes[:, lf], term, generator)
-            background = rows_of[number]
-            place = options.places[(i // len(chosen)) % len(options.places)]
-            row = int(background[(i // len(chosen)) % len(background)])
-            column = term.column or default
-            yield _placed(number, term.text, row, column, points[column], place, options.max_words, generator)
-
-
-def _background(votes: Int[np.ndarray, " row"], term: Term, generator: np.random.Generator) -> Int[np.ndarray, " row"]:
-    """Return rows in a random order: first those on which the term can change the vote."""
-    order = generator.permutation(len(votes))
-    has_vote = votes[order] == term.cls
-    changeable = has_vote if term.value < 0 else ~has_vote
-    return np.concatenate([order[changeable], order[~changeable]])[: max(int(changeable.sum()), 1)]
-
-
-def _placed(
-    number: int,
-    term: str,
-    row: int,
-    column: str,
-    points: TextPoints,
-    place: Place,
-    max_words: int,
-    generator: np.random.Generator,
-) -> _Pair:
-    separator = _TOKENS if isinstance(points, TokenPoints) else " "
-    term = separator.join(term.split())
-    if place == "alone":
-        return _Pair(number, row, column, term, "", (0, len(term)))
-    text = _window(points.texts[row], max_words, generator)
-    spans = [match.span() for match in re.finditer(re.escape(term), text, flags=re.IGNORECASE)]
-    if spans:
-        without = text
-        for start, end in reversed(spans):
-            without = without[:start] + without[end:]
-        return _Pair(number, row, column, text, without, spans[0])
-    starts = [match.start() for match in _WORDS.finditer(text)] + [len(text)]
-    at = starts[int(generator.integers(len(starts)))]
-    before, after = text[:at], text[at:]
-    if not _NO_SPACES.search(term):
-        before += separator if before and not before[-1].isspace() and before[-1] != separator else ""
-        after = (separator if after and not after[0].isspace() else "") + after
-    return _Pair(number, row, column, before + term + after, text, (len(before), len(before) + len(term)))
-
-
-def _window(text: str, max_words: int, generator: np.random.Generator) -> str:
-    words = [match.span() for match in _WORDS.finditer(text)]
-    if len(words) <= max_words:
-        return text
-    first = int(generator.integers(len(words) - max_words + 1))
-    return text[words[first][0] : words[first + max_words - 1][1]]
-
-
 def _values(
-    pairs: Sequence[_Pair],
+    pairs: Sequence[Pair],
     terms: Sequence[Term],
     points: Mapping[str, TextPoints],
     records: Sequence[LFRecord],
@@ -333,12 +199,20 @@ def _values(
             # A word that is to bring the vote and takes it away says nothing clear, and the other way round.
             told = np.where(np.sign(told) == np.sign(value[members]), told, 0)
             value[members] = np.where(called, told, value[members])
-            is_tried[members] = called
+            # A call that fails says nothing about how often the term brings the vote.
+            is_tried[members] = called & ~failed
+            for note in calls.notes:
+                rank_zero_info(f"{records[lf].name} on rows with and without its terms: {note}.")
+            if not called.all():
+                rank_zero_info(
+                    f"{records[lf].name} was not called on {int((~called).sum())} of {len(called)} pairs of rows "
+                    "(max_calls, max_seconds); their values are those of its record."
+                )
     return value, is_tried
 
 
 def _changed(
-    rows: Rows, pairs: Sequence[_Pair], points: Mapping[str, TextPoints], text_columns: Sequence[str], which: str
+    rows: Rows, pairs: Sequence[Pair], points: Mapping[str, TextPoints], text_columns: Sequence[str], which: str
 ) -> Rows:
     """Return a copy of the row of each pair that holds its texts."""
     changes = [_texts(pair, points, text_columns, which) for pair in pairs]
@@ -354,12 +228,14 @@ def _changed(
     return frame
 
 
-def _texts(pair: _Pair, points: Mapping[str, TextPoints], text_columns: Sequence[str], which: str) -> dict[str, Any]:
+def _texts(pair: Pair, points: Mapping[str, TextPoints], text_columns: Sequence[str], which: str) -> dict[str, Any]:
     text = pair.with_term if which == "with_term" else pair.without_term
     texts = {pair.column: points[pair.column]._value_of(pair.row, text)}
     if pair.column not in text_columns:
         # The model reads another column, such as the title and the body as one text.
         for column in text_columns:
             if column in points:
-                texts[column] = points[column]._value_of(pair.row, text)
+                is_list = isinstance(points[column], TokenPoints)
+                same = re.sub(r"\s", TOKENS, text) if is_list else text.replace(TOKENS, " ")
+                texts[column] = points[column]._value_of(pair.row, same)
     return texts

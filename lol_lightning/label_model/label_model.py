@@ -161,11 +161,11 @@ class LoLLabelModel(LabelModelAnswers):
             TargetsError: if ``GradientTargets`` do not fit the votes or ``X``.
         """
         arguments = classifier_arguments(kwargs, classifier_keywords(), with_features=X is not None)
-        feature_space = space_of(encoder, feature_space, text_column)
         of_rows: dict[str, Any] = {"lfs": lfs, "records": records, "feature_space": feature_space}
-        for name, value in of_rows.items():
+        for name, value in {**of_rows, "encoder": encoder}.items():
             if X is None and value is not None:
                 raise ConfigurationError(f"{name} is for the classifier, which needs the rows: give X too.")
+        of_rows["feature_space"] = space_of(encoder, feature_space, text_column, progress_bar=progress_bar)
         if prior_rows is not None:
             check_number("prior_rows", prior_rows, at_least=0)
         votes = check_votes(L_train, self.cardinality)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any, Literal
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -15,7 +17,7 @@ from lol_lightning.exceptions import ConfigurationError, check_choice, check_num
 from lol_lightning.losses._trainers import shards_parameters, trainer_of
 from lol_lightning.losses.lol_loss import SHARES_WEIGHT, LoLLoss
 from lol_lightning.losses.penalties import GradientPenalty, Penalty
-from lol_lightning.losses.penalties.second_derivative import second_derivative
+from lol_lightning.losses.penalties.second_derivative import keeping_graphs, second_derivative
 from lol_lightning.losses.weights import ClassWeighting, LFWeighting
 from lol_lightning.models._classifier_state import build_from, note_loaded, packed_state
 from lol_lightning.models.checkpoint_io import use_careful_checkpoints
@@ -166,10 +168,13 @@ class LoLClassifier(EvaluatedPredictor, ResumableSteps):
     def training_step(self, batch: LoLBatch, batch_idx: int) -> Tensor:
         """Return the loss of Eq. 4 for one batch, and log its terms."""
         self._check_outputs(batch)
-        terms = self.lol(self._network, batch, self.global_step)
+        is_measured = self._monitor.due(self.global_step) or self._is_last_step()
+        # The compiler cannot read a change of its own stance, where it compiles the whole module.
+        with keeping_graphs() if is_measured and not torch.compiler.is_compiling() else nullcontext():
+            terms = self.lol(self._network, batch, self.global_step)
         self._log_step(terms.logs(), len(batch))
         self._monitor.observe(terms, batch, self.lol, self.global_step, self._lf_names)
-        if terms.measurement is not None and (self._monitor.due(self.global_step) or self._is_last_step()):
+        if terms.measurement is not None and is_measured:
             self.log_dict(self._monitor.measure(self._network, terms, self.global_step), batch_size=len(batch))
         return terms.loss
 

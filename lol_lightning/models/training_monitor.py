@@ -12,6 +12,7 @@ from lol_lightning._lightning import rank_zero_warn
 from lol_lightning.data.batch import LoLBatch
 from lol_lightning.functional.short_repr import short_repr
 from lol_lightning.losses import LoLLoss, LoLTerms
+from lol_lightning.losses.penalties.second_derivative import keeping_graphs
 from lol_lightning.models.penalty_norms import PenaltyNorms, strongest_norms
 from lol_lightning.models.predicted_shares import PredictedShares, leaves_shares
 from lol_lightning.models.training_warnings import (
@@ -116,7 +117,7 @@ class TrainingMonitor:
                 "(Trainer(gradient_clip_val=1.0)).",
             )
             return report
-        with torch.enable_grad(), evaluation_mode(network):
+        with torch.enable_grad(), evaluation_mode(network), keeping_graphs():
             norms = strongest_norms(network, lol, batch, step, self.saturation, self._measured_in(step, lol))
             if norms is not None:
                 report = {name: float(value) for name, value in norms.logs().items()}

@@ -42,8 +42,8 @@ def test_everything_else_is_that_of_a_data_module():
     assert data.num_features is None
     assert [record.name for record in data.records] == ["prize", "song", "win"]
     assert {feature.term for record in data.records for feature in record.features} >= {"prize", "song", "melody"}
-    assert len(data.gradient_targets) == 0
-    assert set(data.audit.remark) == {"not a feature of this space"}
+    assert data.gradient_targets is None
+    assert set(data.audit.inserted) == {"prize", "song", "melody", "win"}
     assert data.lf_summary().shape[0] == 3
     votes = LoLDataModule(rows(), lfs=lfs(), progress_bar=False)
     votes.setup("fit")

@@ -55,12 +55,12 @@ def fitted(space, **arguments):
 def test_a_head_learns_on_embeddings_alone(folder, method, caplog):
     with caplog.at_level(logging.INFO):
         trainer, model, data = fitted(embeddings(folder), method=method)
-    assert "in a bag of words beside the embedding (ColumnFeatures)" in caplog.text
+    assert "6 inspected terms make the demands of 2 of 2 LFs." in caplog.text
     assert "train with their votes alone" not in caplog.text
     assert trainer.callback_metrics["val_accuracy"] == 1
     assert data.num_features == 32
-    assert len(data.gradient_targets) == 0
-    assert all("by insertion" in remark for remark in data.audit.remark)
+    assert data.gradient_targets is None
+    assert set(data.audit.inserted) == {"check", "visit", "subscribe", "great", "nice", "love"}
     assert model.predict(["check the link", "a great song"]).tolist() == [1, 0]
 
 
@@ -119,8 +119,8 @@ def test_the_label_model_takes_it(folder):
     rows = TEXTS * 4
     votes = np.array([[lf(_Point(text)) for lf in LFS] for text in rows])
     options = {"X": rows, "lfs": LFS, "n_epochs": 20, "progress_bar": False}
-    with pytest.warns(UserWarning, match="put a bag of words beside it, ColumnFeatures"):
-        model.fit(votes, feature_space=embeddings(folder), **options)
+    model.fit(votes, feature_space=embeddings(folder), **options)
+    assert type(model.classifier_.lol.penalty).__name__ == "InsertionPenalty"
     assert model.predict(None, X=["check the link", "a great song"]).tolist() == [1, 0]
     model.fit(votes, feature_space=ColumnFeatures({"words": BagOfWords(), "meaning": embeddings(folder)}), **options)
     assert model.predict(None, X=["check the link", "a great song"]).tolist() == [1, 0]

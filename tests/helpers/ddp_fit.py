@@ -4,12 +4,17 @@
 """
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytorch_lightning as pl
+import scipy.sparse as sp
 import torch
-from toy import NUM_CLASSES, NUM_FEATURES, toy_batch, trainer_options
+from toy import NUM_CLASSES, NUM_FEATURES, NUM_LFS, toy_batch, toy_problem, trainer_options
 
+from lol_lightning.data.batch import SparseRows
+from lol_lightning.data.insertions import InsertionBank
+from lol_lightning.losses import InsertionPenalty
 from lol_lightning.models.classifier import LoLClassifier
 
 SHARES = [0.7, 0.2, 0.1]
@@ -29,7 +34,23 @@ class Rows(pl.LightningDataModule):
                 batch.votes[1::2] = -1
             elif trainer.global_rank == 1:
                 batch.votes[:] = -1
-        return torch.utils.data.DataLoader([batch] * 3, batch_size=None)
+        batches = [batch] * 3
+        if self.case == "insertions":
+            # As LoLDataLoader does on every rank: another draw in each step, the same on all ranks.
+            bank = toy_bank()
+            batches = [replace(batch, gradient_targets=None, insertions=bank.draw(step)) for step in range(3)]
+        return torch.utils.data.DataLoader(batches, batch_size=None)
+
+
+def toy_bank():
+    """Each of four LFs asks for the feature of its number, put into ten rows without it."""
+    term = torch.repeat_interleave(torch.arange(4), 10)
+    without = toy_problem(num_rows=40)[0]
+    without[torch.arange(40), term] = 0
+    with_term = without.clone()
+    with_term[torch.arange(40), term] = 1
+    features = [SparseRows.from_csr(sp.csr_array(part.numpy())) for part in (with_term, without)]
+    return InsertionBank(*features, term, term % NUM_CLASSES, torch.ones(40), term, num_lfs=NUM_LFS, terms_per_step=3)
 
 
 class Recorded(LoLClassifier):
@@ -46,7 +67,7 @@ def main(devices, output, optimizer, case):
         num_features=NUM_FEATURES,
         num_classes=NUM_CLASSES,
         dropout=0.0,
-        penalty={"alpha": 5.0},
+        penalty=InsertionPenalty(alpha=5.0) if case == "insertions" else {"alpha": 5.0},
         class_shares=SHARES if case == "shares" else None,
         shares_weight=5.0,
         optimizer=optimizer,

@@ -12,7 +12,8 @@ def run(devices, output, optimizer, case):
 @pytest.mark.ddp
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("optimizer", "case"), [("adam", "votes"), ("lazy-adam", "votes"), ("adam", "abstain"), ("adam", "shares")]
+    ("optimizer", "case"),
+    [("adam", "votes"), ("lazy-adam", "votes"), ("adam", "abstain"), ("adam", "shares"), ("adam", "insertions")],
 )
 def test_two_gloo_processes_have_the_gradients_of_one_with_the_doubled_batch(tmp_path, optimizer, case):
     one, two = (run(devices, tmp_path / f"{devices}.pt", optimizer, case) for devices in (1, 2))

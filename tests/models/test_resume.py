@@ -17,6 +17,7 @@ from lol_lightning import LoLClassifier
 from lol_lightning.baselines.end_to_end import EndToEndClassifier
 from lol_lightning.data.loader import EpochSampler, LoLDataLoader
 from lol_lightning.data.options import LoaderOptions
+from lol_lightning.inspection.insertion import InsertionOptions
 
 
 def text_data(**options):
@@ -46,6 +47,11 @@ CASES = {
     "accumulated gradients": (classifier(), text_data, {"accumulate_grad_batches": 3}),
     "workers": (classifier(), lambda: text_data(loader=LoaderOptions(num_workers=1)), {}),
     "own network": (own_network, text_data, {}),
+    "insertions": (
+        classifier(),
+        lambda: text_data(insertions=InsertionOptions(terms_per_step=3)),
+        {"val_check_interval": 2},
+    ),
     "images": (classifier(), toy_module, {}),
     "end to end": (lambda: EndToEndClassifier(hidden_sizes=(8,), encoder_hidden_sizes=(4,)), text_data, {}),
     "own loader": (classifier(num_features=16, num_classes=2), loaders, {"limit_val_batches": 0}),

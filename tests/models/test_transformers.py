@@ -140,10 +140,10 @@ def test_another_number_of_outputs_is_refused_before_the_fit():
         fit(classifier(num_classes=None), token_data(classes=3))
 
 
-@pytest.mark.parametrize("penalty", [None, GradientPenalty(alpha=1.0)])
-def test_a_gradient_penalty_on_tokens_names_what_works(penalty):
+@pytest.mark.parametrize(("penalty", "options"), [(None, {"insertions": False}), (GradientPenalty(alpha=1.0), {})])
+def test_a_gradient_penalty_on_tokens_names_what_works(penalty, options):
     with pytest.raises(ConfigurationError, match=r"GradientPenalty needs features .*penalty=InsertionPenalty\(\)"):
-        fit(classifier(method="lol", penalty=penalty))
+        fit(classifier(method="lol", penalty=penalty), token_data(**options))
 
 
 def test_the_default_network_cannot_read_tokens():

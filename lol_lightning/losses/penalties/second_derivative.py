@@ -12,7 +12,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from lol_lightning.exceptions import ConfigurationError
 from lol_lightning.networks import SparseMLP
 
-__all__ = ["second_derivative", "slower_kernels", "twice_differentiable"]
+__all__ = ["keeping_graphs", "second_derivative", "slower_kernels", "twice_differentiable"]
 
 _SIGNS = ("derivative for", "differentiate twice", "double backward", "donated buffers")
 """Parts of PyTorch's messages about functions without a second derivative."""
@@ -55,6 +55,16 @@ def twice_differentiable(network: nn.Module) -> Iterator[None]:
         if torch.cuda.is_available() and any(isinstance(part, nn.RNNBase) for part in network.modules()):
             stack.enter_context(torch.backends.cudnn.flags(enabled=False))
         stack.enter_context(second_derivative())
+        yield
+
+
+@contextmanager
+def keeping_graphs() -> Iterator[None]:
+    """Run compiled networks uncompiled, so that their graphs can be differentiated more than once.
+
+    What is compiled overwrites its saved tensors in the first backward pass.
+    """
+    with torch.compiler.set_stance("force_eager"):
         yield
 
 

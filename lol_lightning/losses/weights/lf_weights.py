@@ -236,7 +236,7 @@ def lf_weights(
         if not scaled:
             return weights
         return weights / weights.mean() if weights.any() else np.ones(num_lfs)
-    weights = checked_weights(weighting)
+    weights = checked_weights(weighting, "lf_weights" if scaled else "penalty weights")
     if weights.shape != (num_lfs,):
         raise ConfigurationError(f"lf_weights has {weights.size} entries for {num_lfs} LFs; give one for each.")
     return weights
