@@ -37,6 +37,10 @@ class BriefParser(ArgumentParser):
 
     _configs: tuple[str, ...] = ()
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        # The beginning of an option's name is a misspelt name, of which the error says what was meant.
+        super().__init__(*args, **{"allow_abbrev": False, **options})
+
     def parse_args(self, args: Any = None, *positional: Any, **options: Any) -> Any:
         """Parse options, and remember the files that they name, for errors."""
         self._configs = tuple(value for _, _, value in config_values(args or ()))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lol_lightning._files.disk import make_directory_of, write_text
+from lol_lightning._files.disk import make_directory_of, read_bytes, write_text
 from lol_lightning.data.synthetic import LABEL_NAMES, synthetic_comments, synthetic_lfs
+from lol_lightning.exceptions import DataError
 from lol_lightning.lfs.apply import fast_apply
 from lol_lightning.lfs.rules.rule_types import RegexRule, Rule, SubstringRule, TokenRule
 
@@ -48,7 +50,7 @@ def write_comments(directory: Path, rows: int, seed: int = 0) -> None:
 
     Raises:
         ConfigurationError: if ``rows`` is below 1.
-        DataError: if a file cannot be written.
+        DataError: if a file cannot be written, or the directory holds another data set.
     """
     lfs, other_videos = synthetic_lfs(), (4, 5, 6, 7)
     splits = {
@@ -66,10 +68,22 @@ def write_comments(directory: Path, rows: int, seed: int = 0) -> None:
             row: {"label": int(label), "weak_labels": votes[row].tolist(), "data": {"text": text}}
             for row, (text, label) in enumerate(zip(frame["text"], frame["label"], strict=True))
         }
-    for name, content in contents.items():
+    texts = {name: json.dumps(part, indent=None if name in splits else 2) + "\n" for name, part in contents.items()}
+    _refuse_other_sets(directory, texts)
+    for name, text in texts.items():
         path = directory / f"{name}.json"
         make_directory_of(path)
-        write_text(path, json.dumps(content, indent=None if name in splits else 2) + "\n")
+        write_text(path, text)
+
+
+def _refuse_other_sets(directory: Path, texts: Mapping[str, str]) -> None:
+    """Raise ``DataError`` if a directory holds another set, which would be written over."""
+    for name in ("label", "lfs"):
+        path = directory / f"{name}.json"
+        if path.exists() and read_bytes(path, "a file of a WRENCH directory") != texts[name].encode():
+            raise DataError(f"{directory} holds another data set ({path.name} differs); name another directory.")
+    if (directory / "train.json").exists() and not (directory / "lfs.json").exists():
+        raise DataError(f"{directory} holds another data set (train.json without lfs.json); name another directory.")
 
 
 def _plain(rule: Rule) -> dict[str, Any]:
