@@ -22,6 +22,10 @@ _UNKNOWN = re.compile(
 os.environ.setdefault("JSONARGPARSE_DEPRECATION_WARNINGS", "off")
 
 _KEY = re.compile(r'Parser key "([\w.]+)"')
+_TYPE = re.compile(r"<class '(?:\w+\.)*(\w+)'>")
+_UNION = re.compile(r"any of the Union subtypes.*Given value: (.*)", re.DOTALL)
+_EXPECTED = re.compile(r"- Expected an? ([^\n]+)")
+_FEW_KINDS = 3
 _REQUIRED = re.compile(r"the following arguments are required: (.+)")
 _CLASS = re.compile(r"class_path '([\w.]+)'")
 _REASON = re.compile(r"(Expected a <class '[\w.]+'>\. Got value: .*|File does not exist: .*|No module named .*)")
@@ -111,6 +115,9 @@ def brief(message: str, options: Iterable[str] = ()) -> str:
         --seeds: Expected a int. Got value: x.
         >>> brief("the following arguments are required: fit.data", ["config", "data"])
         'give --data, or a file of options: --config FILE.'
+        >>> brief("Does not validate against any of the Union subtypes\n  Errors:\n    - Expected a <class 'float'>\n"
+        ...     "    - Expected a <class 'NoneType'>\n  Given value: x")
+        'Expected a float or a null. Got value: x.'
     """
     if match := _REQUIRED.search(message):
         # Lightning puts the command in front.
@@ -130,9 +137,13 @@ def brief(message: str, options: Iterable[str] = ()) -> str:
         known += [f"{one}.{part}" for one, cls in _SECTIONS.items() if one in known for part in _arguments([cls])]
         unknown = name if name.startswith(section) else section + name
         return f"--{unknown} is no option{did_you_mean(unknown, known, '--')}"
+    if match := _UNION.search(message):
+        kinds = [_TYPE.sub(r"\1", kind).replace("NoneType", "null") for kind in _EXPECTED.findall(message)]
+        if kinds and len(kinds) <= _FEW_KINDS:
+            message = f"Expected a {' or a '.join(kinds)}. Got value: {match[1]}"
     path = ".".join(key for i, key in enumerate(keys) if i == 0 or not key.startswith(keys[0]))
     reasons = _REASON.findall(message)
-    text = re.sub(r"<class '(?:\w+\.)*(\w+)'>", r"\1", reasons[0] if reasons else _without_keys(message))
+    text = _TYPE.sub(r"\1", reasons[0] if reasons else _without_keys(message))
     text = text if len(text) <= _LONGEST else f"{text[:_LONGEST]} ..."
     return f"--{path}: {text}." if path else f"{text}."
 

@@ -10,5 +10,5 @@ def test_abbreviations_are_misspelt_names():
     parser = BriefParser(prog="fit")
     parser.add_argument("--max_epochs", type=int)
     assert parser.parse_args(["--max_epochs", "3"]).max_epochs == 3
-    with pytest.raises(ConfigurationError, match="max_epoch.*max_epochs"):
+    with pytest.raises(ConfigurationError, match=r"max_epoch.*max_epochs"):
         parser.parse_args(["--max_epoch", "3"])

@@ -91,7 +91,7 @@ def test_help_imports_no_torch():
         (["fit", "--config", "CONFIG", "--confog", "x"], "--confog is no option; did you mean --config?"),
         (["fit", "--config", "CONFIG", "--model.hiden_sizes", "3"], "did you mean --model.hidden_sizes?"),
         (["fit", "--config", "CONFIG", "--data.batchsize=3"], "did you mean --data.batch_size?"),
-        (["fit", "--config", "CONFIG", "--model.lr", "x"], "--model.lr: Expected a float. Got value: x."),
+        (["fit", "--config", "CONFIG", "--model.lr", "x"], "--model.lr: Expected a float or a null. Got value: x."),
         (["fit", "--config", "nothing.yaml"], "nothing.yaml is missing"),
         (
             ["fit", "--config", "commments"],

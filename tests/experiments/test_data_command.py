@@ -27,5 +27,5 @@ def test_another_set_is_not_written_over(tmp_path):
 
 def test_a_set_without_rules_is_not_written_over(tmp_path):
     (tmp_path / "train.json").write_text("{}")
-    with pytest.raises(DataError, match="train.json without lfs.json"):
+    with pytest.raises(DataError, match=r"train.json without lfs.json"):
         write_comments(tmp_path, rows=5)
