@@ -58,7 +58,7 @@ class Vocabulary:
         self._values = dict(zip(places, targets.value.tolist(), strict=True))
 
     def __repr__(self) -> str:
-        return f"Vocabulary({self.bag!r})"
+        return f"Vocabulary({len(self.frequency)} words, {len(self._values)} of them with an LF's vote)"
 
     def words(self, feature: InspectedFeature) -> list[str]:
         """Return the words in which a feature shows: of the corpus where it has some, else its own term.
