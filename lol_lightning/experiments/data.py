@@ -80,6 +80,11 @@ class Prepared:
         """Return the training rows with the gradients of an inspection's sources, or by default the data's own."""
         if self.own_records is None or not isinstance(self.data, LoLDataModule):
             return self.train
+        if self.data.has_insertions:
+            raise ConfigurationError(
+                "variants with `sources` compare gradient targets, and the data module inserts terms: give it "
+                "insertions=False, or leave `sources` out."
+            )
         targets = self.data.targets_from(self.own_records if sources is None else self.data.records, sources)
         return LoLDataset(self.train.features, self.train.votes, targets)
 

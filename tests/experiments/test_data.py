@@ -9,6 +9,7 @@ from lol_lightning.data.datamodule import LoLDataModule
 from lol_lightning.data.options import ModelDefaults
 from lol_lightning.exceptions import ConfigurationError, DataError
 from lol_lightning.experiments.data import as_sets, forget, prepare
+from lol_lightning.lfs.rules import keyword_lf
 
 
 @pytest.fixture
@@ -116,3 +117,24 @@ def test_lfs_may_be_inspected_on_more_rows_than_are_trained_on(directory):
     few, many = (prepare(dataset, 20, seed=0, inspect=True, inspected_rows=rows) for rows in (None, 90))
     assert len(few.train) == len(many.train)
     assert len(many.train_with(("probed",)).gradient_targets) > len(few.train_with(("probed",)).gradient_targets)
+
+
+def with_insertions(seed):
+    lf = keyword_lf("song", ["song"], label=0)
+    rows = pd.DataFrame({"text": ["my song", "a prize", "one song", "see you"], "label": [0, 1, 0, 1]})
+    options = {"lfs": [lf], "classes": 2, "insertions": True, "progress_bar": False}
+    return LoLDataModule(rows, val=rows, test=rows, **options)
+
+
+def test_insertions_are_part_of_a_set_and_have_no_sources_to_compare():
+    (dataset,) = as_sets({"mine": with_insertions})
+    assert prepare(dataset, None, seed=0).train_with(("probed",)).insertions is not None
+    prepared = prepare(dataset, None, seed=0, inspect=True)
+    with pytest.raises(ConfigurationError, match="the data module inserts terms: give it insertions=False"):
+        prepared.train_with(("probed",))
+    forget()
+
+
+def test_an_encoder_makes_another_set(directory):
+    plain, encoded, other = (as_sets([directory], encoder)[0] for encoder in (None, "first", "second"))
+    assert len({plain.fingerprint, encoded.fingerprint, other.fingerprint}) == 3
