@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 import torch
 from torch import nn
 
 from lol_lightning._lightning import OptimizerLRScheduler, Trainer, rank_zero_info
-from lol_lightning.exceptions import ConfigurationError, check_choice
+from lol_lightning.exceptions import ConfigurationError, check_choice, check_number
 from lol_lightning.models.fine_tuning import FineTuning, parameter_groups
 from lol_lightning.models.lazy_adam import LazyAdam
 from lol_lightning.models.step_schedule import StepSchedule
@@ -37,10 +36,9 @@ DEFAULT_LR = 1e-2
 def check_settings(optimizer: str, lr: float | None, weight_decay: float) -> None:
     """Raise ``ConfigurationError`` if an argument of the optimizer lies outside its range."""
     check_choice("optimizer", optimizer, get_args(OptimizerName))
-    if not 0 <= weight_decay < math.inf:
-        raise ConfigurationError(f"weight_decay = {weight_decay} must be a finite number, not below 0.")
-    if lr is not None and not 0 < lr < math.inf:
-        raise ConfigurationError(f"lr = {lr} must be a finite number above 0.")
+    check_number("weight_decay", weight_decay, at_least=0)
+    if lr is not None:
+        check_number("lr", lr, above=0)
 
 
 def take_usual_settings(hparams: Any, network: nn.Module) -> None:

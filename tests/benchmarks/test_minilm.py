@@ -9,6 +9,7 @@ from benchmarks.minilm import minilm_folder, minilm_source
 @pytest.fixture
 def package(tmp_path, monkeypatch):
     monkeypatch.delenv("MINILM_ROOT", raising=False)
+    monkeypatch.setattr("benchmarks.minilm.PACKAGE", "a-package-that-nobody-installed==1")
     monkeypatch.setattr(sys, "path", [str(tmp_path / "site"), *(p for p in sys.path if "minilm" not in p)])
     folder = tmp_path / "site" / "all_minilm_l6_v2"
     folder.mkdir(parents=True)

@@ -1,5 +1,3 @@
-import logging
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -126,29 +124,3 @@ def test_missing_text_names_row_and_cure():
 
 def test_bag_of_words_is_a_feature_space():
     assert isinstance(BagOfWords().fit(TEXTS), FeatureSpace)
-
-
-ROWS = pd.DataFrame({"title": ["Awful phone", "Great buy"], "user": ["ann", "ben"], "body": ["it broke", "nice"]})
-
-
-@pytest.mark.parametrize("join", [lambda text: text, str.lower], ids=["as it is", "lower-cased"])
-def test_words_of_columns_that_the_text_is_joined_from_are_words_of_the_text(join, caplog):
-    rows = ROWS.assign(text=[join(text) for text in ROWS.title + " " + ROWS.body])
-    asked = [
-        InspectedFeature("great", label=1, column="title"),
-        InspectedFeature("refund", label=0, column="body"),
-        InspectedFeature("ann", label=0, column="user"),
-    ]
-    with caplog.at_level(logging.INFO):
-        space = BagOfWords().fit(rows, asked)
-    assert "'text' holds the columns ['body', 'title']" in caplog.text
-    restored = BagOfWords.from_state(space.state())
-    for bag in (space, restored):
-        words = [[bag.feature_names[i] for part in bag.map_feature(f).parts for i in part] for f in asked]
-        assert words == [["great"], ["refund"], []]
-
-
-def test_a_column_that_the_text_lacks_on_one_row_is_foreign():
-    rows = ROWS.assign(text=["Awful phone it broke", "nice"])
-    space = BagOfWords().fit(rows, [InspectedFeature("great", label=1, column="title")])
-    assert space.map_feature(InspectedFeature("awful", label=0, column="title")).parts == ()

@@ -313,7 +313,7 @@ values = st.one_of(
         BagOfWords(TfidfVectorizer()).fit(TEXTS),
         TableFeatures().fit(TABLE),
         TextEmbeddings(lengths, progress_bar=False).fit(TEXTS),
-        ColumnFeatures({"words": BagOfWords(), "more": BagOfWords()}).fit(TEXTS),
+        ColumnFeatures({"words": BagOfWords(), "more": BagOfWords()}, weights={"more": 0.5}).fit(TEXTS),
     ],
     ids=["bag", "table", "embeddings", "columns"],
 )
@@ -322,7 +322,7 @@ values = st.one_of(
 def test_a_broken_state_is_a_data_error_or_works(space, data):
     state = space.state()
     place, key = state, data.draw(st.sampled_from(sorted(state)))
-    while isinstance(place[key], dict) and data.draw(st.booleans()):
+    while isinstance(place[key], dict) and place[key] and data.draw(st.booleans()):
         place[key] = dict(place[key])
         place, key = place[key], data.draw(st.sampled_from(sorted(place[key])))
     if data.draw(st.booleans()):

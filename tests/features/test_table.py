@@ -90,7 +90,7 @@ def test_gold_labels_are_no_feature():
         (TableFeatures(numeric=["size"]), TABLE, DataError, "no column 'size', only"),
         (TableFeatures(numeric=["city"]), TABLE, DataError, "'city' is not numeric .* categorical"),
         (TableFeatures(exclude=list(TABLE)), TABLE, FeatureSpaceError, "no numeric column and no category"),
-        (TableFeatures(), [1, 2], DataError, "reads DataFrames, got list"),
+        (TableFeatures(), [1, 2], DataError, "reads DataFrames, got a list of int"),
     ],
 )
 def test_bad_tables(space, table, error, message):

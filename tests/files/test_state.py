@@ -192,7 +192,7 @@ def test_a_zip_bomb_takes_no_memory(tmp_path, kind):
                 member.write(bytes(2**20))
 
     def read():
-        with pytest.raises(DataError, match="would unpack to"):
+        with pytest.raises(DataError, match=r"would unpack to|was written by a save method"):
             kind[0](tmp_path / "bomb")
 
     assert (tmp_path / "bomb").stat().st_size < 2**21

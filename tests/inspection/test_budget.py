@@ -131,7 +131,7 @@ def test_tracing_a_few_rows_meets_every_vote():
 @pytest.mark.parametrize("limits", [{"max_calls": -1}, {"max_seconds": -0.5}, {"max_seconds": float("nan")}])
 def test_a_negative_budget_is_refused_before_any_call(limits):
     counted = Counted()
-    with pytest.raises(ConfigurationError, match="must be at least 0"):
+    with pytest.raises(ConfigurationError, match=r"must be at least 0|not below 0"):
         inspect_lfs(counted.lfs, DATA, progress_bar=False, **limits)
     assert not counted.calls
 

@@ -227,7 +227,7 @@ def test_what_a_penalty_at_the_rows_leaves_out_is_said(data, caplog):
     with caplog.at_level("INFO"):
         pl.Trainer(**trainer_options(max_epochs=1)).fit(model, data)
     assert model.lol.penalty.hinge == "linear"
-    assert caplog.text.count("not smoothed: num_samples=3 of penalty= has no effect") == 1
+    assert caplog.text.count("no smoothing samples: num_samples=3 of penalty= has no effect") == 1
 
 
 def test_a_benchmark_weighs_labelers_as_the_data_module_does(data):
