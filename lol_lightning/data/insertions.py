@@ -10,8 +10,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from lol_lightning.data.batch import Features, Insertions, SparseRows
-from lol_lightning.exceptions import ConfigurationError, TargetsError
+from lol_lightning.data.batch import Features, Insertions
+from lol_lightning.exceptions import TargetsError, check_number
 
 __all__ = ["InsertionBank"]
 
@@ -65,9 +65,9 @@ class InsertionBank:
         rows_per_term: int = 6,
         seed: int = 0,
     ) -> None:
-        for name, number in (("terms_per_step", terms_per_step), ("rows_per_term", rows_per_term)):
-            if number is not None and number < 1:
-                raise ConfigurationError(f"{name} = {number} must be at least 1.")
+        if terms_per_step is not None:
+            check_number("terms_per_step", terms_per_step, at_least=1, whole=True)
+        check_number("rows_per_term", rows_per_term, at_least=1, whole=True)
         self.with_term, self.without_term = with_term, without_term
         self.lf, self.cls, self.value, self.term = lf, cls, value, term
         self.num_lfs, self.terms_per_step, self.rows_per_term, self.seed = num_lfs, terms_per_step, rows_per_term, seed
@@ -157,7 +157,7 @@ class InsertionBank:
 
     def _check(self) -> None:
         parts = {name: getattr(self, name) for name in ("with_term", "without_term", "lf", "cls", "value", "term")}
-        lengths = {name: num_rows(part) for name, part in parts.items()}
+        lengths = {name: len(part) for name, part in parts.items()}
         if len(set(lengths.values())) != 1:
             raise TargetsError(f"the parts of insertions must have one row for each, got {lengths}.")
         if len(self) and not 0 <= int(self.lf.min()) <= int(self.lf.max()) < self.num_lfs:
@@ -172,9 +172,4 @@ class InsertionBank:
 
 def rows_at(features: Any, index: Int[Tensor, " row"]) -> Features:
     """Return some rows of features: of a tensor, or of a container that has a method ``rows``."""
-    return features.rows(index) if hasattr(features, "rows") else features[index]
-
-
-def num_rows(features: Any) -> int:
-    """Return the number of rows of features."""
-    return int(features.shape[0]) if isinstance(features, Tensor | SparseRows) else len(features)
+    return features[index] if isinstance(features, Tensor) else features.rows(index)

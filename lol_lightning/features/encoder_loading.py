@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -15,6 +14,7 @@ from torch import nn
 from lol_lightning._files.digests import folder_digest
 from lol_lightning._files.plain import read_json
 from lol_lightning.exceptions import ConfigurationError, DataError, LoLError
+from lol_lightning.features._extras import text_package
 from lol_lightning.features.encoders import Encoder, Function, FunctionEncoder, SentenceEncoder, TransformerEncoder
 from lol_lightning.features.token_pooling import Pooling
 
@@ -120,12 +120,12 @@ class NamedEncoder(Encoder):
         return not self.is_folder or (Path(self.name) / "modules.json").exists()
 
     def _load_sentences(self) -> Encoder:
-        library = imported("sentence_transformers")
+        library = text_package("sentence_transformers", self.label)
         model = library.SentenceTransformer(self.name, device=str(self._device()))
         return SentenceEncoder(model, self._own_max_length, self.label)
 
     def _load_transformer(self) -> Encoder:
-        library = imported("transformers")
+        library = text_package("transformers", self.label)
         tokenizer = library.AutoTokenizer.from_pretrained(self.name)
         if tokenizer.pad_token is None:
             tokenizer.pad_token = tokenizer.eos_token
@@ -181,20 +181,6 @@ def as_encoder(
     return FunctionEncoder(encoder, cache_key)
 
 
-def imported(name: str) -> Any:
-    """Import an optional package.
-
-    Raises:
-        ConfigurationError: if it is not installed; the extra is named.
-    """
-    try:
-        return import_module(name)
-    except ModuleNotFoundError as error:
-        raise ConfigurationError(
-            f'encoders of texts need {name}, which is not installed: pip install "lol-lightning[text]".'
-        ) from error
-
-
 def _moved(model: Any, device: str | torch.device | None) -> Any:
     return model if device is None else model.to(device)
 
@@ -205,7 +191,7 @@ def _is_path(name: str) -> bool:
 
 def _settings_of(name: str) -> Path:
     """Return a folder with the files of a name on the hub that say how sentence-transformers pools."""
-    hub = imported("huggingface_hub")
+    hub = text_package("huggingface_hub", f"the encoder {name!r}")
     files = ["modules.json", "sentence_bert_config.json", "*_Pooling/config.json"]
     return Path(hub.snapshot_download(name, allow_patterns=files))
 

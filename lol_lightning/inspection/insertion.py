@@ -13,20 +13,20 @@ import pandas as pd
 from jaxtyping import Bool, Float, Int
 from snorkel.labeling import LabelingFunction
 
-from lol_lightning._lightning import rank_zero_info
 from lol_lightning.exceptions import DataError
 from lol_lightning.features.bag_of_words import BagOfWords
 from lol_lightning.functional.short_repr import short_repr
 from lol_lightning.inspection._budget import Budget
 from lol_lightning.inspection._votes import NOT_CALLED, UNKNOWN
-from lol_lightning.inspection.placing import TOKENS, InsertionOptions, Pair, Place, placed_pairs
+from lol_lightning.inspection.placing import InsertionOptions, Pair, Place, placed_pairs
 from lol_lightning.inspection.probing._calls import CountedCalls
-from lol_lightning.inspection.probing._points import TextPoints, TokenPoints, points_of
+from lol_lightning.inspection.probing._points import BETWEEN, TextPoints, points_of
 from lol_lightning.inspection.terms import Term, Vocabulary, terms_of
 from lol_lightning.lfs.limits import CALL_SECONDS
 from lol_lightning.lfs.point_copies import private_copy
 from lol_lightning.lfs.record import LFRecord
 from lol_lightning.lfs.rows import Rows, column_of
+from lol_lightning.lfs.saying import say
 
 __all__ = ["InsertedRows", "InsertionOptions", "Place", "insert_terms"]
 
@@ -127,8 +127,8 @@ def insert_terms(
     scale = np.where(tried > 0, moved / np.maximum(tried, 1), 1.0)
     chosen = [pairs[i] for i in kept]
     return InsertedRows(
-        _changed(rows, chosen, points, text_columns, "with_term"),
-        _changed(rows, chosen, points, text_columns, "without_term"),
+        _changed(rows, chosen, [pair.with_term for pair in chosen], points, text_columns),
+        _changed(rows, chosen, [pair.without_term for pair in chosen], points, text_columns),
         lf[kept],
         np.array([terms[pair.term].cls for pair in chosen], dtype=np.int64),
         value[kept],
@@ -161,7 +161,7 @@ def _all_terms(
 ) -> list[Term]:
     vocabularies = {}
     for column, found in points.items():
-        texts = [text.replace(TOKENS, " ") for text in found.texts]
+        texts = [text.replace(BETWEEN, " ") for text in found.texts]
         bag = BagOfWords(text_column=column)
         features = bag.fit_transform(pd.DataFrame({column: texts}, dtype=object), ())
         vocabularies[column] = Vocabulary(bag, features, votes, records)
@@ -202,9 +202,9 @@ def _values(
             # A call that fails says nothing about how often the term brings the vote.
             is_tried[members] = called & ~failed
             for note in calls.notes:
-                rank_zero_info(f"{records[lf].name} on rows with and without its terms: {note}.")
+                say(f"{records[lf].name} on rows with and without its terms: {note}.")
             if not called.all():
-                rank_zero_info(
+                say(
                     f"{records[lf].name} was not called on {int((~called).sum())} of {len(called)} pairs of rows "
                     "(max_calls, max_seconds); their values are those of its record."
                 )
@@ -212,13 +212,16 @@ def _values(
 
 
 def _changed(
-    rows: Rows, pairs: Sequence[Pair], points: Mapping[str, TextPoints], text_columns: Sequence[str], which: str
+    rows: Rows,
+    pairs: Sequence[Pair],
+    texts: Sequence[str],
+    points: Mapping[str, TextPoints],
+    text_columns: Sequence[str],
 ) -> Rows:
-    """Return a copy of the row of each pair that holds its texts."""
-    changes = [_texts(pair, points, text_columns, which) for pair in pairs]
+    """Return a copy of the row of each pair that holds a text in place of its own."""
+    changes = [_values_of(pair, text, points, text_columns) for pair, text in zip(pairs, texts, strict=True)]
     if not isinstance(rows, pd.DataFrame):
-        found = [private_copy(rows[pair.row], change) for pair, change in zip(pairs, changes, strict=True)]
-        return found
+        return [private_copy(rows[pair.row], change) for pair, change in zip(pairs, changes, strict=True)]
     frame = rows.iloc[[pair.row for pair in pairs]].astype(object).reset_index(drop=True)
     for column in sorted({column for change in changes for column in change}):
         values = frame[column].tolist()
@@ -228,14 +231,14 @@ def _changed(
     return frame
 
 
-def _texts(pair: Pair, points: Mapping[str, TextPoints], text_columns: Sequence[str], which: str) -> dict[str, Any]:
-    text = pair.with_term if which == "with_term" else pair.without_term
-    texts = {pair.column: points[pair.column]._value_of(pair.row, text)}
+def _values_of(pair: Pair, text: str, points: Mapping[str, TextPoints], text_columns: Sequence[str]) -> dict[str, Any]:
+    """Return what the columns hold that a text is put into, by name."""
+    values = {pair.column: points[pair.column].value_of(pair.row, text)}
     if pair.column not in text_columns:
         # The model reads another column, such as the title and the body as one text.
         for column in text_columns:
             if column in points:
-                is_list = isinstance(points[column], TokenPoints)
-                same = re.sub(r"\s", TOKENS, text) if is_list else text.replace(TOKENS, " ")
-                texts[column] = points[column]._value_of(pair.row, same)
-    return texts
+                of_words = points[column].separator == BETWEEN
+                same = re.sub(r"\s", BETWEEN, text) if of_words else text.replace(BETWEEN, " ")
+                values[column] = points[column].value_of(pair.row, same)
+    return values

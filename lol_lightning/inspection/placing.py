@@ -10,20 +10,18 @@ from typing import Literal, NamedTuple, get_args
 import numpy as np
 from jaxtyping import Int
 
-from lol_lightning.exceptions import ConfigurationError, check_choice
-from lol_lightning.inspection.probing._points import TextPoints, TokenPoints
+from lol_lightning.exceptions import ConfigurationError, check_choice, check_number
+from lol_lightning.inspection.probing._points import TextPoints
+from lol_lightning.inspection.probing._units import remove_spans
 from lol_lightning.inspection.terms import Term
 from lol_lightning.lfs.words import NO_SPACES, WORD
 
-__all__ = ["TOKENS", "InsertionOptions", "Pair", "Place", "placed_pairs"]
+__all__ = ["InsertionOptions", "Pair", "Place", "placed_pairs"]
 
 Place = Literal["random", "alone", "removal"]
 """Where a term stands: at a random place of a row, as a text of its own, or where a row holds it, which loses it.
 
 Where no row holds a term, it stands at a random place."""
-
-TOKENS = "\x1f"
-"""Stands between the tokens of a list; see ``TokenPoints``."""
 
 _WORDS = re.compile(WORD)
 _NO_SPACES = re.compile(NO_SPACES)
@@ -62,16 +60,10 @@ class InsertionOptions:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, least in (
-            ("max_insertions", 1),
-            ("terms_per_step", 1),
-            ("rows_per_term", 1),
-            ("max_words", 1),
-            ("max_calls", 0),
-        ):
-            value = getattr(self, name)
-            if value is not None and not value >= least:
-                raise ConfigurationError(f"{name} = {value} must be at least {least}.")
+        least = {"max_insertions": 1, "terms_per_step": 1, "rows_per_term": 1, "max_words": 1, "max_calls": 0}
+        for name, at_least in least.items():
+            if (value := getattr(self, name)) is not None:
+                check_number(name, value, at_least=at_least, whole=True)
         if isinstance(self.places, str) or not len(self.places):
             raise ConfigurationError(f"places = {self.places!r}; give a list of {', '.join(get_args(Place))}.")
         for place in self.places:
@@ -145,7 +137,7 @@ def _holders(
 
 
 def _of_column(term: str, points: TextPoints) -> str:
-    return (TOKENS if isinstance(points, TokenPoints) else " ").join(term.split())
+    return points.separator.join(term.split())
 
 
 def _spans_of(term: str, text: str) -> list[tuple[int, int]]:
@@ -167,16 +159,13 @@ def _placed(
     max_words: int,
     generator: np.random.Generator,
 ) -> Pair:
-    separator = TOKENS if isinstance(points, TokenPoints) else " "
+    separator = points.separator
     term = _of_column(term, points)
     if place == "alone":
         return Pair(number, row, column, term, "", (0, len(term)))
     text = _window(points.texts[row], max_words, generator)
     if spans := _spans_of(term, text):
-        without = text
-        for start, end in reversed(spans):
-            without = without[:start] + without[end:]
-        return Pair(number, row, column, text, without, spans[0])
+        return Pair(number, row, column, text, remove_spans(text, spans), spans[0])
     starts = [match.start() for match in _WORDS.finditer(text)] + [len(text)]
     at = starts[int(generator.integers(len(starts)))]
     before, after = text[:at], text[at:]

@@ -7,6 +7,7 @@ import pytest
 import pytorch_lightning as pl
 import torch
 from snorkel.labeling import LabelingFunction, LFAnalysis
+from toy import trainer_options
 
 from lol_lightning.data import Classes, LoaderOptions, LoLDataModule
 from lol_lightning.exceptions import (
@@ -282,15 +283,7 @@ def test_lf_summary_equals_snorkel():
 
 def test_trainer_fits_tests_and_predicts():
     data = data_module(test=VAL, predict=TRAIN, batch_size=2)
-    trainer = pl.Trainer(
-        max_epochs=2,
-        accelerator="cpu",
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        log_every_n_steps=1,
-    )
+    trainer = pl.Trainer(**trainer_options(max_epochs=2, log_every_n_steps=1))
     model = LoLClassifier(penalty={"alpha": 1.0, "c": 0.1}, lr=0.01)
     trainer.fit(model, data)
     assert set(trainer.test(model, data, verbose=False)[0]) >= {"test_accuracy"}

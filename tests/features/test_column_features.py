@@ -6,6 +6,7 @@ import scipy.sparse as sp
 import torch
 from sklearn.feature_extraction.text import CountVectorizer
 from snorkel.labeling import labeling_function
+from toy import trainer_options
 
 from lol_lightning import GradientPenalty, LoLClassifier, LoLDataModule, inspect_lfs, keyword_lf
 from lol_lightning.exceptions import ConfigurationError, DataError, NotFittedError
@@ -286,14 +287,7 @@ def test_training_saving_and_predicting(tmp_path, with_embeddings):
     data = LoLDataModule(ROWS, val=labeled, lfs=LFS, feature_space=space, progress_bar=False)
     model = LoLClassifier(penalty=GradientPenalty(alpha=1.0), class_shares=None)
     pl.seed_everything(0, verbose=False)
-    trainer = pl.Trainer(
-        max_epochs=30,
-        accelerator="cpu",
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
+    trainer = pl.Trainer(**trainer_options(max_epochs=30))
     trainer.fit(model, data)
     assert trainer.callback_metrics["val_accuracy"] == 1
     path = tmp_path / "model.ckpt"

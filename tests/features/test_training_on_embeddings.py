@@ -13,6 +13,7 @@ import pytest
 import pytorch_lightning as pl
 import torch
 from tiny_encoder import save_tiny_encoder
+from toy import trainer_options
 
 from lol_lightning import BagOfWords, LoLClassifier, LoLDataModule, LoLLabelModel, keyword_lf
 from lol_lightning.exceptions import ConfigurationError
@@ -39,14 +40,7 @@ def fitted(space, **arguments):
     rows = [{"text": text, "label": label} for text, label in zip(TEXTS, LABELS, strict=True)] * 4
     data = LoLDataModule(rows, val=rows, lfs=LFS, feature_space=space, batch_size=8, progress_bar=False)
     model = LoLClassifier(class_shares=None, **arguments)
-    trainer = pl.Trainer(
-        max_epochs=20,
-        accelerator="cpu",
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
+    trainer = pl.Trainer(**trainer_options(max_epochs=20))
     trainer.fit(model, data)
     return trainer, model, data
 

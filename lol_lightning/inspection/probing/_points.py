@@ -15,9 +15,9 @@ from lol_lightning.lfs.points import field_names, read_field
 from lol_lightning.lfs.rows import as_applied
 from lol_lightning.lfs.token_lists import tokens_of
 
-__all__ = ["TextPoints", "TokenPoints", "holds_tokens", "points_of"]
+__all__ = ["BETWEEN", "TextPoints", "TokenPoints", "holds_tokens", "points_of"]
 
-_BETWEEN = "\x1f"
+BETWEEN = "\x1f"
 """Stands between the tokens of a list where it is probed as a text."""
 _COLLECTIONS = (list, tuple, set, frozenset, dict, np.ndarray)
 
@@ -48,6 +48,8 @@ class TextPoints:
     """
 
     units: TextUnits | None = None
+    separator = " "
+    """Stands between the words of a text."""
 
     def __init__(self, data: pd.DataFrame | Sequence[Any], column: Any = "text") -> None:
         self._name = column
@@ -77,12 +79,13 @@ class TextPoints:
         if self.only_text:
             return text
         point = self._points[row] if self._frame is None else self._series(row)
-        return private_copy(point, {self._name: self._value_of(row, text)})
+        return private_copy(point, {self._name: self.value_of(row, text)})
 
     def _text_of(self, value: Any) -> str:
         return value if isinstance(value, str) else ""
 
-    def _value_of(self, row: int, text: str) -> Any:
+    def value_of(self, row: int, text: str) -> Any:
+        """Return what the column of data point ``row`` holds where its text is ``text``."""
         return text
 
     def _series(self, row: int) -> pd.Series[Any]:
@@ -111,17 +114,19 @@ class TokenPoints(TextPoints):
         {'tokens': ('pills',)}
     """
 
-    units = TextUnits(f"[^{_BETWEEN}]+")
+    units = TextUnits(f"[^{BETWEEN}]+")
+    separator = BETWEEN
 
     def _text_of(self, value: Any) -> str:
-        return _BETWEEN.join(_tokens(value) or ())
+        return BETWEEN.join(_tokens(value) or ())
 
-    def _value_of(self, row: int, text: str) -> Any:
+    def value_of(self, row: int, text: str) -> Any:
+        """Return what the column of data point ``row`` holds where its text is ``text``."""
         point = self._points[row] if self._frame is None else self._series(row)
         value = read_field(point, self._name)
         if _tokens(value) is None:
             return value
-        tokens = [token for token in text.split(_BETWEEN) if token]
+        tokens = [token for token in text.split(BETWEEN) if token]
         if isinstance(value, dict):
             return {token: value[token] for token in tokens if token in value}
         return np.array(tokens, dtype=value.dtype) if isinstance(value, np.ndarray) else type(value)(tokens)
@@ -146,7 +151,7 @@ def holds_tokens(values: Iterable[Any]) -> bool:
 def _tokens(value: Any) -> list[str] | None:
     """Return the tokens of a collection of texts that can be told apart again, ``None`` for any other value."""
     tokens = tokens_of(value)
-    return None if tokens is None or any(_BETWEEN in token for token in tokens) else tokens
+    return None if tokens is None or any(BETWEEN in token for token in tokens) else tokens
 
 
 def _is_missing(value: Any) -> bool:

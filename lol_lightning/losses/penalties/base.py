@@ -115,6 +115,11 @@ class Penalty(nn.Module, ABC):
         """Return c where neither the user nor the data module sets it."""
         return DEFAULT_C
 
+    @property
+    def _stays_within_reach(self) -> bool:
+        """Whether demands are cut to what a probability can still rise or fall by."""
+        return self.hold_factor and self.unit == "probability"
+
     @abstractmethod
     def measure(self, network: nn.Module, batch: LoLBatch, step: int) -> Measurement:
         """Send the batch through the network in its own mode, then measure the penalty in evaluation mode.

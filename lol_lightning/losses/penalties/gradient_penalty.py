@@ -156,10 +156,6 @@ class GradientPenalty(Penalty):
             )
         return smoothed.gradient.detach()
 
-    @property
-    def _stays_within_reach(self) -> bool:
-        return self.hold_factor and self.unit == "probability"
-
     def _reachable_c(self, targets: GradientTargets, probabilities: Float[Tensor, "sample cls"]) -> float | Tensor:
         if not self._stays_within_reach:
             return self.c_

@@ -112,7 +112,3 @@ class InsertionPenalty(Penalty):
         if insertions.num_terms is None:
             raise TargetsError("reduction='sum' needs insertions with num_terms, the number of terms of each one's LF.")
         return insertions.weight * insertions.num_terms
-
-    @property
-    def _stays_within_reach(self) -> bool:
-        return self.hold_factor and self.unit == "probability"
