@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from lol_lightning.data.batch import Features, Insertions
+from lol_lightning.data.batch import Features, Insertions, SparseRows
 from lol_lightning.exceptions import TargetsError, check_number
 
 __all__ = ["InsertionBank"]
@@ -25,7 +25,7 @@ class InsertionBank:
     drawn. What a draw holds depends on the seed and the step alone, and is the same on all ranks.
 
     Args:
-        with_term: features of P rows that hold the term: a tensor (P, ...), or a container with ``rows(index)``.
+        with_term: features of P rows that hold the term: a tensor (P, ...), ``SparseRows`` or ``TokenRows``.
         without_term: features of the same rows without it.
         lf: int64 (P,), the LF that inspects the term.
         cls: int64 (P,), the class that it speaks for.
@@ -171,5 +171,5 @@ class InsertionBank:
 
 
 def rows_at(features: Any, index: Int[Tensor, " row"]) -> Features:
-    """Return some rows of features: of a tensor, or of a container that has a method ``rows``."""
-    return features[index] if isinstance(features, Tensor) else features.rows(index)
+    """Return some rows of features."""
+    return features.rows(index) if isinstance(features, SparseRows) else features[index]

@@ -146,9 +146,9 @@ def _points(rows: Rows, columns: set[str]) -> dict[str, TextPoints]:
         values = column_of(rows, column)
         if values is None:
             continue
-        found = points_of(rows, column, values)
-        if any(found.texts):
-            points[column] = found
+        of_column = points_of(rows, column, values)
+        if any(of_column.texts):
+            points[column] = of_column
     return points
 
 
@@ -160,8 +160,8 @@ def _all_terms(
     seed: int,
 ) -> list[Term]:
     vocabularies = {}
-    for column, found in points.items():
-        texts = [text.replace(BETWEEN, " ") for text in found.texts]
+    for column, of_column in points.items():
+        texts = [text.replace(BETWEEN, " ") for text in of_column.texts]
         bag = BagOfWords(text_column=column)
         features = bag.fit_transform(pd.DataFrame({column: texts}, dtype=object), ())
         vocabularies[column] = Vocabulary(bag, features, votes, records)
@@ -195,10 +195,10 @@ def _values(
             before = np.array(calls([(pairs[i].row, pairs[i].without_term) for i in members]))
             called = ~np.isin(after, (NOT_CALLED,)) & ~np.isin(before, (NOT_CALLED,))
             failed = np.isin(after, (UNKNOWN,)) | np.isin(before, (UNKNOWN,))
-            told = np.where(failed, 0, (after == cls).astype(int) - (before == cls).astype(int))
+            added = np.where(failed, 0, (after == cls).astype(int) - (before == cls).astype(int))
             # A word that is to bring the vote and takes it away says nothing clear, and the other way round.
-            told = np.where(np.sign(told) == np.sign(value[members]), told, 0)
-            value[members] = np.where(called, told, value[members])
+            added = np.where(np.sign(added) == np.sign(value[members]), added, 0)
+            value[members] = np.where(called, added, value[members])
             # A call that fails says nothing about how often the term brings the vote.
             is_tried[members] = called & ~failed
             for note in calls.notes:
