@@ -25,4 +25,6 @@ def text_package(name: str, what: str) -> Any:
     except ModuleNotFoundError as error:
         if error.name != name:
             raise
-        raise ConfigurationError(f"{what} needs {name}: pip install 'lol-lightning[text]'.") from error
+        raise ConfigurationError(
+            f'{what} needs {name}, which is not installed: pip install "lol-lightning[text]".'
+        ) from error

@@ -5,6 +5,7 @@ from tiny_encoder import load_tiny_encoder, save_tiny_encoder
 
 import lol_lightning.features.encoder_loading as loading
 from lol_lightning.exceptions import ConfigurationError
+from lol_lightning.features import _extras
 from lol_lightning.features.encoder_loading import NamedEncoder, as_encoder
 from lol_lightning.features.encoders import TransformerEncoder
 from lol_lightning.features.token_pooling import length_limit, pooled
@@ -161,8 +162,8 @@ def test_a_tokenizer_without_padding(folder):
 
 def test_a_missing_package_names_the_extra(folder, monkeypatch):
     def missing(name):
-        raise ModuleNotFoundError(name)
+        raise ModuleNotFoundError(name, name=name)
 
-    monkeypatch.setattr(loading, "import_module", missing)
+    monkeypatch.setattr(_extras, "import_module", missing)
     with pytest.raises(ConfigurationError, match=r'transformers, .* pip install "lol-lightning\[text\]"'):
         as_encoder(folder, device="cpu").checked(["a"])
